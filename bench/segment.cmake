@@ -1,0 +1,3 @@
+add_executable(segment_bench ${CMAKE_SOURCE_DIR}/bench/segment_bench.cc)
+target_include_directories(segment_bench PRIVATE ${CMAKE_SOURCE_DIR}/libdiffstore ${CMAKE_SOURCE_DIR}/libdiffstore/include)
+target_link_libraries(segment_bench PRIVATE dstore_flags dstore_delta dstore_base)

@@ -1,0 +1,102 @@
+#include "command.h"
+#include "commit_output.h"
+#include "dstore/error.h"
+#include "output.h"
+#include "repo/checkout_record.h"
+#include "repo/commit_task.h"
+#include "repo/revision.h"
+
+namespace dstore::cli {
+namespace {
+
+bool is_folder(const Session& session, const std::string& path) {
+  const auto info = session.fs().stat(path, true);
+  return info && info->type == FileInfo::Type::directory;
+}
+
+RefName choose_stage(const Repository& repository, const std::string& name) {
+  if (!name.empty()) return RefName::parse(name);
+  const std::vector<std::string> names = list_stages(repository);
+  if (names.empty()) throw Error(ErrorCode::not_found, "nothing is staged; train first (`dstore train`), or give a folder to commit");
+  if (names.size() == 1) return RefName::parse(names.front());
+  std::string list;
+  for (const std::string& staged : names) list += (list.empty() ? "" : ", ") + staged;
+  throw Error(ErrorCode::invalid_argument, "several results are staged (" + list + "); say which one: dstore commit NAME -m MSG");
+}
+
+/// --base and --name, or what the checkout in the folder says.
+std::pair<ObjectId, RefName> place_of(const Session& session, const Repository& repository, const Arguments& arguments, const std::string& folder) {
+  const auto record = read_checkout_record(session.fs(), folder);
+  const bool is_task = record && repository.store().contains(record->commit) && repository.read_commit(record->commit).is_task();
+  if (!arguments.has("base") && !record) {
+    throw Error(ErrorCode::invalid_argument, printable(folder) + ": is not a checkout of this store; say what it was made from: --base REV --name TASK");
+  }
+  std::string name = arguments.get("name");
+  if (name.empty() && is_task) name = record->branch;
+  if (name.empty()) throw Error(ErrorCode::invalid_argument, "give the task a name: --name TASK");
+  const ObjectId base = arguments.has("base") ? resolve_commit(repository, arguments.get("base"))
+                        : is_task             ? *repository.read_commit(record->commit).base
+                                              : record->commit;
+  return {base, RefName::parse(name)};
+}
+
+CommitReport commit_a_folder(const Arguments& arguments, Session& session, Repository& repository, const std::string& path, std::string& branch) {
+  const auto [base, name] = place_of(session, repository, arguments, path);
+  branch = name.text();
+  const CheckpointFolder folder(session.fs(), path);
+  for (const std::string& notice : folder.notices()) session.note("note: " + notice);
+  FolderCommit options;
+  options.base = base;
+  options.message = arguments.get("message");
+  options.allow_unaligned = arguments.has("allow-unaligned");
+  const std::string dtype = arguments.get("dtype", "keep");
+  if (dtype != "keep" && dtype != "base") throw Error(ErrorCode::invalid_argument, "--dtype: expected base or keep, not " + printable(dtype));
+  options.dtype = dtype == "base" ? DTypeChoice::base : DTypeChoice::keep;
+  if (arguments.has("map")) {
+    const std::string map = session.path(arguments.get("map"));
+    options.name_map = parse_name_map(read_text_file(session.fs(), map), map);
+  }
+  const Committer committer = session.committer(arguments);
+  return commit_folder(repository, folder, options, name, committer, session.progress("comparing"));
+}
+
+int run(const Arguments& arguments, Session& session) {
+  if (!arguments.has("message")) throw Error(ErrorCode::invalid_argument, "say what this commit is: -m MSG");
+  Repository repository = session.open();
+  const std::string what = arguments.get("what");
+  const std::string folder = session.path(what);
+  std::string branch = what;
+  CommitReport report;
+  const bool staged = RefName::is_valid(what) && exists(session.fs(), repository.path("staged/" + RefName::parse(what).encode()));
+  const bool wants_folder = arguments.has("base") || what.find('/') != std::string::npos || what == "." || what == "..";
+  if (!what.empty() && !(staged && !wants_folder) && is_folder(session, folder)) {
+    report = commit_a_folder(arguments, session, repository, folder, branch);
+  } else {
+    if (wants_folder) throw Error(ErrorCode::not_found, printable(folder) + ": no such folder");
+    const Stage stage = read_stage(repository, choose_stage(repository, what));
+    branch = stage.name;
+    const Committer committer = session.committer(arguments);
+    report = commit_stage(repository, stage, arguments.get("message"), committer, session.progress("comparing"));
+  }
+  print_commit(session, branch, report);
+  return report.unchanged ? 1 : 0;
+}
+
+}  // namespace
+
+Command commit_command() {
+  return {"commit", "Work", "Store a trained or changed model as a task: a small difference from its base",
+          "dstore commit ./fine-tuned --base base --name sst2 -m 'three epochs'\n  dstore commit sst2 -m 'the result of dstore train --name sst2'",
+          {{"what", "A staged training's name, or a changed folder", PositionalSpec::optional}},
+          {{"-m,--message", "MSG", "What it is (required)"},
+           {"--base", "REV", "What the folder was made from (default: what was checked out there)"},
+           {"--name", "TASK", "Branch for it (default: the branch that was checked out there)"},
+           {"--map", "FILE", "Lines TASK_NAME BASE_NAME for tensors that changed their name"},
+           {"--dtype", "base|keep", "Tensors saved in a wider dtype than the base's: cast them to it, or keep them (default)"},
+           {"--allow-unaligned", nullptr, "Also if nothing in the folder matches the base"},
+           {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},
+           {"--no-sign", nullptr, "Make an unsigned commit"}},
+          run};
+}
+
+}  // namespace dstore::cli

@@ -1,0 +1,173 @@
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "commit_view.h"
+#include "dstore/error.h"
+#include "exit_code.h"
+#include "number_text.h"
+#include "output.h"
+#include "tensor/dtype.h"
+#include "tensor_listing.h"
+
+namespace dstore::cli {
+namespace {
+
+using nlohmann::ordered_json;
+using State = TensorDiff::State;
+
+constexpr std::uint64_t kListed = 20;  ///< elements of one tensor, without -n
+
+/// A revision, or a folder relative to -C DIR.
+std::unique_ptr<Model> open_side(const Session& session, const std::string& what) {
+  const bool is_path = what == "." || what == ".." || what.starts_with("./") || what.starts_with("../") || what.ends_with("/");
+  std::string path = session.path(what);
+  if (!path.starts_with("/") && !path.starts_with("./") && !path.starts_with("../")) path = "./" + path;
+  if (is_path) return open_model(path, session.directory);
+  try {
+    return open_model(what, session.directory);
+  } catch (const Error& error) {
+    const auto info = session.fs().stat(path, true);
+    if (error.code() != ErrorCode::not_found || !info || info->type != FileInfo::Type::directory) throw;
+    return open_model(path, session.directory);
+  }
+}
+
+std::string shape_text(const TensorInfo& info) {
+  std::string text = std::string(dtype_info(info.dtype).name) + " [";
+  for (std::size_t i = 0; i < info.shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(info.shape[i]);
+  return text + "]";
+}
+
+std::string detail(const TensorDiff& tensor, bool in_prefix) {
+  if (tensor.state == State::added) return shape_text(*tensor.after);
+  if (tensor.state == State::removed) return shape_text(*tensor.before);
+  if (tensor.state == State::dtype || tensor.state == State::shape) return shape_text(*tensor.before) + " → " + shape_text(*tensor.after);
+  return tensor.base_name == tensor.name || in_prefix ? "" : "was " + printable(tensor.base_name);
+}
+
+/// Whether the new name is the old one with the prefix that all have: not worth a line.
+bool explained_by_prefix(const TensorsDiff& diff, const TensorDiff& tensor) {
+  if (diff.prefix.empty() || tensor.base_name.empty()) return false;
+  return diff.prefix_in_base ? tensor.base_name == diff.prefix + tensor.name : tensor.name == diff.prefix + tensor.base_name;
+}
+
+std::string tensor_table(const TensorsDiff& diff) {
+  Table table({"tensor", "state", ">changed", ">density", ">L2", ">max |d|", ""});
+  bool any = false;
+  for (const TensorDiff& tensor : diff.tensors) {
+    const bool prefix_only = explained_by_prefix(diff, tensor);
+    if (tensor.state == State::same || (tensor.state == State::renamed && prefix_only)) continue;
+    any = true;
+    const bool counted = tensor.state == State::changed;
+    const bool numeric = counted && tensor.stats.numeric;
+    std::string note = detail(tensor, prefix_only);
+    if (tensor.stats.non_finite > 0) note += (note.empty() ? "" : ", ") + grouped(tensor.stats.non_finite) + " not finite";
+    table.add({printable(tensor.name), state_name(tensor.state), counted ? grouped(tensor.stats.changed) : "",
+               counted ? percent(tensor.stats.density()) : "", numeric ? number_text(tensor.stats.l2()) : "",
+               numeric ? number_text(tensor.stats.max_abs) : "", note});
+  }
+  return any ? table.text() : "";
+}
+
+std::string summary(const TensorsDiff& diff, const std::vector<FileDiff>& files) {
+  std::string text;
+  for (const State state : {State::changed, State::added, State::removed, State::renamed, State::dtype, State::shape}) {
+    const std::size_t count = diff.count(state);
+    if (count == 0) continue;
+    const bool retyped = state == State::dtype || state == State::shape;
+    text += (text.empty() ? "" : ", ") + grouped(count) + (retyped ? " of another " : " ") + state_name(state);
+  }
+  text = text.empty() ? "tensors equal" : "tensors: " + text + ", " + grouped(diff.count(State::same)) + " equal";
+  if (diff.total.changed > 0) {
+    text += "; weights: " + grouped(diff.total.changed) + " of " + grouped(diff.total.units) + " differ (" + percent(diff.total.density()) +
+            "), L2 " + number_text(diff.total.l2()) + ", max |d| " + number_text(diff.total.max_abs);
+  }
+  if (!diff.prefix.empty()) text += "; names aligned: \"" + printable(diff.prefix) + "\" " + (diff.prefix_in_base ? "removed" : "added");
+  return text + "; side files: " + (files.empty() ? "equal" : grouped(files.size()) + " differ");
+}
+
+ordered_json tensor_json(const TensorDiff& tensor) {
+  ordered_json out{{"name", tensor.name}, {"base_name", tensor.base_name.empty() ? ordered_json() : ordered_json(tensor.base_name)},
+                   {"state", state_name(tensor.state)}};
+  out["before"] = tensor.before != nullptr ? ordered_json{{"dtype", dtype_info(tensor.before->dtype).name}, {"shape", tensor.before->shape}} : ordered_json();
+  out["after"] = tensor.after != nullptr ? ordered_json{{"dtype", dtype_info(tensor.after->dtype).name}, {"shape", tensor.after->shape}} : ordered_json();
+  out["elements"] = tensor.stats.units;
+  out["changed"] = tensor.stats.changed;
+  out["non_finite"] = tensor.stats.non_finite;
+  out["l2"] = tensor.stats.numeric ? ordered_json(tensor.stats.l2()) : ordered_json();
+  out["max_abs"] = tensor.stats.numeric ? ordered_json(tensor.stats.max_abs) : ordered_json();
+  return out;
+}
+
+/// --tensor; JSON: the tensor as in the list below, with "differences": [{index, before, after}].
+void print_tensor(const Session& session, const Model& a, const Model& b, const TensorDiff& tensor, std::uint64_t limit) {
+  std::vector<ElementDiff> elements;
+  if (tensor.state == State::changed) elements = differing_elements(a.tensors(), b.tensors(), tensor, limit);
+  if (session.json) {
+    ordered_json out = tensor_json(tensor);
+    out["differences"] = ordered_json::array();
+    for (const ElementDiff& element : elements) out["differences"].push_back({{"index", element.index}, {"before", element.before}, {"after", element.after}});
+    return print_pretty(out);
+  }
+  std::string line = printable(tensor.name) + ": " + state_name(tensor.state);
+  const std::string more = detail(tensor, false);
+  if (tensor.state == State::changed) line += ", " + grouped(tensor.stats.changed) + " of " + grouped(tensor.stats.units) + " elements differ";
+  session.say(line + (more.empty() ? "" : ", " + more));
+  if (elements.empty()) return;
+  Table table({">index", ">old", ">new"});
+  for (const ElementDiff& element : elements) table.add({position_text(*tensor.after, element.index), element.before, element.after});
+  std::string text = table.text("  ");
+  if (elements.size() < tensor.stats.changed) text += "  and " + grouped(tensor.stats.changed - elements.size()) + " more (-n N lists N)\n";
+  text.pop_back();
+  session.say(text);
+}
+
+/// --json: {equal, elements, changed, l2, max_abs, prefix, prefix_removed, tensors[those that are not the same], files[{path, state}]}.
+void print_all(const Session& session, const TensorsDiff& diff, const std::vector<FileDiff>& files, bool equal) {
+  if (session.json) {
+    ordered_json out{{"equal", equal}, {"elements", diff.total.units}, {"changed", diff.total.changed}, {"l2", diff.total.l2()},
+                     {"max_abs", diff.total.max_abs}, {"prefix", diff.prefix}, {"prefix_removed", diff.prefix_in_base}};
+    out["tensors"] = ordered_json::array();
+    for (const TensorDiff& tensor : diff.tensors) {
+      if (tensor.state != State::same) out["tensors"].push_back(tensor_json(tensor));
+    }
+    out["files"] = ordered_json::array();
+    for (const FileDiff& file : files) out["files"].push_back({{"path", file.path}, {"state", file.state}});
+    return print_pretty(out);
+  }
+  std::string text = tensor_table(diff);
+  for (const FileDiff& file : files) text += "file " + printable(file.path) + ": " + file.state + "\n";
+  session.say(text + summary(diff, files));
+}
+
+int run(const Arguments& arguments, Session& session) {
+  const auto a = open_side(session, arguments.get("a"));
+  const auto b = open_side(session, arguments.get("b"));
+  TensorsDiff diff;
+  {
+    const Progress progress = session.progress("comparing");
+    diff = diff_tensors(a->tensors(), b->tensors(), progress);
+  }
+  if (arguments.has("tensor")) {
+    const TensorDiff& tensor = find_tensor(diff, arguments.get("tensor"));
+    print_tensor(session, *a, *b, tensor, arguments.number("lines").value_or(kListed));
+    return tensor.state == State::same ? kSuccess : kFindings;
+  }
+  const std::vector<FileDiff> files = diff_files(*a, *b);
+  const bool equal = files.empty() && diff.count(State::same) == diff.tensors.size();
+  print_all(session, diff, files, equal);
+  return equal ? kSuccess : kFindings;
+}
+
+}  // namespace
+
+Command diff_command() {
+  return {"diff", "Look", "What differs between two revisions or folders; exit status 1 if anything does",
+          "dstore diff base sst2 --tensor encoder.layer.0.output.dense.weight",
+          {{"a", "A revision or a folder"}, {"b", "Another one; names are aligned, so a prefix such as \"bert.\" is no obstacle"}},
+          {{"--tensor", "NAME", "List the elements of this tensor that differ"},
+           {"-n,--lines", "N", "With --tensor: at most N elements (default 20)"}},
+          run};
+}
+
+}  // namespace dstore::cli

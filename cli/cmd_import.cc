@@ -1,0 +1,56 @@
+#include "command.h"
+#include "output.h"
+#include "repo/import.h"
+
+namespace dstore::cli {
+namespace {
+
+int run(const Arguments& arguments, Session& session) {
+  const RefName branch = RefName::parse(arguments.get("name"));
+  Repository repository = session.open();
+  const std::string typed = arguments.get("folder");
+  const CheckpointFolder folder(session.fs(), session.path(typed));
+  for (const std::string& notice : folder.notices()) session.note("note: " + notice);
+  const Committer committer = session.committer(arguments);
+  ImportReport report;
+  {
+    const Progress progress = session.progress("importing");
+    report = import_folder(repository, folder, branch, arguments.get("message", "import " + file_name(typed)), committer, progress);
+  }
+  if (session.json) {
+    Json json;
+    json.set("commit", report.commit.hex());
+    json.set("weights", report.weights.hex());
+    json.set("branch", branch.text());
+    json.set("unchanged", report.unchanged ? 1 : 0);
+    json.set("folder_bytes", static_cast<std::int64_t>(report.folder_bytes));
+    json.set("stored_bytes", static_cast<std::int64_t>(report.stored_bytes));
+    json.set("tensors", static_cast<std::int64_t>(report.tensors));
+    print_json(json.serialize());
+    return 0;
+  }
+  if (report.unchanged) {
+    session.say(branch.text() + " is at " + report.commit.short_hex() + " already: nothing to import");
+    return 0;
+  }
+  session.say("[" + branch.text() + " " + report.commit.short_hex() + "] " + grouped(report.tensors) + " tensors in " +
+              std::to_string(report.shards) + (report.shards == 1 ? " file, " : " files, ") + std::to_string(report.side_files) +
+              " side files: " + human_size(report.folder_bytes) + ", " + human_size(report.stored_bytes) + " new in the store");
+  session.say("weights " + report.weights.hex());
+  return 0;
+}
+
+}  // namespace
+
+Command import_command() {
+  return {"import", "Start", "Take a base checkpoint in: a folder of safetensors files",
+          "dstore import ./bert-base --name base -m 'BERT base, uncased'",
+          {{"folder", "A Hugging Face style folder, sharded or not"}},
+          {{"--name", "NAME", "Branch for it (required)"},
+           {"-m,--message", "MSG", "What it is"},
+           {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},
+           {"--no-sign", nullptr, "Make an unsigned commit"}},
+          run};
+}
+
+}  // namespace dstore::cli

@@ -1,0 +1,129 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "command.h"
+#include "commit_output.h"
+#include "dstore/error.h"
+#include "exit_code.h"
+#include "repo/commit_task.h"
+#include "repo/revision.h"
+
+namespace dstore::cli {
+namespace {
+
+constexpr const char* kTrainer = "dstore-train";
+
+/// Beside this very program.
+std::string trainer_path(Filesystem& fs) {
+  char buffer[4096];
+  const ssize_t n = ::readlink("/proc/self/exe", buffer, sizeof buffer);
+  const std::string self(buffer, n > 0 ? static_cast<std::size_t>(n) : 0);
+  const std::string path = join_path(parent_path(self), kTrainer);
+  if (exists(fs, path)) return path;
+  throw Error(ErrorCode::unsupported, std::string(kTrainer) +
+                                          " is not installed: this dstore was built without LibTorch; `pip install torch` and build again (see README, \"Set-up\")");
+}
+
+/// Threads that spin while they wait make a shared machine several times slower; a user's own setting stays.
+void set_thread_environment() {
+  ::setenv("OMP_WAIT_POLICY", "passive", 0);
+  ::setenv("GOMP_SPINCOUNT", "0", 0);
+}
+
+/// Exit status of the program, 128 + signal if one ended it.
+int run_program(const std::vector<std::string>& words) {
+  std::vector<char*> argv;
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child < 0) throw Error(ErrorCode::io, std::string("cannot start ") + kTrainer + ": " + std::strerror(errno));
+  if (child == 0) {
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+bool asks_for_information(const std::vector<std::string>& rest) {
+  for (const std::string& word : rest) {
+    if (word == "--help" || word == "-h" || word == "--list-methods" || word == "--list-models" || word == "--dry-run") return true;
+  }
+  return false;
+}
+
+std::vector<std::string> trainer_words(const Session& session, const std::string& command, const std::vector<std::string>& rest) {
+  std::vector<std::string> words{trainer_path(session.fs()), command, "--repository", session.directory};
+  if (session.json) words.push_back("--json");
+  if (session.quiet) words.push_back("--quiet");
+  words.insert(words.end(), rest.begin(), rest.end());
+  return words;
+}
+
+int run_train(const Arguments& arguments, Session& session) {
+  set_thread_environment();
+  if (asks_for_information(arguments.rest)) return run_program(trainer_words(session, "train", arguments.rest));
+  if (arguments.rest.empty() || arguments.rest.front().starts_with("-")) {
+    throw Error(ErrorCode::invalid_argument, "say what to train, before the options: dstore train REV --method METHOD --data TRAIN.tsv --name TASK");
+  }
+  if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "give the task a name: --name TASK");
+  const RefName name = RefName::parse(arguments.get("name"));
+  Repository repository = session.open();
+  const ObjectId base = resolve_commit(repository, arguments.rest.front());
+  repository.require_commit(base);
+  const bool commit_now = arguments.has("message");
+  const Committer committer = commit_now ? session.committer(arguments) : Committer{};
+
+  const std::string out = repository.path("tmp/train-" + random_name());
+  session.fs().make_directory(out);
+  std::vector<std::string> words = trainer_words(session, "train", arguments.rest);
+  words.insert(words.begin() + 2, {"--out", out});
+  int status = 0;
+  try {
+    status = run_program(words);
+    if (status == 0) publish_stage(repository, out, name, base);
+  } catch (...) {
+    remove_tree(session.fs(), out);
+    throw;
+  }
+  if (status != 0) {
+    remove_tree(session.fs(), out);
+    return status;
+  }
+  if (!commit_now) {
+    session.say("staged as " + name.text() + "; commit it with: dstore commit " + name.text() + " -m MSG");
+    return 0;
+  }
+  const CommitReport report = commit_stage(repository, read_stage(repository, name), arguments.get("message"), committer, session.progress("comparing"));
+  print_commit(session, name.text(), report);
+  return 0;
+}
+
+int run_eval(const Arguments& arguments, Session& session) {
+  set_thread_environment();
+  return run_program(trainer_words(session, "eval", arguments.rest));
+}
+
+}  // namespace
+
+Command train_command() {
+  return {"train", "Work", "Train a task: full, bitfit, last-layer, head, diff-pruning", "dstore train base --method diff-pruning --density 0.5% --data train.tsv --name sst2",
+          {},
+          {{"--name", "TASK", "Name of the task (and of its branch)"},
+           {"-m,--message", "MSG", "Commit at once"},
+           {"--author", "WHO", "Author of that commit"},
+           {"--no-sign", nullptr, "Make it an unsigned commit"}},
+          run_train, true};
+}
+
+Command eval_command() {
+  return {"eval", "Work", "Measure a revision or folder on labelled data", "dstore eval base+sst2 --data test.tsv", {}, {}, run_eval, true};
+}
+
+}  // namespace dstore::cli

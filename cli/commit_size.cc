@@ -1,0 +1,120 @@
+#include "commit_size.h"
+
+#include <algorithm>
+
+#include "delta/element.h"
+#include "delta/segment.h"
+#include "number_text.h"
+#include "object/chunked.h"
+#include "repo/model_files.h"
+
+namespace dstore::cli {
+namespace {
+
+/// Adds up stored sizes, each object once and none that `known` holds.
+class Walk {
+ public:
+  Walk(const ObjectStore& store, const std::unordered_set<ObjectId>* known) : store_(store), known_(known) {}
+
+  std::uint64_t object(const ObjectId& id) {
+    if (!is_new(id)) return 0;
+    const auto entry = store_.find(id);
+    return entry ? entry->stored_size : 0;
+  }
+
+  std::uint64_t tensor(const ObjectId& id, std::uint64_t* units = nullptr) {
+    if (units == nullptr && !is_unseen(id)) return 0;
+    const TensorObject tensor = TensorObject::parse(store_.read(ObjectKind::tensor, id), "tensor " + id.short_hex());
+    if (units != nullptr) *units += unit_count(tensor.dtype, tensor.bytes);
+    return object(id) + objects(tensor.chunks);
+  }
+
+  /// `raw` grows by the file's own size.
+  std::uint64_t file(const ObjectId& id, std::uint64_t& raw) {
+    const FileObject file = FileObject::parse(store_.read(ObjectKind::file, id), "file " + id.short_hex());
+    raw += file.bytes;
+    return object(id) + objects(file.chunks);
+  }
+
+  std::uint64_t objects(const std::vector<ObjectId>& ids) {
+    std::uint64_t bytes = 0;
+    for (const ObjectId& id : ids) bytes += object(id);
+    return bytes;
+  }
+
+  std::unordered_set<ObjectId> take() { return std::move(seen_); }
+
+ private:
+  bool is_unseen(const ObjectId& id) const { return (known_ == nullptr || known_->count(id) == 0) && seen_.count(id) == 0; }
+  bool is_new(const ObjectId& id) { return (known_ == nullptr || known_->count(id) == 0) && seen_.insert(id).second; }
+
+  const ObjectStore& store_;
+  const std::unordered_set<ObjectId>* known_;
+  std::unordered_set<ObjectId> seen_;
+};
+
+/// What bases and tasks have alike: the commit itself, its checkpoint table, headers and side files.
+void add_files(const Repository& repository, const ObjectId& id, const Commit& commit, const CheckpointTable& checkpoint, Walk& walk,
+               CommitSizes& sizes) {
+  sizes.records += walk.object(id) + walk.object(commit.checkpoint) + walk.objects(repository.store().signatures_of(id));
+  std::uint64_t header_bytes = 0;  // part of the shards already
+  for (const CheckpointTable::ShardRow& shard : checkpoint.shards) {
+    sizes.checkpoint += shard.bytes;
+    sizes.files += walk.file(shard.header, header_bytes);
+  }
+  for (const CheckpointTable::FileRow& file : checkpoint.files) sizes.files += walk.file(file.file, sizes.checkpoint);
+}
+
+}  // namespace
+
+const CommitSizer::Base& CommitSizer::base(const ObjectId& id) {
+  const auto found = bases_.find(id);
+  if (found != bases_.end()) return found->second;
+  const Commit commit = repository_.read_commit(id);
+  const CheckpointTable checkpoint = read_checkpoint(repository_, commit);
+  Base out;
+  Walk walk(repository_.store(), nullptr);
+  add_files(repository_, id, commit, checkpoint, walk, out.sizes);
+  const WeightsTable weights = WeightsTable::parse(repository_.store().read(ObjectKind::weights, checkpoint.weights),
+                                                   "weights " + checkpoint.weights.short_hex());
+  out.sizes.records += walk.object(checkpoint.weights);
+  for (const WeightsTable::Row& row : weights.rows) out.sizes.added += walk.tensor(row.tensor, &out.units);
+  out.objects = walk.take();
+  return bases_.emplace(id, std::move(out)).first->second;
+}
+
+std::uint64_t CommitSizer::base_units(const ObjectId& id, const Commit& commit) { return base(commit.base.value_or(id)).units; }
+
+CommitSizes CommitSizer::sizes(const ObjectId& id, const Commit& commit) {
+  if (!commit.is_task()) return base(id).sizes;
+  CommitSizes out;
+  const DeltaTable delta = read_delta(repository_, commit);
+  Walk walk(repository_.store(), commit.base ? &base(*commit.base).objects : nullptr);
+  add_files(repository_, id, commit, read_checkpoint(repository_, commit), walk, out);
+  out.delta = walk.object(*commit.delta) + walk.objects(delta.segments);
+  for (const DeltaTable::Change& change : delta.changes) {
+    if (change.op == DeltaOp::add) out.added += walk.tensor(change.tensor);
+  }
+  return out;
+}
+
+std::uint64_t count_changed_units(const Repository& repository, const Commit& task) {
+  std::uint64_t changed = 0;
+  for (const ObjectId& id : read_delta(repository, task).segments) {
+    const Bytes bytes = repository.store().read(ObjectKind::segment, id);
+    for (const PieceInfo& piece : SegmentReader(bytes, "segment " + id.short_hex()).pieces()) changed += piece.changed;
+  }
+  return changed;
+}
+
+std::optional<double> task_density(const Repository& repository, CommitSizer& sizer, const CheckedCommit& commit) {
+  if (!commit.commit.is_task()) return std::nullopt;
+  if (const auto recorded = parse_number(commit.commit.fact("density"))) return recorded;
+  const auto units = static_cast<double>(sizer.base_units(commit.id, commit.commit));
+  if (units == 0) return 0.0;
+  const auto recorded = parse_number(commit.commit.fact("changed"));
+  const double changed = recorded ? *recorded : static_cast<double>(count_changed_units(repository, commit.commit));
+  return std::min(1.0, changed / units);
+}
+
+}  // namespace dstore::cli

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <array>
+
+#include "commit_view.h"
+
+namespace dstore::cli {
+
+/// One line a commit: id, refs, method, density, size, metric, signer, age, message, columns aligned over all rows and
+/// the message shortened to the terminal. Below 100 columns ages, signers and names of metrics are abbreviated.
+class LogLines {
+ public:
+  explicit LogLines(std::size_t width) : width_(width), narrow_(width < 100) {}
+
+  /// `graph` stands left of the commit, `after` are the lines below it.
+  void add(const Repository& repository, CommitSizer& sizer, const RefNames& refs, const CheckedCommit& commit, std::string graph,
+           std::vector<std::string> after);
+  std::string text(const Session& session) const;
+
+ private:
+  static constexpr std::size_t kColumns = 7;  ///< refs .. age
+  struct Line {
+    std::string graph;
+    std::string id;
+    std::array<std::string, kColumns> cells;
+    const char* signer_color;
+    std::string message;
+    std::vector<std::string> after;
+  };
+  std::array<std::size_t, kColumns> column_widths(std::size_t graph_width) const;
+
+  std::size_t width_;
+  bool narrow_;
+  std::vector<Line> lines_;
+};
+
+}  // namespace dstore::cli

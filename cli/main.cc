@@ -1,0 +1,37 @@
+#include <clocale>
+#include <csignal>
+#include <iostream>
+#include <new>
+
+#include "base/interrupt.h"
+#include "command.h"
+#include "exit_code.h"
+
+namespace {
+
+void on_interrupt(int) { dstore::request_interrupt(); }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::setlocale(LC_CTYPE, "C.UTF-8");
+  std::signal(SIGPIPE, SIG_DFL);
+  // The first Ctrl-C ends the work at the next safe place and cleans up, the second one at once.
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  try {
+    return dstore::cli::run_command_line(argc, argv);
+  } catch (const dstore::Interrupted&) {
+    std::cerr << "dstore: interrupted; nothing was changed\n";
+    return dstore::cli::kInterrupted;
+  } catch (const dstore::Error& error) {
+    std::cerr << "dstore: " << error.what() << "\n";
+    return dstore::cli::exit_code(error.code());
+  } catch (const std::bad_alloc&) {
+    std::cerr << "dstore: out of memory; nothing was changed\n";
+    return dstore::cli::exit_code(dstore::ErrorCode::io);
+  }
+}

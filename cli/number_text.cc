@@ -1,0 +1,61 @@
+#include "number_text.h"
+
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+#include "delta/element.h"
+#include "delta/stats.h"
+#include "tensor/dtype.h"
+
+namespace dstore::cli {
+namespace {
+
+std::uint64_t little_endian(ByteSpan bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | std::to_integer<std::uint64_t>(bytes[i]);
+  return value;
+}
+
+std::int64_t sign_extended(std::uint64_t bits, std::size_t bytes) {
+  const unsigned unused = 64 - 8 * static_cast<unsigned>(bytes);
+  return static_cast<std::int64_t>(bits << unused) >> unused;
+}
+
+std::string hex(ByteSpan bytes) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "0x%0*llx", static_cast<int>(2 * bytes.size()), static_cast<unsigned long long>(little_endian(bytes)));
+  return buffer;
+}
+
+}  // namespace
+
+std::optional<double> parse_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+std::string number_text(double value, int digits) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
+  return buffer;
+}
+
+std::string unit_text(DType dtype, ByteSpan unit) {
+  const std::uint64_t bits = little_endian(unit);
+  if (dtype == DType::f64) return number_text(std::bit_cast<double>(bits), 17);
+  if (dtype == DType::f32 || dtype == DType::c64) return number_text(static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits))), 9);
+  if (dtype == DType::f16) return number_text(static_cast<double>(float_from_f16(static_cast<std::uint16_t>(bits))), 5);
+  if (dtype == DType::bf16) return number_text(static_cast<double>(float_from_bf16(static_cast<std::uint16_t>(bits))), 4);
+  switch (dtype_info(dtype).kind) {
+    case DTypeKind::boolean: return bits == 0 ? "false" : bits == 1 ? "true" : hex(unit);
+    case DTypeKind::unsigned_integer: return std::to_string(bits);
+    case DTypeKind::signed_integer: return std::to_string(sign_extended(bits, unit.size()));
+    default: return hex(unit);
+  }
+}
+
+}  // namespace dstore::cli

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "dstore/tensor.h"
+
+namespace dstore::cli {
+
+/// A finite decimal number, the whole text; else nullopt.
+std::optional<double> parse_number(std::string_view text);
+/// "0.0123", "1.2e-07": `digits` significant ones.
+std::string number_text(double value, int digits = 3);
+/// One unit (delta/element.h) of a tensor for a person: floats with as many digits as tell them apart, integers, or hex
+/// digits (most significant first) for dtypes that this program does not calculate with.
+std::string unit_text(DType dtype, ByteSpan unit);
+
+}  // namespace dstore::cli

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""A Markdown table of the tasks in a store, from `dstore log --json`: what each method reached, changed and cost."""
+import json
+import pathlib
+import sys
+
+
+def metric_of(commit):
+    """The first metric, measured on the test set where there is one."""
+    metrics = sorted(commit["metrics"], key=lambda metric: metric["split"] != "test")
+    return metrics[0] if metrics else None
+
+
+def grouped(facts, key):
+    return f"{int(facts[key]):,}" if facts.get(key) else "-"
+
+
+def method_of(commit):
+    facts = commit["training"]
+    if "method" not in facts:
+        return commit["message"]
+    structure = {"none": ", unstructured", "matrix": ", structured"}.get(facts.get("set.structure"), "")
+    return facts["method"] + structure
+
+
+def full_step_seconds(commits):
+    for commit in commits:
+        if commit["training"].get("method") == "full":
+            return float(commit["training"]["seconds_per_step"])
+    return None
+
+
+def row(commit, full_seconds):
+    facts, sizes, metric = commit["training"], commit["sizes"], metric_of(commit)
+    seconds = facts.get("seconds_per_step")
+    return [
+        commit["refs"][0], method_of(commit), facts.get("steps", "-"),
+        f"{100 * metric['value']:.2f} %" if metric and metric["name"] == "accuracy" else "-",
+        grouped(facts, "selected"), grouped(facts, "changed"),
+        f"{sizes['stored_bytes']:,}", f"{sizes['checkpoint_bytes']:,}",
+        f"{sizes['checkpoint_bytes'] / max(sizes['stored_bytes'], 1):.0f} x",
+        f"{float(seconds) / full_seconds:.2f}" if seconds and full_seconds else "-",
+    ]
+
+
+HEAD = ["task", "method", "steps", "accuracy", "selected", "changed", "bytes stored", "full copy", "ratio", "s/step vs full"]
+
+
+def main():
+    commits = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
+    tasks = [commit for commit in reversed(commits) if commit["kind"] == "task" and commit["refs"]]
+    full_seconds = full_step_seconds(tasks)
+    rows = [HEAD] + [row(commit, full_seconds) for commit in tasks]
+    widths = [max(len(line[i]) for line in rows) for i in range(len(HEAD))]
+    rows.insert(1, ["-" * width if i < 2 else "-" * (width - 1) + ":" for i, width in enumerate(widths)])
+    for line in rows:
+        cells = [cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths))]
+        print("| " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dstore::segment_layout {
+
+// Every constant of spec/segment.md.
+
+// Segment header and trailer.
+inline constexpr std::uint32_t kMagic = 0x47455344;  ///< "DSEG"
+inline constexpr std::uint16_t kVersion = 1;
+inline constexpr std::size_t kHeaderBytes = 12;
+inline constexpr std::size_t kTrailerBytes = 8;
+
+// Pieces.
+inline constexpr std::size_t kPieceHeaderBytes = 24;
+inline constexpr std::size_t kTableCountOffset = 6;
+inline constexpr unsigned kMinBlockLog2 = 16;
+inline constexpr unsigned kMaxBlockLog2 = 20;
+inline constexpr unsigned kDenseBlockLog2 = 18;
+inline constexpr std::uint64_t kMaxBlockBytes = 4u << 20;
+
+// Blocks.
+inline constexpr std::size_t kBlockHeaderBytes = 24;
+inline constexpr std::uint32_t kGroup = 128;  ///< units that coverage "groups" takes or leaves together
+inline constexpr unsigned kMaxRice = 20;
+
+// The context coder.
+inline constexpr unsigned kClasses = 32;    ///< exponents told apart below the top one
+inline constexpr unsigned kMaxTables = 12;
+inline constexpr unsigned kMaxCodeBits = 11;
+inline constexpr unsigned kTokens = 76;     ///< 0..15: the residual itself; 11 + L: a residual of bit length L = 5..64
+inline constexpr unsigned kDirectTokens = 16;
+inline constexpr unsigned kTokenBias = 11;
+inline constexpr std::uint32_t kFourStreams = 4096;  ///< from this many residuals on: four streams instead of one
+
+}  // namespace dstore::segment_layout

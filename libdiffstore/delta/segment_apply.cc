@@ -1,0 +1,111 @@
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "delta/block.h"
+#include "delta/encodings.h"
+#include "delta/residual.h"
+#include "delta/segment.h"
+#include "dstore/error.h"
+
+namespace dstore {
+
+using namespace segment_layout;
+
+namespace {
+
+/// The part of a piece that lies in a caller's range, in units of the tensor.
+struct Overlap {
+  std::uint64_t begin;
+  std::uint64_t end;
+  bool empty() const { return begin >= end; }
+};
+
+Overlap overlap(const PieceInfo& info, unsigned unit_bytes, std::uint64_t first, std::size_t size) {
+  if (size % unit_bytes != 0) throw Error(ErrorCode::invalid_argument, "a range must hold whole elements");
+  const std::uint64_t last = checked_add(first, size / unit_bytes, "range of elements");
+  const std::uint64_t piece_end = info.first + info.count;
+  const Overlap both{std::max(first, info.first), std::min(last, piece_end)};
+  const bool cuts_block = (both.begin - info.first) % info.block != 0 || (both.end != piece_end && (both.end - info.first) % info.block != 0);
+  if (!both.empty() && cuts_block) throw Error(ErrorCode::invalid_argument, "a range must not cut a block of the piece");
+  return both;
+}
+
+void scatter(const UnitType& unit, const BlockScratch& scratch, MutableByteSpan block) {
+  if (scratch.covered.all) {
+    std::copy_n(scratch.new_values.begin(), scratch.bytes, block.begin());
+    return;
+  }
+  with_unit(unit.bytes, [&]<class U>(U) {
+    const std::byte* from = scratch.new_values.data();
+    for (std::uint32_t position : scratch.covered.positions) {
+      std::memcpy(block.data() + std::size_t{position} * sizeof(U), from, sizeof(U));
+      from += sizeof(U);
+    }
+  });
+}
+
+/// Appends the units of a decoded block that changed; `first` is the block's first unit in the tensor.
+void append_changes(const UnitType& unit, const BlockScratch& scratch, std::uint64_t first, Changes& out) {
+  const std::size_t count = scratch.bytes / unit.bytes;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::byte* old_value = scratch.old_values.data() + i * unit.bytes;
+    const std::byte* new_value = scratch.new_values.data() + i * unit.bytes;
+    if (std::memcmp(old_value, new_value, unit.bytes) == 0) continue;
+    out.positions.push_back(first + (scratch.covered.all ? i : scratch.covered.positions[i]));
+    out.old_values.insert(out.old_values.end(), old_value, old_value + unit.bytes);
+    out.new_values.insert(out.new_values.end(), new_value, new_value + unit.bytes);
+  }
+}
+
+}  // namespace
+
+/// Decodes the blocks of a piece within a range, one by one: take(block's offset in the range in bytes, its units from
+/// the tensor's start, scratch).
+template <class Base, class Take>
+void SegmentReader::for_each_block(std::size_t index, std::uint64_t first, Base base, std::string_view tensor, Take take) const {
+  if (index >= pieces_.size()) throw Error(ErrorCode::invalid_argument, what_ + ": no piece " + std::to_string(index));
+  const PieceInfo& info = info_[index];
+  const Piece& piece = pieces_[index];
+  const UnitType& unit = unit_type(info.dtype);
+  const Overlap both = overlap(info, unit.bytes, first, base.size());
+  if (both.empty()) return;
+
+  std::optional<ModelDecoder> model;
+  BlockScratch scratch;
+  Reader sizes(piece.bytes.subspan(piece.blocks), what_);
+  Reader blocks(piece.bytes.subspan(piece.blocks), what_);
+  blocks.bytes(4 * ((info.count + info.block - 1) / info.block));
+  for (std::uint64_t begin = info.first; begin < both.end; begin += info.block) {
+    const std::uint32_t size = sizes.u32();
+    const ByteSpan encoded = blocks.bytes(size);
+    if (size == 0 || begin < both.begin) continue;
+    const std::uint64_t units = std::min(info.block, info.first + info.count - begin);
+    const std::size_t offset = static_cast<std::size_t>((begin - first) * unit.bytes);
+    Reader head(encoded, what_);
+    const BlockHeader header = parse_block_header(head, static_cast<std::uint32_t>(units), piece.table_count != 0);
+    if (header.coder == kCodeContext && !model) {
+      Reader tables(piece.bytes.subspan(piece.tables), what_);
+      model.emplace(ContextModel(tables, piece.table_count, unit), unit);
+    }
+    decode_block(unit, header, encoded.subspan(head.offset()), model ? &*model : nullptr, base.subspan(offset, units * unit.bytes),
+                 scratch, {what_, tensor, begin, units});
+    take(offset, begin, scratch);
+  }
+}
+
+void SegmentReader::apply(std::size_t index, std::uint64_t first, MutableByteSpan target, std::string_view tensor) const {
+  for_each_block(index, first, target, tensor, [&](std::size_t offset, std::uint64_t, const BlockScratch& scratch) {
+    scatter(unit_type(info_[index].dtype), scratch, target.subspan(offset));
+  });
+}
+
+Changes SegmentReader::changes(std::size_t index, std::uint64_t first, ByteSpan base, std::string_view tensor) const {
+  Changes out;
+  for_each_block(index, first, base, tensor, [&](std::size_t, std::uint64_t begin, const BlockScratch& scratch) {
+    append_changes(unit_type(info_[index].dtype), scratch, begin, out);
+  });
+  return out;
+}
+
+}  // namespace dstore

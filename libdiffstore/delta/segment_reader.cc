@@ -1,0 +1,110 @@
+#include <xxhash.h>
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+
+#include "delta/bits.h"
+#include "delta/block.h"
+#include "delta/layout.h"
+#include "delta/residual.h"
+#include "delta/segment.h"
+#include "dstore/error.h"
+
+namespace dstore {
+
+using namespace segment_layout;
+
+namespace {
+
+ByteSpan checked_body(ByteSpan segment, std::string_view what) {
+  if (segment.size() > kMaxSegmentBytes) throw Error(ErrorCode::corrupt, std::string(what) + ": larger than a segment can be");
+  if (segment.size() < kHeaderBytes + kTrailerBytes) throw Error(ErrorCode::corrupt, std::string(what) + ": too short for a segment");
+  Reader head(segment, what);
+  if (head.u32() != kMagic) throw Error(ErrorCode::corrupt, std::string(what) + ": not a segment");
+  if (const unsigned version = head.u16(); version != kVersion) {
+    throw Error(ErrorCode::unsupported, std::string(what) + ": segment version " + std::to_string(version) + " is not known to this build; use a newer dstore");
+  }
+  const ByteSpan body = segment.first(segment.size() - kTrailerBytes);
+  if (XXH3_64bits(body.data(), body.size()) != load_le<std::uint64_t>(segment.data() + body.size())) {
+    throw Error(ErrorCode::corrupt, std::string(what) + ": the segment's checksum does not match");
+  }
+  return body;
+}
+
+PieceInfo parse_info(Reader& reader, std::uint32_t bytes, std::string_view what) {
+  PieceInfo info;
+  info.bytes = bytes;
+  info.dtype = static_cast<DType>(reader.u8());
+  const UnitType* type = find_unit_type(info.dtype);
+  if (type == nullptr) throw Error(ErrorCode::unsupported, std::string(what) + ": dtype code " + std::to_string(static_cast<unsigned>(info.dtype)) + " is not known to this build; use a newer dstore");
+  const unsigned unit = type->bytes;
+  const unsigned block_log2 = reader.u8();
+  if (block_log2 < kMinBlockLog2 || block_log2 > kMaxBlockLog2 || (std::uint64_t{unit} << block_log2) > kMaxBlockBytes) {
+    reader.fail("block size out of range");
+  }
+  info.block = std::uint64_t{1} << block_log2;
+  const unsigned tables = reader.u8();
+  if (tables > kMaxTables) reader.fail("too many code tables");
+  if (reader.u8() != 0) reader.fail("reserved byte is not zero");
+  info.first = reader.u64();
+  info.count = reader.u32();
+  info.changed = reader.u32();
+  const std::uint64_t full = kPieceBytes / unit;
+  if (info.count == 0 || info.count > full || info.changed == 0 || info.changed > info.count) reader.fail("element count out of range");
+  if (info.first % full != 0 || info.first > UINT64_MAX / 8 - full) reader.fail("the piece does not start on the grid of pieces");
+  return info;
+}
+
+std::uint32_t block_units(const PieceInfo& info, std::uint64_t block) {
+  return static_cast<std::uint32_t>(std::min(info.block, info.count - block * info.block));
+}
+
+/// Reads the block sizes and every block's header; the sizes must end where the piece ends.
+void check_blocks(Reader& reader, const PieceInfo& info, bool has_model) {
+  const std::uint64_t blocks = (info.count + info.block - 1) / info.block;
+  Reader sizes(reader.bytes(4 * blocks), "");
+  std::uint64_t changed = 0;
+  for (std::uint64_t b = 0; b < blocks; ++b) {
+    const std::uint32_t size = sizes.u32();
+    if (size == 0) continue;
+    if (size < kBlockHeaderBytes) reader.fail("block size out of range");
+    changed += parse_block_header(reader, block_units(info, b), has_model).changed;
+    reader.bytes(size - kBlockHeaderBytes);
+  }
+  if (changed != info.changed) reader.fail("blocks do not add up to the piece's changes");
+}
+
+}  // namespace
+
+SegmentReader::SegmentReader(ByteSpan segment, std::string_view what) : what_(what) {
+  const ByteSpan body = checked_body(segment, what);
+  Reader reader(body, what);
+  reader.bytes(6);
+  if (reader.u16() != 0) reader.fail("reserved field is not zero");
+  const std::uint32_t count = reader.u32();
+  if (count == 0 || count > reader.remaining() / kPieceHeaderBytes) reader.fail("count of pieces out of range");
+  info_.reserve(count);
+  pieces_.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::size_t begin = reader.offset();
+    const std::uint32_t size = reader.u32();
+    if (size < kPieceHeaderBytes || size - 4 > reader.remaining()) reader.fail("piece size out of range");
+    Piece piece;
+    piece.bytes = body.subspan(begin, size);
+    Reader inside(piece.bytes, what_ + ": piece " + std::to_string(i));
+    inside.u32();
+    info_.push_back(parse_info(inside, size, what));
+    piece.table_count = std::to_integer<unsigned>(piece.bytes[kTableCountOffset]);
+    piece.tables = inside.offset();
+    if (piece.table_count != 0) ContextModel(inside, piece.table_count, unit_type(info_.back().dtype));
+    piece.blocks = inside.offset();
+    check_blocks(inside, info_.back(), piece.table_count != 0);
+    inside.expect_end();
+    pieces_.push_back(piece);
+    reader.bytes(size - 4);
+  }
+  reader.expect_end();
+}
+
+}  // namespace dstore

@@ -1,0 +1,41 @@
+#include <xxhash.h>
+
+#include "delta/layout.h"
+#include "delta/segment.h"
+#include "dstore/error.h"
+
+namespace dstore {
+
+using namespace segment_layout;
+
+namespace {
+constexpr std::size_t kPieceCountOffset = 8;
+}
+
+SegmentWriter::SegmentWriter() {
+  out_.u32(kMagic);
+  out_.u16(kVersion);
+  out_.u16(0);
+  out_.u32(0);
+}
+
+bool SegmentWriter::fits(const EncodedPiece& piece) const {
+  return pieces_ == 0 || out_.size() + piece.bytes.size() + kTrailerBytes <= kSegmentTarget;
+}
+
+std::uint32_t SegmentWriter::add(const EncodedPiece& piece) {
+  if (piece.bytes.empty() || !fits(piece)) throw Error(ErrorCode::invalid_argument, "the piece is empty or does not fit the segment");
+  out_.bytes(piece.bytes);
+  return pieces_++;
+}
+
+Bytes SegmentWriter::finish() {
+  if (pieces_ == 0) throw Error(ErrorCode::invalid_argument, "a segment needs at least one piece");
+  out_.patch_u32(kPieceCountOffset, pieces_);
+  out_.u64(XXH3_64bits(out_.data().data(), out_.size()));
+  Bytes segment = out_.take();
+  *this = SegmentWriter();
+  return segment;
+}
+
+}  // namespace dstore

@@ -1,0 +1,79 @@
+#include "delta/stats.h"
+
+#include <bit>
+#include <cmath>
+
+#include "delta/bits.h"
+#include "delta/element.h"
+#include "delta/residual.h"
+#include "dstore/error.h"
+
+namespace dstore {
+namespace {
+
+double f16_value(const std::byte* at) { return float_from_f16(load_le<std::uint16_t>(at)); }
+double bf16_value(const std::byte* at) { return float_from_bf16(load_le<std::uint16_t>(at)); }
+double f32_value(const std::byte* at) { return std::bit_cast<float>(load_le<std::uint32_t>(at)); }
+double f64_value(const std::byte* at) { return std::bit_cast<double>(load_le<std::uint64_t>(at)); }
+
+struct NumericType {
+  DType dtype;
+  unsigned bytes;
+  double (*value)(const std::byte*);
+};
+constexpr NumericType kNumericTypes[] = {
+    {DType::f16, 2, f16_value}, {DType::bf16, 2, bf16_value}, {DType::f32, 4, f32_value},
+    {DType::f64, 8, f64_value}, {DType::c64, 4, f32_value},
+};
+
+void add_unit(double before, double after, bool changed, DifferenceStats& stats) {
+  if (std::isfinite(before)) stats.base_sum_of_squares += before * before;
+  if (!changed) return;
+  ++stats.changed;
+  if (!std::isfinite(before) || !std::isfinite(after)) {
+    ++stats.non_finite;
+    return;
+  }
+  const double difference = std::abs(after - before);
+  stats.l1 += difference;
+  stats.sum_of_squares += difference * difference;
+  if (difference > stats.max_abs) stats.max_abs = difference;
+}
+
+}  // namespace
+
+double DifferenceStats::l2() const { return std::sqrt(sum_of_squares); }
+
+DifferenceStats& DifferenceStats::operator+=(const DifferenceStats& other) {
+  units += other.units;
+  changed += other.changed;
+  non_finite += other.non_finite;
+  numeric = numeric || other.numeric;
+  l1 += other.l1;
+  sum_of_squares += other.sum_of_squares;
+  if (other.max_abs > max_abs) max_abs = other.max_abs;
+  base_sum_of_squares += other.base_sum_of_squares;
+  return *this;
+}
+
+DifferenceStats difference_stats(DType dtype, ByteSpan base, ByteSpan task) {
+  const UnitType& unit = unit_type(dtype);
+  if (base.size() != task.size() || base.size() % unit.bytes != 0) {
+    throw Error(ErrorCode::invalid_argument, "tensors to compare have different sizes");
+  }
+  DifferenceStats stats;
+  stats.units = base.size() / unit.bytes;
+  const auto differs = [&](std::size_t at) { return std::memcmp(base.data() + at, task.data() + at, unit.bytes) != 0; };
+  for (const NumericType& type : kNumericTypes) {
+    if (type.dtype != dtype) continue;
+    stats.numeric = true;
+    for (std::size_t at = 0; at < base.size(); at += type.bytes) {
+      add_unit(type.value(base.data() + at), type.value(task.data() + at), differs(at), stats);
+    }
+    return stats;
+  }
+  for (std::size_t at = 0; at < base.size(); at += unit.bytes) stats.changed += differs(at);
+  return stats;
+}
+
+}  // namespace dstore

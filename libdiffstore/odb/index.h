@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "odb/object_store.h"
+
+namespace dstore {
+
+/// A pack on its way into an index, with the (signature id, target id) pairs found in it.
+struct IndexedPack {
+  struct Signature {
+    ObjectId id;
+    ObjectId target;
+  };
+  ObjectId name;
+  std::vector<PackEntry> entries;
+  std::vector<Signature> signatures;
+};
+
+ObjectEntry to_object_entry(const PackEntry& entry, const ObjectId& pack);
+PackEntry to_pack_entry(const ObjectEntry& entry);
+
+/// An index that cannot be used any more (SQLite reports damage, a full disk, a lock held too long). Never leaves this
+/// layer: the store goes on with a memory index.
+class IndexFailure : public std::runtime_error {
+ public:
+  IndexFailure(const std::string& message, bool damaged) : std::runtime_error(message), damaged_(damaged) {}
+  bool damaged() const { return damaged_; }  ///< the file itself is not what we wrote
+
+ private:
+  bool damaged_;
+};
+
+/// The map object -> record. A cache: every row is a hint that reading checks. Thread-safe.
+class ObjectIndex {
+ public:
+  virtual ~ObjectIndex() = default;
+  /// Names of the packs it knows, sorted.
+  virtual std::vector<ObjectId> packs() const = 0;
+  /// Adds packs; their records replace those of packs added before.
+  virtual void add(const std::vector<IndexedPack>& packs) = 0;
+  /// Points one object at another record.
+  virtual void put(const ObjectEntry& entry) = 0;
+  virtual void clear() = 0;
+  virtual std::optional<ObjectEntry> find(const ObjectId& id) const = 0;
+  /// Objects whose id is in [first, last], at most `limit`, sorted.
+  virtual std::vector<ObjectEntry> range(const ObjectId& first, const ObjectId& last, std::size_t limit) const = 0;
+  /// All objects of a kind (nullopt: of every kind), sorted by id.
+  virtual std::vector<ObjectEntry> all(std::optional<ObjectKind> kind) const = 0;
+  virtual std::vector<ObjectId> signatures_of(const ObjectId& target) const = 0;
+};
+
+std::unique_ptr<ObjectIndex> make_memory_index();
+
+/// Opens or makes DIR/index.db. Anything that is not exactly our schema, or that SQLite calls corrupt, is deleted and
+/// made anew. nullptr if it can be neither read nor made (read-only media).
+std::unique_ptr<ObjectIndex> open_database_index(Filesystem& fs, const std::string& dir);
+/// Deletes DIR/index.db with its journal.
+void remove_database_index(Filesystem& fs, const std::string& dir);
+
+}  // namespace dstore

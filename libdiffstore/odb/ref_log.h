@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/filesystem.h"
+#include "odb/ref_name.h"
+
+namespace dstore {
+
+enum class RefKind { branch, tag };
+
+/// One step of a ref's history (spec/refs.md, "Entry"). Ids that are none() are "" in the payload.
+struct RefEntry {
+  ObjectId repository;
+  RefKind kind = RefKind::branch;
+  RefName ref;
+  std::uint64_t sequence = 1;  ///< 1, 2, 3, ...
+  ObjectId previous;           ///< digest() of the entry before; none for the first
+  ObjectId old_commit;         ///< none: the ref did not exist
+  ObjectId new_commit;         ///< none: deleted
+  std::int64_t time = 0;       ///< seconds since 1970, UTC, as the writer claims
+  std::string signature;       ///< armoured SSH signature over payload(), or "" (unsigned). Not checked in this layer.
+
+  bool is_deletion() const { return new_commit.is_none(); }
+  /// Canonical JSON: the bytes that are signed and chained.
+  std::string payload() const;
+  /// SHA-256 of payload().
+  ObjectId digest() const;
+  /// The file's content: payload, line feed, signature.
+  std::string serialize() const;
+  /// Error{corrupt} naming `what` unless `text` is exactly what serialize() writes.
+  static RefEntry parse(std::string_view text, std::string_view what);
+
+  friend bool operator==(const RefEntry&, const RefEntry&) = default;
+};
+
+/// The entry that moves `ref` to `new_commit` after `head` (nullopt: the ref has no history yet). Unsigned.
+RefEntry next_entry(const std::optional<RefEntry>& head, const ObjectId& repository, const RefName& ref, RefKind kind,
+                    const ObjectId& new_commit, std::int64_t time);
+
+/// A folder of refs: DIR/<encoded name>/<sequence, 10 digits>. The same class reads and writes a repository's own
+/// refs/, the mirror of a remote's and a directory remote. Making an entry's file is the commit point: it appears whole
+/// or not at all, and once. Stateless, so thread-safe and safe beside other processes.
+class RefLog {
+ public:
+  /// Entries of another repository are Error{corrupt} where `repository` is given. DIR need not exist (no refs).
+  RefLog(Filesystem& fs, std::string dir, std::optional<ObjectId> repository = std::nullopt);
+
+  /// Every ref with a history, deleted and damaged ones included; sorted.
+  std::vector<RefName> list() const;
+  /// The last entry (perhaps a deletion); nullopt if the ref never existed. Checks the last two entries and that no
+  /// sequence number is missing. Error{corrupt} if the file is damaged.
+  std::optional<RefEntry> head(const RefName& ref) const;
+  /// The head of every ref that is not deleted; sorted by name. Error{corrupt} if one is damaged.
+  std::vector<RefEntry> heads() const;
+  /// The whole history from sequence 1, every link checked.
+  std::vector<RefEntry> entries(const RefName& ref) const;
+  /// Durable on true. False: somebody else made that sequence number first (read head() and try again), unless it is
+  /// this very entry: then true. Error{invalid_argument} if it does not follow the present head.
+  bool append(const RefEntry& entry);
+
+ private:
+  std::vector<std::uint64_t> present(const RefName& ref) const;    ///< numbers that have a file, sorted
+  std::vector<std::uint64_t> sequences(const RefName& ref) const;  ///< the same; Error{corrupt} if one is missing
+  RefEntry read(const RefName& ref, std::uint64_t sequence) const;
+
+  Filesystem& fs_;
+  std::string dir_;
+  std::optional<ObjectId> repository_;
+};
+
+}  // namespace dstore

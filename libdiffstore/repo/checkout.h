@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "repo/checkout_record.h"
+#include "repo/compose.h"
+#include "repo/write_delta.h"
+
+namespace dstore {
+
+struct CheckoutOptions {
+  bool force = false;        ///< overwrite files that were changed or are not ours
+  bool single_file = false;  ///< all tensors in one model.safetensors
+  bool verify = false;       ///< hash the files that are kept, too
+  unsigned threads = 0;
+};
+
+struct CheckoutReport {
+  std::vector<CheckedCommit> commits;  ///< whose signatures were checked, the task (or only) commit first
+  ObjectId weights;                    ///< verified
+  std::size_t written = 0;
+  std::size_t kept = 0;                ///< files that were already as wanted
+  std::size_t removed = 0;
+  std::uint64_t bytes = 0;             ///< written
+  bool in_place = false;               ///< into an earlier checkout
+};
+
+/// Writes a revision's files into `folder`: a new or empty one (it appears whole or not at all), or one that was checked
+/// out before (only what differs is rewritten; see swap_folder). Signatures, objects, tensors and recorded file digests
+/// are verified before a file gets its name. Error{conflict} if files there were changed by hand or are not dstore's.
+CheckoutReport checkout(const Repository& repository, const Revision& revision, const std::string& folder,
+                        const CheckoutOptions& options, const Progress& progress);
+
+}  // namespace dstore

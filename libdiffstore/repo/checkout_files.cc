@@ -1,0 +1,51 @@
+#include "repo/checkout_files.h"
+
+#include "base/sha256.h"
+#include "dstore/error.h"
+#include "repo/shard_stream.h"
+
+namespace dstore {
+
+FileSet::FileSet(const Repository& repository, const ModelFiles& files) : files_(files) {
+  for (const ShardFile& shard : files.shards) {
+    shards_.emplace(shard.path, &shard);
+    paths_.push_back(shard.path);
+    total_ += shard.bytes();
+  }
+  for (const auto& [path, file] : files.files) {
+    Bytes content = file.file ? repository.read_file_object(*file.file) : file.content;
+    total_ += content.size();
+    contents_.emplace(path, std::move(content));
+    paths_.push_back(path);
+  }
+}
+
+std::optional<ObjectId> FileSet::known_digest(const std::string& path) const {
+  if (const auto shard = shards_.find(path); shard != shards_.end()) return shard->second->sha256;
+  return sha256(contents_.at(path));
+}
+
+CheckoutRecord::FileRow FileSet::write(Filesystem& fs, const std::string& path, const std::string& target, unsigned threads,
+                                       const Progress& progress) const {
+  const auto file = fs.open(target, OpenMode::create_new);
+  CheckoutRecord::FileRow row;
+  const auto append = [&](ByteSpan bytes) {
+    file->write_at(row.size, bytes);
+    row.size += bytes.size();
+    done_ += bytes.size();
+    if (progress) progress(done_, total_);
+  };
+  if (const auto shard = shards_.find(path); shard != shards_.end()) {
+    row.sha256 = stream_shard(*files_.weights, *shard->second, threads, append);
+  } else {
+    append(contents_.at(path));
+    row.sha256 = sha256(contents_.at(path));
+  }
+  file->sync();
+  const FileInfo info = file->info();
+  row.mtime_ns = info.mtime_ns;
+  row.inode = info.inode;
+  return row;
+}
+
+}  // namespace dstore

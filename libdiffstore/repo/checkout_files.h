@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "repo/checkout_record.h"
+#include "repo/model_files.h"
+#include "repo/write_delta.h"
+
+namespace dstore {
+
+/// The files of a model as a checkout writes them: shards are streamed, side files are in memory.
+class FileSet {
+ public:
+  FileSet(const Repository& repository, const ModelFiles& files);
+
+  const std::vector<std::string>& paths() const { return paths_; }
+  std::uint64_t total_bytes() const { return total_; }
+  /// The content's SHA-256 where it is known without producing it.
+  std::optional<ObjectId> known_digest(const std::string& path) const;
+  /// Makes the file `target` (which must not exist) with the content of `path`, synced. Verified before it returns.
+  CheckoutRecord::FileRow write(Filesystem& fs, const std::string& path, const std::string& target, unsigned threads,
+                                const Progress& progress) const;
+
+ private:
+  const ModelFiles& files_;
+  std::map<std::string, const ShardFile*> shards_;
+  std::map<std::string, Bytes> contents_;
+  std::vector<std::string> paths_;
+  std::uint64_t total_ = 0;
+  mutable std::uint64_t done_ = 0;
+};
+
+}  // namespace dstore

@@ -1,0 +1,183 @@
+#include "repo/checkout_record.h"
+
+#include <algorithm>
+
+#include "base/atomic_file.h"
+#include "base/json.h"
+#include "base/sha256.h"
+#include "dstore/error.h"
+
+namespace dstore {
+namespace {
+
+constexpr std::string_view kIntent = ".dstore-intent";
+constexpr std::string_view kTemporary = ".dstore-tmp-";
+
+bool is_ours(std::string_view name) { return name == kCheckoutRecord || name == kIntent || name.starts_with(kTemporary); }
+
+ObjectId hash_file(Filesystem& fs, const std::string& path) {
+  const auto file = fs.open(path, OpenMode::read_store);
+  Bytes buffer(1u << 20);
+  Sha256 hash;
+  for (std::uint64_t at = 0;;) {
+    const std::size_t n = file->read_at(at, buffer);
+    hash.update(ByteSpan(buffer).first(n));
+    at += n;
+    if (n < buffer.size()) return hash.finish();
+  }
+}
+
+std::string intent_text(const FolderSwap& swap) {
+  Json renames;
+  for (const auto& [from, to] : swap.renames) renames.set(from, to);
+  Json::Array removals;
+  for (const std::string& path : swap.removals) removals.emplace_back(path);
+  Json json;
+  json.set("v", 1);
+  json.set("renames", std::move(renames));
+  json.set("removals", Json(std::move(removals)));
+  json.set("record", swap.record.serialize());
+  return json.serialize();
+}
+
+FolderSwap parse_intent(std::string_view text, std::string_view what) {
+  const Json json = Json::parse(text, what);
+  FolderSwap swap;
+  for (const auto& [from, to] : json.at("renames").object()) swap.renames.emplace(from, to.string());
+  for (const Json& path : json.at("removals").array()) swap.removals.push_back(path.string());
+  swap.record = CheckoutRecord::parse(json.at("record").string(), what);
+  for (const auto& [from, to] : swap.renames) {
+    if (!from.starts_with(kTemporary) || !is_safe_relative_path(from) || !is_safe_relative_path(to)) {
+      throw Error(ErrorCode::corrupt, std::string(what) + ": names a path outside the folder");
+    }
+  }
+  for (const std::string& path : swap.removals) {
+    if (!is_safe_relative_path(path)) throw Error(ErrorCode::corrupt, std::string(what) + ": names a path outside the folder");
+  }
+  return swap;
+}
+
+/// May be repeated: each step leaves what a second run recognises as done.
+void carry_out(Filesystem& fs, const std::string& folder, const FolderSwap& swap) {
+  for (const std::string& path : swap.removals) {
+    const std::string full = join_path(folder, path);
+    if (exists(fs, full)) fs.remove(full);
+  }
+  for (const auto& [from, to] : swap.renames) {
+    if (!exists(fs, join_path(folder, from))) continue;
+    make_parents(fs, folder, to);
+    fs.rename(join_path(folder, from), join_path(folder, to));
+    if (to.find('/') != std::string::npos) fs.sync_directory(parent_path(join_path(folder, to)));
+  }
+  write_file_atomically(fs, join_path(folder, kCheckoutRecord), as_bytes(swap.record.serialize()));
+  fs.remove(join_path(folder, kIntent));
+  fs.sync_directory(folder);
+}
+
+void walk(Filesystem& fs, const std::string& folder, const std::string& prefix, const CheckoutRecord& record, std::vector<FolderChange>& out) {
+  for (const std::string& name : fs.list(join_path(folder, prefix))) {
+    const std::string path = prefix.empty() ? name : prefix + "/" + name;
+    if (prefix.empty() && is_ours(name)) continue;
+    const auto info = fs.stat(join_path(folder, path), false);
+    if (info && info->type == FileInfo::Type::directory) {
+      if (!record.files.count(path)) walk(fs, folder, path, record, out);
+    } else if (record.files.count(path) == 0) {
+      out.push_back({path, FolderChange::Kind::foreign});
+    }
+  }
+}
+
+}  // namespace
+
+std::string CheckoutRecord::serialize() const {
+  Json rows;
+  for (const auto& [path, file] : files) {
+    Json row;
+    row.set("sha256", file.sha256.hex());
+    row.set("size", static_cast<std::int64_t>(file.size));
+    // Beyond 2^53: as text.
+    row.set("mtime_ns", std::to_string(file.mtime_ns));
+    row.set("inode", std::to_string(file.inode));
+    rows.set(path, std::move(row));
+  }
+  Json json;
+  json.set("v", 1);
+  json.set("revision", revision);
+  json.set("commit", commit.hex());
+  json.set("base", base.is_none() ? std::string() : base.hex());
+  json.set("branch", branch);
+  json.set("files", std::move(rows));
+  return json.serialize();
+}
+
+CheckoutRecord CheckoutRecord::parse(std::string_view text, std::string_view what) {
+  const Json json = Json::parse(text, what);
+  if (json.at("v").integer() != 1) throw Error(ErrorCode::unsupported, std::string(what) + ": made by a newer dstore");
+  CheckoutRecord record;
+  record.revision = json.at("revision").string();
+  record.commit = ObjectId::parse(json.at("commit").string(), what);
+  if (!json.at("base").string().empty()) record.base = ObjectId::parse(json.at("base").string(), what);
+  record.branch = json.at("branch").string();
+  for (const auto& [path, row] : json.at("files").object()) {
+    if (!is_safe_relative_path(path)) throw Error(ErrorCode::corrupt, std::string(what) + ": names a path outside the folder");
+    FileRow file;
+    file.sha256 = ObjectId::parse(row.at("sha256").string(), what);
+    file.size = static_cast<std::uint64_t>(row.at("size").integer());
+    file.mtime_ns = std::strtoll(row.at("mtime_ns").string().c_str(), nullptr, 10);
+    file.inode = std::strtoull(row.at("inode").string().c_str(), nullptr, 10);
+    record.files.emplace(path, file);
+  }
+  return record;
+}
+
+std::optional<CheckoutRecord> read_checkout_record(Filesystem& fs, const std::string& folder) {
+  const std::string intent = join_path(folder, kIntent);
+  if (exists(fs, intent)) carry_out(fs, folder, parse_intent(read_text_file(fs, intent, OpenMode::read_store), intent));
+  const std::string path = join_path(folder, kCheckoutRecord);
+  if (!exists(fs, path)) return std::nullopt;
+  return CheckoutRecord::parse(read_text_file(fs, path, OpenMode::read_store), path);
+}
+
+std::vector<FolderChange> folder_changes(Filesystem& fs, const std::string& folder, const CheckoutRecord& record, bool verify) {
+  std::vector<FolderChange> out;
+  for (const auto& [path, row] : record.files) {
+    const std::string full = join_path(folder, path);
+    const auto info = fs.stat(full, false);
+    if (!info) {
+      out.push_back({path, FolderChange::Kind::missing});
+    } else if (info->type != FileInfo::Type::regular || info->size != row.size) {
+      out.push_back({path, FolderChange::Kind::changed});
+    } else if (verify || info->mtime_ns != row.mtime_ns || info->inode != row.inode) {
+      // Touched or copied is not changed: the content decides, and only where the stamp differs.
+      if (hash_file(fs, full) != row.sha256) out.push_back({path, FolderChange::Kind::changed});
+    }
+  }
+  walk(fs, folder, "", record, out);
+  return out;
+}
+
+void swap_folder(Filesystem& fs, const std::string& folder, const FolderSwap& swap) {
+  write_file_atomically(fs, join_path(folder, kIntent), as_bytes(intent_text(swap)));
+  carry_out(fs, folder, swap);
+}
+
+std::string temporary_checkout_name() { return std::string(kTemporary) + random_name(); }
+
+void remove_leftovers(Filesystem& fs, const std::string& folder) {
+  for (const std::string& name : fs.list(folder)) {
+    if (name.starts_with(kTemporary)) fs.remove(join_path(folder, name));
+  }
+}
+
+void make_parents(Filesystem& fs, const std::string& folder, const std::string& path) {
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const std::string dir = join_path(folder, path.substr(0, slash));
+    if (fs.make_directory(dir)) continue;
+    const auto info = fs.stat(dir, false);
+    if (!info || info->type != FileInfo::Type::directory) {
+      throw Error(ErrorCode::conflict, printable(dir) + ": is in the way (a folder is needed here, not a file or link)");
+    }
+  }
+}
+
+}  // namespace dstore

@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/atomic_file.h"
+#include "dstore/error.h"
+#include "repo/commit_task.h"
+#include "repo/compose.h"
+#include "repo/shard_stream.h"
+
+namespace dstore {
+namespace {
+
+/// A trained model as a whole: the tensors it started from under the names of the result, the staged ones in their place.
+class OverlaySource : public TensorSource {
+ public:
+  OverlaySource(const TensorSource& base, const TensorSource& staged, const std::vector<Pairing>& pairs)
+      : base_(base), staged_(staged), pairs_(pairs) {
+    for (const Pairing& pair : pairs) {
+      infos_.push_back(pair.task ? staged.tensors()[*pair.task] : base.tensors()[*pair.base]);
+      infos_.back().name = pair.name;
+    }
+  }
+
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  void read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const override {
+    const Pairing& pair = pairs_[index];
+    if (pair.task) return staged_.read(*pair.task, offset, out);
+    base_.read(*pair.base, offset, out);
+  }
+
+ private:
+  const TensorSource& base_;
+  const TensorSource& staged_;
+  const std::vector<Pairing>& pairs_;  ///< sorted by name
+  std::vector<TensorInfo> infos_;
+};
+
+std::vector<Pairing> pair_up(const TensorSource& base, const TensorSource& staged, const std::string& prefix) {
+  std::vector<Pairing> pairs;
+  for (std::size_t i = 0; i < base.tensors().size(); ++i) {
+    const std::string& name = base.tensors()[i].name;
+    pairs.push_back({prefix + name, i, staged.find(name)});
+  }
+  for (std::size_t i = 0; i < staged.tensors().size(); ++i) {
+    if (!base.find(staged.tensors()[i].name)) pairs.push_back({staged.tensors()[i].name, std::nullopt, i});
+  }
+  std::sort(pairs.begin(), pairs.end(), [](const Pairing& a, const Pairing& b) { return a.name < b.name; });
+  return pairs;
+}
+
+/// Pairs of a result whose names are those of a task: also that training is stored as one hop from the base.
+std::vector<Pairing> pair_with_base(const TensorSource& result, const TensorSource& base, const DeltaTable& task) {
+  std::map<std::string, std::string> base_names;
+  std::set<std::string> added;
+  for (const DeltaTable::Change& change : task.changes) {
+    if (!change.base_name.empty()) base_names.emplace(change.name, change.base_name);
+    if (change.op == DeltaOp::add) added.insert(change.name);
+  }
+  std::vector<Pairing> pairs;
+  for (std::size_t i = 0; i < result.tensors().size(); ++i) {
+    const std::string& name = result.tensors()[i].name;
+    const auto renamed = base_names.find(name);
+    const auto index = base.find(renamed == base_names.end() ? name : renamed->second);
+    pairs.push_back({name, added.count(name) > 0 ? std::nullopt : index, i});
+  }
+  return pairs;
+}
+
+/// The side files of the stage over those of what it was trained from.
+std::map<std::string, PlainFile> side_files(PackSession& session, Filesystem& fs, const Stage& stage,
+                                             std::map<std::string, PlainFile> files) {
+  const std::string folder = join_path(stage.folder, "files");
+  if (!exists(fs, folder)) return files;
+  for (const std::string& name : fs.list(folder)) {
+    files[name] = PlainFile{write_file(session, read_file(fs, join_path(folder, name), OpenMode::read_store)), {}};
+  }
+  return files;
+}
+
+std::string require_string(const nlohmann::json& json, const char* key, const std::string& what) {
+  const auto it = json.find(key);
+  if (it == json.end() || !it->is_string()) throw Error(ErrorCode::corrupt, what + ": \"" + key + "\" is missing or not a string");
+  return it->get<std::string>();
+}
+
+std::string stage_path(const Repository& repository, const RefName& name) { return repository.path("staged/" + name.encode()); }
+
+void sync_tree(Filesystem& fs, const std::string& folder) {
+  for (const std::string& name : fs.list(folder)) {
+    const std::string path = join_path(folder, name);
+    if (fs.stat(path, false)->type == FileInfo::Type::directory) {
+      sync_tree(fs, path);
+    } else {
+      fs.open(path, OpenMode::write)->sync();
+    }
+  }
+  fs.sync_directory(folder);
+}
+
+}  // namespace
+
+void publish_stage(Repository& repository, const std::string& folder, const RefName& name, const ObjectId& base) {
+  Filesystem& fs = repository.fs();
+  Json json;
+  json.set("v", 1);
+  json.set("name", name.text());
+  json.set("base", base.hex());
+  write_file_atomically(fs, join_path(folder, "base.json"), as_bytes(json.serialize()));
+  sync_tree(fs, folder);
+  const std::string target = stage_path(repository, name);
+  make_directories(fs, parent_path(target));
+  // A directory cannot replace a full one in a single step: the older stage is moved aside first, then dropped.
+  const std::string aside = repository.path("tmp/stage-" + random_name());
+  const bool replaces = exists(fs, target);
+  if (replaces) fs.rename(target, aside);
+  fs.rename(folder, target);
+  fs.sync_directory(parent_path(target));
+  if (replaces) remove_tree(fs, aside);
+}
+
+std::vector<std::string> list_stages(const Repository& repository) {
+  std::vector<std::string> names;
+  const std::string folder = repository.path("staged");
+  if (!exists(repository.fs(), folder)) return names;
+  for (const std::string& entry : repository.fs().list(folder)) {
+    if (const auto name = RefName::decode(entry)) names.push_back(name->text());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Stage read_stage(const Repository& repository, const RefName& name) {
+  Filesystem& fs = repository.fs();
+  Stage stage;
+  stage.name = name.text();
+  stage.folder = stage_path(repository, name);
+  if (!exists(fs, stage.folder)) {
+    throw Error(ErrorCode::not_found, "nothing is staged under the name " + name.text() + "; `dstore train ... --name " + name.text() + "` makes it");
+  }
+  const std::string base_path = join_path(stage.folder, "base.json");
+  const Json base = Json::parse(read_text_file(fs, base_path, OpenMode::read_store), base_path);
+  stage.base = ObjectId::parse(base.at("base").string(), base_path);
+  const std::string path = join_path(stage.folder, "stage.json");
+  const auto json = nlohmann::json::parse(read_text_file(fs, path, OpenMode::read_store), nullptr, false);
+  if (!json.is_object() || json.value("version", 0) != 1) throw Error(ErrorCode::corrupt, path + ": not a stage of version 1");
+  stage.base_prefix = require_string(json, "base_prefix", path);
+  const auto training = json.find("training");
+  if (training == json.end() || !training->is_object()) throw Error(ErrorCode::corrupt, path + ": \"training\" is missing");
+  for (const auto& [key, value] : training->items()) {
+    if (!value.is_string()) throw Error(ErrorCode::corrupt, path + ": training fact " + key + " is not a string");
+    stage.training.emplace(key, value.get<std::string>());
+  }
+  for (const auto& row : json.value("metrics", nlohmann::json::array())) {
+    stage.metrics.push_back({require_string(row, "split", path), require_string(row, "metric", path), require_string(row, "value", path),
+                             row.value("n", std::int64_t{0}), require_string(row, "data_sha256", path)});
+  }
+  return stage;
+}
+
+CommitReport commit_stage(Repository& repository, const Stage& stage, const std::string& message, const Committer& committer,
+                          const Progress& progress) {
+  const CheckedCommit trained_from = repository.require_commit(stage.base);
+  const ObjectId base_id = trained_from.commit.base.value_or(stage.base);
+  const Commit base_commit = repository.require_commit(base_id).commit;
+  const ModelFiles base_files = load_commit_files(repository, base_commit);
+  const StoredWeights& base = *base_files.weights;
+  const CheckpointFolder folder(repository.fs(), stage.folder);
+  const TensorSource& staged = folder.tensors();
+  const bool from_task = trained_from.commit.is_task();
+  const auto started_from = from_task ? load_weights(repository, trained_from.commit) : nullptr;
+  const std::vector<Pairing> pairs = pair_up(from_task ? *started_from : base, staged, stage.base_prefix);
+  const OverlaySource result(from_task ? *started_from : base, staged, pairs);
+
+  CommitReport report;
+  PackSession session = repository.store().begin_write();
+  report.delta = from_task ? write_delta(session, base, result, pair_with_base(result, base, read_delta(repository, trained_from.commit)), 0, progress)
+                           : write_delta(session, base, staged, pairs, 0, progress);
+
+  CheckpointTable checkpoint;
+  checkpoint.weights = report.delta.table.result_weights;
+  const std::vector<ShardFile> shards = compose_shards(base_files.shards, report.delta.table, result.tensors());
+  for (const ShardFile& shard : shards) {
+    checkpoint.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes(), hash_shard(result, shard.header, 0)});
+    report.folder_bytes += shard.bytes();
+  }
+  std::map<std::string, PlainFile> files = side_files(session, repository.fs(), stage, from_task ? load_commit_files(repository, trained_from.commit).files : base_files.files);
+  files.erase(std::string(kIndexFile));
+  for (const auto& [path, file] : files) checkpoint.files.push_back({path, *file.file});
+  if (const Bytes index = make_index(shards); !index.empty()) checkpoint.files.push_back({std::string(kIndexFile), write_file(session, index)});
+
+  Commit commit;
+  commit.checkpoint = session.add(ObjectKind::checkpoint, checkpoint.serialize());
+  commit.delta = report.delta.id;
+  commit.base = base_id;
+  if (from_task) commit.derived_from.push_back(stage.base);
+  commit.message = message;
+  commit.training = stage.training;
+  commit.metrics = stage.metrics;
+  report.commit = publish_commit(repository, session, std::move(commit), RefName::parse(stage.name), committer);
+  report.stored_bytes = session.bytes_stored();
+  remove_tree(repository.fs(), stage.folder);
+  return report;
+}
+
+}  // namespace dstore

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "object/delta_table.h"
+#include "repo/model_files.h"
+#include "repo/revision.h"
+
+namespace dstore {
+
+/// The shards of base+task: the base's shards with their layout, tensors under the delta's names, new tensors in one
+/// more shard. A base in the single file model.safetensors becomes model-00001-of-00002 with the new tensors in
+/// -00002-of-00002, since loaders prefer model.safetensors to an index; a sharded base keeps its file names and gets
+/// model-added.safetensors. `infos` are the tensors of the result. No digests are set.
+std::vector<ShardFile> compose_shards(const std::vector<ShardFile>& base, const DeltaTable& delta, const std::vector<TensorInfo>& infos);
+
+/// model.safetensors.index.json for these shards; empty if none is needed (a single model.safetensors).
+Bytes make_index(const std::vector<ShardFile>& shards);
+
+inline constexpr std::string_view kIndexFile = "model.safetensors.index.json";
+
+/// A revision's files and the commits they come from, whose signatures were judged (Error{untrusted} otherwise).
+struct LoadedRevision {
+  ModelFiles files;
+  std::vector<CheckedCommit> commits;  ///< the task (or only) commit first
+};
+
+/// For base+task: Error{conflict} unless the task's base has the same weights as the base given; it names both ids, the
+/// first tensor that differs and the revision that fits, if there is one.
+LoadedRevision load_revision(const Repository& repository, const Revision& revision);
+
+/// The same model in one file, model.safetensors.
+void join_shards(ModelFiles& files);
+
+}  // namespace dstore

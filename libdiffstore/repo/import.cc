@@ -1,0 +1,94 @@
+#include "repo/import.h"
+
+#include <atomic>
+#include <mutex>
+
+#include "base/parallel.h"
+#include "base/sha256.h"
+#include "dstore/error.h"
+#include "object/checkpoint_table.h"
+
+namespace dstore {
+namespace {
+
+struct ChunkJob {
+  std::size_t tensor = 0;
+  std::uint64_t chunk = 0;
+};
+
+}  // namespace
+
+CheckpointTable write_folder_files(PackSession& session, const CheckpointFolder& folder) {
+  CheckpointTable table;
+  for (const Shard& shard : folder.shards()) {
+    table.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes.size(), ObjectId()});
+  }
+  for (const SideFile& file : folder.side_file_list()) {
+    const auto content = folder.side_file(file.path);
+    if (!content) throw Error(ErrorCode::io, printable(file.path) + ": vanished while the folder was read");
+    table.files.push_back({file.path, write_file(session, as_bytes(*content))});
+  }
+  return table;
+}
+
+ImportReport import_folder(Repository& repository, const CheckpointFolder& folder, const RefName& branch,
+                           const std::string& message, const Committer& committer, const Progress& progress) {
+  const TensorSource& source = folder.tensors();
+  PackSession session = repository.store().begin_write();
+  CheckpointTable checkpoint = write_folder_files(session, folder);
+
+  std::vector<TensorObject> objects;
+  std::vector<ChunkJob> jobs;
+  std::uint64_t total = 0;
+  for (std::size_t t = 0; t < source.tensors().size(); ++t) {
+    const TensorInfo& info = source.tensors()[t];
+    objects.push_back({info.dtype, info.shape, info.bytes, std::vector<ObjectId>(chunk_count(info.bytes))});
+    for (std::uint64_t c = 0; c < chunk_count(info.bytes); ++c) jobs.push_back({t, c});
+    total += info.bytes;
+  }
+  // Whole-file digests are serial, so they go first; the chunks fill the other cores meanwhile.
+  const std::size_t shards = folder.shards().size();
+  std::mutex mutex;
+  std::uint64_t done = 0;
+  parallel_for(shards + jobs.size(), 0, [&](std::size_t i) {
+    if (i < shards) {
+      checkpoint.shards[i].sha256 = sha256(folder.shards()[i].bytes);
+      return;
+    }
+    const ChunkJob& job = jobs[i - shards];
+    TensorObject& object = objects[job.tensor];
+    const std::uint64_t size = chunk_size(object.bytes, job.chunk);
+    object.chunks[job.chunk] = session.add(ObjectKind::chunk, source.view(job.tensor).subspan(job.chunk * kChunkBytes, size));
+    const std::scoped_lock lock(mutex);
+    done += size;
+    if (progress) progress(done, total);
+  });
+
+  WeightsTable weights;
+  for (std::size_t t = 0; t < objects.size(); ++t) {
+    weights.rows.push_back({source.tensors()[t].name, session.add(ObjectKind::tensor, objects[t].serialize())});
+  }
+  ImportReport report;
+  report.weights = session.add(ObjectKind::weights, weights.serialize());
+  checkpoint.weights = report.weights;
+  Commit commit;
+  commit.checkpoint = session.add(ObjectKind::checkpoint, checkpoint.serialize());
+  commit.message = message;
+  report.tensors = objects.size();
+  report.shards = shards;
+  report.side_files = checkpoint.files.size();
+  for (const Shard& shard : folder.shards()) report.folder_bytes += shard.bytes.size();
+  for (const SideFile& file : folder.side_file_list()) report.folder_bytes += file.size;
+
+  const auto head = repository.refs().head(branch);
+  if (head && !head->is_deletion() && repository.read_commit(head->new_commit).checkpoint == commit.checkpoint) {
+    report.commit = head->new_commit;
+    report.unchanged = true;
+    return report;
+  }
+  report.commit = publish_commit(repository, session, std::move(commit), branch, committer);
+  report.stored_bytes = session.bytes_stored();
+  return report;
+}
+
+}  // namespace dstore

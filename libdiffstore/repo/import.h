@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "object/checkpoint_table.h"
+#include "repo/publish.h"
+#include "repo/write_delta.h"
+#include "tensor/checkpoint_folder.h"
+
+namespace dstore {
+
+struct ImportReport {
+  ObjectId commit;
+  ObjectId weights;
+  bool unchanged = false;         ///< the branch's head was this very checkpoint: nothing was written
+  std::uint64_t folder_bytes = 0;
+  std::uint64_t stored_bytes = 0; ///< new in the store
+  std::size_t tensors = 0;
+  std::size_t shards = 0;
+  std::size_t side_files = 0;
+};
+
+/// A base checkpoint as a commit on `branch`.
+ImportReport import_folder(Repository& repository, const CheckpointFolder& folder, const RefName& branch,
+                           const std::string& message, const Committer& committer, const Progress& progress);
+
+/// Stores headers and side files of a folder. The weights id and the shards' digests are the caller's to set.
+CheckpointTable write_folder_files(PackSession& session, const CheckpointFolder& folder);
+
+}  // namespace dstore

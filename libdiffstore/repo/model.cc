@@ -1,0 +1,65 @@
+#include "dstore/model.h"
+
+#include "dstore/error.h"
+#include "repo/compose.h"
+#include "tensor/checkpoint_folder.h"
+
+namespace dstore {
+namespace {
+
+/// A revision as a Model; owns its repository.
+class RevisionModel : public Model {
+ public:
+  RevisionModel(Repository repository, std::string_view text) : repository_(std::move(repository)) {
+    const Revision revision = resolve_revision(repository_, text);
+    LoadedRevision loaded = load_revision(repository_, revision);
+    files_ = std::move(loaded.files);
+    commit_ = revision.commit;
+    description_ = std::string(text) + " (commit " + revision.commit.short_hex() + ")";
+  }
+
+  const TensorSource& tensors() const override { return *files_.weights; }
+
+  std::vector<std::string> side_files() const override {
+    std::vector<std::string> paths;
+    for (const auto& [path, file] : files_.files) paths.push_back(path);
+    return paths;
+  }
+
+  std::optional<std::string> side_file(std::string_view path) const override {
+    const auto it = files_.files.find(std::string(path));
+    if (it == files_.files.end()) return std::nullopt;
+    const Bytes content = it->second.file ? repository_.read_file_object(*it->second.file) : it->second.content;
+    return std::string(as_text(content));
+  }
+
+  std::string description() const override { return description_; }
+  std::optional<ObjectId> commit() const override { return commit_; }
+
+ private:
+  Repository repository_;
+  ModelFiles files_;
+  ObjectId commit_;
+  std::string description_;
+};
+
+bool is_folder(Filesystem& fs, const std::string& path) {
+  const auto info = fs.stat(path, true);
+  return info && info->type == FileInfo::Type::directory;
+}
+
+}  // namespace
+
+std::unique_ptr<Model> open_model(const std::string& what, const std::string& directory) {
+  Filesystem& fs = posix_filesystem();
+  const bool looks_like_path = what == "." || what == ".." || what.starts_with("/") || what.starts_with("./") || what.starts_with("../");
+  if (looks_like_path || what.ends_with("/")) return std::make_unique<CheckpointFolder>(fs, what);
+  try {
+    return std::make_unique<RevisionModel>(Repository::discover(fs, directory), what);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found || !is_folder(fs, what)) throw;
+    return std::make_unique<CheckpointFolder>(fs, what);
+  }
+}
+
+}  // namespace dstore

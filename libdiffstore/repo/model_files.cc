@@ -1,0 +1,42 @@
+#include "repo/model_files.h"
+
+#include "dstore/error.h"
+
+namespace dstore {
+
+CheckpointTable read_checkpoint(const Repository& repository, const Commit& commit) {
+  return CheckpointTable::parse(repository.store().read(ObjectKind::checkpoint, commit.checkpoint),
+                                "checkpoint " + commit.checkpoint.short_hex());
+}
+
+DeltaTable read_delta(const Repository& repository, const Commit& commit) {
+  return DeltaTable::parse(repository.store().read(ObjectKind::delta, *commit.delta), "delta " + commit.delta->short_hex());
+}
+
+void require_task(const CheckedCommit& commit, std::string_view name) {
+  if (!commit.commit.is_task()) {
+    throw Error(ErrorCode::invalid_argument, printable(name) + " (commit " + commit.id.short_hex() + ") is a base checkpoint, not a task");
+  }
+}
+
+std::unique_ptr<StoredWeights> load_weights(const Repository& repository, const Commit& commit) {
+  if (commit.is_task()) return StoredWeights::load(repository.store(), read_delta(repository, commit));
+  return StoredWeights::load(repository.store(), read_checkpoint(repository, commit).weights);
+}
+
+ModelFiles load_commit_files(const Repository& repository, const Commit& commit) {
+  const CheckpointTable checkpoint = read_checkpoint(repository, commit);
+  ModelFiles out;
+  out.weights = load_weights(repository, commit);
+  if (out.weights->weights_id() != checkpoint.weights) {
+    throw Error(ErrorCode::corrupt, "checkpoint " + commit.checkpoint.short_hex() + " and its delta name different weights");
+  }
+  for (const CheckpointTable::ShardRow& row : checkpoint.shards) {
+    SafetensorsHeader header = parse_safetensors_header(repository.read_file_object(row.header), row.bytes, row.path);
+    out.shards.push_back({row.path, std::move(header), row.sha256});
+  }
+  for (const CheckpointTable::FileRow& row : checkpoint.files) out.files.emplace(row.path, PlainFile{row.file, {}});
+  return out;
+}
+
+}  // namespace dstore

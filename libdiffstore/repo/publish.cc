@@ -1,0 +1,66 @@
+#include "repo/publish.h"
+
+#include "dstore/error.h"
+#include "sign/signature_object.h"
+
+namespace dstore {
+namespace {
+
+constexpr int kAttempts = 1000;  // each failed one means that another commit succeeded
+
+void check_use(const Repository& repository, const RefEntry& head, const Commit& commit) {
+  if (head.kind == RefKind::tag) throw Error(ErrorCode::conflict, head.ref.text() + " is a tag; commit to a branch (--name)");
+  const bool held = repository.read_commit(head.new_commit).is_task();
+  if (held == commit.is_task()) return;
+  throw Error(ErrorCode::conflict, held ? "branch " + head.ref.text() + " holds a task; give the base another --name"
+                                        : "branch " + head.ref.text() + " holds a base checkpoint; give the task another --name");
+}
+
+ObjectId add_commit(PackSession& session, const Commit& commit, const Committer& committer) {
+  const std::string text = commit.serialize();
+  const ObjectId id = session.add(ObjectKind::commit, as_bytes(text));
+  if (committer.key != nullptr) {
+    const SignatureObject signature{id, sign_message(*committer.key, kCommitNamespace, as_bytes(text))};
+    session.add(ObjectKind::signature, signature.serialize());
+  }
+  return id;
+}
+
+}  // namespace
+
+bool move_ref(RefLog refs, const ObjectId& repository_id, const RefName& ref, RefKind kind, const ObjectId& expected,
+              const ObjectId& target, const Committer& committer) {
+  const auto head = refs.head(ref);
+  const ObjectId present = head ? head->new_commit : ObjectId();
+  if (present != expected) return false;
+  RefEntry entry = next_entry(head, repository_id, ref, kind, target, committer.time);
+  if (committer.key != nullptr) entry.signature = armor(sign_message(*committer.key, kRefNamespace, as_bytes(entry.payload())));
+  return refs.append(entry);
+}
+
+ObjectId publish_commit(Repository& repository, PackSession& session, Commit commit, const RefName& branch,
+                        const Committer& committer) {
+  commit.author = committer.author;
+  commit.time = committer.time;
+  PackSession* current = &session;
+  std::optional<PackSession> retry;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto head = repository.refs().head(branch);
+    const ObjectId present = head ? head->new_commit : ObjectId();
+    if (head && !head->is_deletion()) check_use(repository, *head, commit);
+    commit.parents.clear();
+    if (!present.is_none()) {
+      commit.parents.push_back(present);
+    } else if (commit.base) {
+      commit.parents.push_back(*commit.base);
+    }
+    const ObjectId id = add_commit(*current, commit, committer);
+    current->commit();
+    if (move_ref(repository.refs(), repository.config().repository, branch, RefKind::branch, present, id, committer)) return id;
+    retry.emplace(repository.store().begin_write());
+    current = &*retry;
+  }
+  throw Error(ErrorCode::conflict, "branch " + branch.text() + " keeps moving; try again");
+}
+
+}  // namespace dstore

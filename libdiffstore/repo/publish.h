@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "repo/repository.h"
+#include "sign/ssh_key.h"
+
+namespace dstore {
+
+/// Who makes a commit or moves a ref.
+struct Committer {
+  std::string author;                   ///< "Ada Lovelace <ada@host>"
+  const PrivateKey* key = nullptr;      ///< null: unsigned
+  std::int64_t time = 0;                ///< seconds since 1970
+};
+
+/// Stores and signs the commit, publishes the session, and moves the branch: the commit is made when this returns.
+/// The first parent is the branch's head, or for a new task branch its base. A writer that loses the race for the ref
+/// is re-parented and tries again. Error{conflict} if the branch holds the other kind of commit (or is a tag).
+ObjectId publish_commit(Repository& repository, PackSession& session, Commit commit, const RefName& branch,
+                        const Committer& committer);
+
+/// Moves (or makes, or with a none id deletes) a ref if its commit is still `expected` (none: it does not exist).
+/// False if somebody else moved it.
+bool move_ref(RefLog refs, const ObjectId& repository_id, const RefName& ref, RefKind kind, const ObjectId& expected,
+              const ObjectId& target, const Committer& committer);
+
+}  // namespace dstore

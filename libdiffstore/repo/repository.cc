@@ -1,0 +1,129 @@
+#include "repo/repository.h"
+
+#include <cstdlib>
+
+#include "base/atomic_file.h"
+#include "dstore/error.h"
+#include "object/chunked.h"
+#include "sign/signature_object.h"
+
+namespace dstore {
+namespace {
+
+constexpr std::int64_t kConfigVersion = 1;
+
+RepositoryConfig read_config(Filesystem& fs, const std::string& dir) {
+  const std::string path = join_path(dir, "config");
+  return RepositoryConfig::parse(read_text_file(fs, path, OpenMode::read_store), path);
+}
+
+/// The user's trust; empty where no configuration folder can be named (a service without HOME can still read).
+TrustStore load_trust(Filesystem& fs) { return TrustStore::load(fs, SigningConfig::from_environment()); }
+
+}  // namespace
+
+std::string RepositoryConfig::serialize() const {
+  Json json;
+  json.set("v", kConfigVersion);
+  json.set("repository", repository.hex());
+  Json urls;
+  for (const auto& [name, url] : remotes) urls.set(name, url);
+  json.set("remotes", std::move(urls));
+  return json.serialize() + "\n";
+}
+
+RepositoryConfig RepositoryConfig::parse(std::string_view text, std::string_view what) {
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  const Json json = Json::parse(text, what);
+  if (json.at("v").integer() != kConfigVersion) {
+    throw Error(ErrorCode::unsupported, std::string(what) + ": the repository was made by a newer dstore");
+  }
+  RepositoryConfig config;
+  config.repository = ObjectId::parse(json.at("repository").string(), what);
+  for (const auto& [name, url] : json.at("remotes").object()) config.remotes.emplace(name, url.string());
+  return config;
+}
+
+Repository::Repository(Filesystem& fs, std::string dir, RepositoryConfig config, ObjectStore store)
+    : fs_(&fs), dir_(std::move(dir)), config_(std::move(config)), store_(std::move(store)), trust_(load_trust(fs)) {}
+
+bool Repository::is_repository(Filesystem& fs, const std::string& dir) {
+  return exists(fs, join_path(dir, "config")) && exists(fs, join_path(dir, "packs"));
+}
+
+Repository Repository::create(Filesystem& fs, const std::string& dir, IndexMode mode) {
+  if (is_repository(fs, dir)) throw Error(ErrorCode::conflict, printable(dir) + ": is a dstore repository already");
+  make_directories(fs, dir);
+  ObjectStore::create(fs, dir);
+  RepositoryConfig config;
+  config.repository = ObjectId::parse(random_name() + random_name(), "repository id");
+  // The config comes last: a folder without it is not a repository yet.
+  AtomicFile file(fs, join_path(dir, "config"));
+  file.write(as_bytes(config.serialize()));
+  if (!file.commit_new()) throw Error(ErrorCode::conflict, printable(dir) + ": is a dstore repository already");
+  return open(fs, dir, mode);
+}
+
+Repository Repository::open(Filesystem& fs, const std::string& dir, IndexMode mode) {
+  if (!is_repository(fs, dir)) throw Error(ErrorCode::not_found, printable(dir) + ": not a dstore repository");
+  RepositoryConfig config = read_config(fs, dir);
+  return Repository(fs, dir, std::move(config), ObjectStore::open(fs, dir, mode));
+}
+
+Repository Repository::discover(Filesystem& fs, const std::string& start) {
+  char* resolved = ::realpath(start.c_str(), nullptr);
+  if (resolved == nullptr) throw Error(ErrorCode::not_found, printable(start) + ": no such folder");
+  std::string dir = resolved;
+  std::free(resolved);
+  for (;;) {
+    const std::string candidate = join_path(dir, kStoreFolder);
+    if (is_repository(fs, candidate)) return open(fs, candidate, IndexMode::database);
+    if (dir == "/") break;
+    dir = parent_path(dir);
+  }
+  throw Error(ErrorCode::not_found, "no dstore repository at or above " + printable(start) + "; make one with `dstore init`");
+}
+
+void Repository::save_config(RepositoryConfig config) {
+  write_file_atomically(*fs_, path("config"), as_bytes(config.serialize()));
+  config_ = std::move(config);
+}
+
+Commit Repository::read_commit(const ObjectId& id) const {
+  return Commit::parse(store_.read(ObjectKind::commit, id), "commit " + id.short_hex());
+}
+
+std::vector<Bytes> Repository::signature_blobs(const ObjectId& target) const {
+  std::vector<Bytes> blobs;
+  for (const ObjectId& id : store_.signatures_of(target)) {
+    SignatureObject object = SignatureObject::parse(store_.read(ObjectKind::signature, id), "signature " + id.short_hex());
+    if (object.target == target) blobs.push_back(std::move(object.blob));
+  }
+  return blobs;
+}
+
+CheckedCommit Repository::check_commit(const ObjectId& id) const {
+  const Bytes bytes = store_.read(ObjectKind::commit, id);
+  CheckedCommit checked{id, Commit::parse(bytes, "commit " + id.short_hex()), {}};
+  checked.signature = trust_.check(signature_blobs(id), kCommitNamespace, bytes);
+  return checked;
+}
+
+CheckedCommit Repository::require_commit(const ObjectId& id) const {
+  CheckedCommit checked = check_commit(id);
+  if (checked.signature.verdict != Verdict::unsigned_) checked.signature.require_good("commit " + id.short_hex());
+  return checked;
+}
+
+Bytes Repository::read_file_object(const ObjectId& id) const {
+  const FileObject file = FileObject::parse(store_.read(ObjectKind::file, id), "file " + id.short_hex());
+  const auto stored_chunks = file.chunks;
+  Bytes out(file.bytes);
+  for (std::size_t i = 0; i < stored_chunks.size(); ++i) {
+    store_.read_into(ObjectKind::chunk, stored_chunks[i],
+                     MutableByteSpan(out).subspan(i * kChunkBytes, chunk_size(file.bytes, i)));
+  }
+  return out;
+}
+
+}  // namespace dstore

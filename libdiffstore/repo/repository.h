@@ -1,0 +1,81 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/filesystem.h"
+#include "object/commit.h"
+#include "odb/object_store.h"
+#include "odb/ref_log.h"
+#include "sign/trust.h"
+
+namespace dstore {
+
+inline constexpr std::string_view kStoreFolder = ".dstore";
+
+/// The `config` file of a repository: what is neither cache nor history (spec/repository.md).
+struct RepositoryConfig {
+  ObjectId repository;                         ///< 32 random bytes, part of every signed ref entry
+  std::map<std::string, std::string> remotes;  ///< name → URL
+
+  std::string serialize() const;
+  static RepositoryConfig parse(std::string_view text, std::string_view what);
+};
+
+/// A commit as it stands in a store, with what its signatures are worth to this user.
+struct CheckedCommit {
+  ObjectId id;
+  Commit commit;
+  Verification signature;
+};
+
+/// A store, its refs and its configuration: a `.dstore` folder, or (bare) a directory remote. Movable. Reading is
+/// thread-safe; several processes may use one repository at once.
+class Repository {
+ public:
+  /// Makes `dir` (a `.dstore` folder or a remote's folder). Error{conflict} if there is a repository already.
+  static Repository create(Filesystem& fs, const std::string& dir, IndexMode mode);
+  /// `dir` itself. Error{not_found}.
+  static Repository open(Filesystem& fs, const std::string& dir, IndexMode mode);
+  /// The `.dstore` at `start` or in the nearest folder above it.
+  static Repository discover(Filesystem& fs, const std::string& start);
+  /// Whether `dir` holds a repository.
+  static bool is_repository(Filesystem& fs, const std::string& dir);
+
+  Filesystem& fs() const { return *fs_; }
+  const std::string& directory() const { return dir_; }
+  std::string path(std::string_view name) const { return join_path(dir_, name); }
+  const RepositoryConfig& config() const { return config_; }
+  void save_config(RepositoryConfig config);
+
+  ObjectStore& store() { return store_; }
+  const ObjectStore& store() const { return store_; }
+  RefLog refs() const { return RefLog(*fs_, path("refs"), config_.repository); }
+  /// The mirror of a remote's refs, as last fetched or pushed.
+  RefLog remote_refs(const std::string& remote) const { return RefLog(*fs_, path("remotes/" + remote)); }
+
+  const TrustStore& trust() const { return trust_; }
+  TrustStore& trust() { return trust_; }
+
+  Commit read_commit(const ObjectId& id) const;
+  std::vector<Bytes> signature_blobs(const ObjectId& target) const;
+  /// Reads and judges. Does not throw for a bad signature: the caller decides what an untrusted commit may do.
+  CheckedCommit check_commit(const ObjectId& id) const;
+  /// check_commit(), and Error{untrusted} unless the commit is well signed, or unsigned and made here.
+  CheckedCommit require_commit(const ObjectId& id) const;
+  /// The content of a side file or header.
+  Bytes read_file_object(const ObjectId& id) const;
+
+ private:
+  Repository(Filesystem& fs, std::string dir, RepositoryConfig config, ObjectStore store);
+
+  Filesystem* fs_;
+  std::string dir_;
+  RepositoryConfig config_;
+  ObjectStore store_;
+  TrustStore trust_;
+};
+
+}  // namespace dstore

@@ -1,0 +1,122 @@
+#include "repo/shard_stream.h"
+
+#include "base/ordered_pipeline.h"
+#include "base/sha256.h"
+#include "dstore/error.h"
+
+namespace dstore {
+namespace {
+
+/// Consecutive small pieces of tensors that are produced as one unit of work.
+struct Part {
+  std::size_t tensor = 0;  ///< index into weights
+  std::uint64_t chunk = 0;
+  std::uint64_t size = 0;
+};
+struct Batch {
+  std::vector<Part> parts;
+  std::uint64_t bytes = 0;
+};
+
+std::vector<Batch> plan(const StoredWeights& weights, const ShardFile& shard) {
+  std::vector<Batch> batches(1);
+  for (const SafetensorsEntry& entry : shard.header.entries) {
+    const auto index = weights.find(entry.info.name);
+    if (!index || weights.tensors()[*index] != entry.info) {
+      throw Error(ErrorCode::corrupt, shard.path + ": its header lists the tensor " + printable(entry.info.name) + ", which the weights do not have so");
+    }
+    for (std::uint64_t chunk = 0; chunk < chunk_count(entry.info.bytes); ++chunk) {
+      const std::uint64_t size = chunk_size(entry.info.bytes, chunk);
+      if (batches.back().bytes + size > kChunkBytes && batches.back().bytes > 0) batches.emplace_back();
+      batches.back().parts.push_back({*index, chunk, size});
+      batches.back().bytes += size;
+    }
+  }
+  return batches;
+}
+
+/// Gathers the chunk ids of modified tensors and compares with the tensor's id when the last one is in.
+class ResultCheck {
+ public:
+  explicit ResultCheck(const StoredWeights& weights) : weights_(weights), chunks_(weights.tensors().size()) {}
+
+  /// In order; one thread.
+  void add(const Part& part, const ObjectId& chunk) {
+    if (!weights_.is_modified(part.tensor)) return;
+    const TensorInfo& info = weights_.tensors()[part.tensor];
+    std::vector<ObjectId>& chunks = chunks_[part.tensor];
+    chunks.push_back(chunk);
+    if (chunks.size() < chunk_count(info.bytes)) return;
+    const TensorObject tensor{info.dtype, info.shape, info.bytes, std::move(chunks)};
+    const ObjectId id = object_id(ObjectKind::tensor, tensor.serialize());
+    if (id != weights_.tensor_id(part.tensor)) {
+      throw Error(ErrorCode::corrupt, "tensor " + printable(info.name) + ": the delta gives " + id.short_hex() + ", not " +
+                                          weights_.tensor_id(part.tensor).short_hex());
+    }
+  }
+
+ private:
+  const StoredWeights& weights_;
+  std::vector<std::vector<ObjectId>> chunks_;
+};
+
+void produce(const StoredWeights& weights, const Batch& batch, Bytes& out, std::vector<ObjectId>& chunk_ids) {
+  out.resize(batch.bytes);
+  chunk_ids.resize(batch.parts.size());
+  std::uint64_t at = 0;
+  for (std::size_t i = 0; i < batch.parts.size(); ++i) {
+    const Part& part = batch.parts[i];
+    const MutableByteSpan target = MutableByteSpan(out).subspan(at, part.size);
+    weights.read_chunk(part.tensor, part.chunk, target);
+    if (weights.is_modified(part.tensor)) chunk_ids[i] = object_id(ObjectKind::chunk, target);
+    at += part.size;
+  }
+}
+
+}  // namespace
+
+ObjectId stream_shard(const StoredWeights& weights, const ShardFile& shard, unsigned threads, const std::function<void(ByteSpan)>& sink) {
+  const std::vector<Batch> batches = plan(weights, shard);
+  std::vector<std::vector<ObjectId>> chunk_ids(batches.size());
+  ResultCheck check(weights);
+  Sha256 hash;
+  hash.update(shard.header.raw);
+  sink(shard.header.raw);
+  ordered_pipeline(
+      batches.size(), threads, [&](std::size_t i, Bytes& buffer) { produce(weights, batches[i], buffer, chunk_ids[i]); },
+      [&](std::size_t i, const Bytes& buffer) {
+        for (std::size_t p = 0; p < batches[i].parts.size(); ++p) check.add(batches[i].parts[p], chunk_ids[i][p]);
+        hash.update(buffer);
+        sink(buffer);
+      });
+  const ObjectId digest = hash.finish();
+  if (shard.sha256 && digest != *shard.sha256) {
+    throw Error(ErrorCode::corrupt, shard.path + ": SHA-256 " + digest.short_hex() + ", not the recorded " + shard.sha256->short_hex());
+  }
+  return digest;
+}
+
+ObjectId hash_shard(const TensorSource& source, const SafetensorsHeader& header, unsigned threads) {
+  struct Range {
+    std::size_t tensor;
+    std::uint64_t offset, size;
+  };
+  std::vector<Range> ranges;
+  for (const SafetensorsEntry& entry : header.entries) {
+    const auto index = source.find(entry.info.name);
+    if (!index) throw Error(ErrorCode::corrupt, "a shard's header lists the unknown tensor " + printable(entry.info.name));
+    for (std::uint64_t at = 0; at < entry.info.bytes; at += kChunkBytes) ranges.push_back({*index, at, std::min(kChunkBytes, entry.info.bytes - at)});
+  }
+  Sha256 hash;
+  hash.update(header.raw);
+  ordered_pipeline(
+      ranges.size(), threads,
+      [&](std::size_t i, Bytes& buffer) {
+        buffer.resize(ranges[i].size);
+        source.read(ranges[i].tensor, ranges[i].offset, buffer);
+      },
+      [&](std::size_t, const Bytes& buffer) { hash.update(buffer); });
+  return hash.finish();
+}
+
+}  // namespace dstore

@@ -1,0 +1,167 @@
+#include "repo/stored_weights.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "dstore/error.h"
+
+namespace dstore {
+namespace {
+
+constexpr std::size_t kCachedSegments = 6;
+const std::vector<ObjectId> kNoChunks;
+
+}  // namespace
+
+std::shared_ptr<const SegmentCache::Loaded> SegmentCache::get(std::uint32_t segment) const {
+  const std::scoped_lock lock(mutex_);
+  for (std::size_t i = 0; i < recent_.size(); ++i) {
+    if (recent_[i].first != segment) continue;
+    std::rotate(recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(i), recent_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    return recent_.front().second;
+  }
+  if (segment >= ids_.size()) throw Error(ErrorCode::corrupt, "a delta names a segment that it does not list");
+  auto loaded = std::make_shared<Loaded>();
+  loaded->bytes = store_.read(ObjectKind::segment, ids_[segment]);
+  loaded->reader = std::make_unique<SegmentReader>(loaded->bytes, "segment " + ids_[segment].short_hex());
+  recent_.insert(recent_.begin(), {segment, std::move(loaded)});
+  if (recent_.size() > kCachedSegments) recent_.pop_back();
+  return recent_.front().second;
+}
+
+void StoredWeights::add(TensorInfo info, Tensor tensor) {
+  infos_.push_back(std::move(info));
+  tensors_.push_back(std::move(tensor));
+}
+
+void StoredWeights::load_tensor(const std::string& name, const ObjectId& id) {
+  TensorObject object = TensorObject::parse(store_.read(ObjectKind::tensor, id), "tensor " + printable(name) + " (" + id.short_hex() + ")");
+  add({name, object.dtype, std::move(object.shape), object.bytes}, {id, std::move(object.chunks), 0, 0, 0});
+}
+
+std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, const ObjectId& weights) {
+  const WeightsTable table = WeightsTable::parse(store.read(ObjectKind::weights, weights), "weights " + weights.short_hex());
+  auto out = std::unique_ptr<StoredWeights>(new StoredWeights(store));
+  for (const WeightsTable::Row& row : table.rows) out->load_tensor(row.name, row.tensor);
+  out->finish(weights);
+  return out;
+}
+
+std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, const DeltaTable& delta) {
+  const auto base = load(store, delta.base_weights);
+  auto out = std::unique_ptr<StoredWeights>(new StoredWeights(store));
+  out->segments_ = std::make_unique<SegmentCache>(store, delta.segments);
+  std::vector<bool> taken(base->infos_.size(), false);
+  const auto base_index = [&](const std::string& name) {
+    const auto index = base->find(name);
+    if (!index) throw Error(ErrorCode::corrupt, "a delta changes the tensor " + printable(name) + ", which its base does not have");
+    taken[*index] = true;
+    return *index;
+  };
+  for (const DeltaTable::Change& change : delta.changes) {
+    if (change.op == DeltaOp::add) {
+      out->load_tensor(change.name, change.tensor);
+      if (const auto replaced = base->find(change.name)) taken[*replaced] = true;
+      continue;
+    }
+    const std::size_t index = base_index(change.from());
+    if (change.op == DeltaOp::remove) continue;
+    TensorInfo info = base->infos_[index];
+    Tensor tensor = base->tensors_[index];
+    info.name = change.name;
+    if (change.op == DeltaOp::modify) {
+      tensor.id = change.tensor;
+      tensor.segment = change.segment;
+      tensor.piece = change.piece;
+      tensor.pieces = change.pieces;
+    }
+    out->add(std::move(info), std::move(tensor));
+  }
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    if (!taken[i]) out->add(base->infos_[i], base->tensors_[i]);
+  }
+  out->finish(delta.result_weights);
+  return out;
+}
+
+void StoredWeights::finish(const ObjectId& expected) {
+  std::vector<std::size_t> order(infos_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return infos_[a].name < infos_[b].name; });
+  std::vector<TensorInfo> infos;
+  std::vector<Tensor> tensors;
+  for (const std::size_t i : order) {
+    infos.push_back(std::move(infos_[i]));
+    tensors.push_back(std::move(tensors_[i]));
+  }
+  infos_ = std::move(infos);
+  tensors_ = std::move(tensors);
+  WeightsTable result = table();
+  weights_id_ = object_id(ObjectKind::weights, result.serialize());
+  if (weights_id_ != expected) {
+    throw Error(ErrorCode::corrupt, "the tensors found make the weights " + weights_id_.short_hex() + ", not " + expected.short_hex());
+  }
+}
+
+WeightsTable StoredWeights::table() const {
+  WeightsTable table;
+  for (std::size_t i = 0; i < infos_.size(); ++i) table.rows.push_back({infos_[i].name, tensors_[i].id});
+  return table;
+}
+
+const std::vector<ObjectId>& StoredWeights::chunks(std::size_t index) const {
+  return is_modified(index) ? kNoChunks : tensors_[index].chunks;
+}
+
+void StoredWeights::read_chunk(std::size_t index, std::uint64_t chunk, MutableByteSpan out) const {
+  store_.read_into(ObjectKind::chunk, tensors_[index].chunks[chunk], out);
+  if (is_modified(index)) apply_pieces(index, chunk * kChunkBytes, out);
+}
+
+void StoredWeights::for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const {
+  const Tensor& tensor = tensors_[index];
+  std::uint32_t segment = tensor.segment;
+  std::uint32_t piece = tensor.piece;
+  for (std::uint32_t left = tensor.pieces; left > 0; ++segment, piece = 0) {
+    const auto loaded = segments_->get(segment);
+    const auto held = static_cast<std::uint32_t>(loaded->reader->pieces().size());
+    if (piece >= held) throw Error(ErrorCode::corrupt, printable(infos_[index].name) + ": its delta names a piece that the segment does not have");
+    for (; piece < held && left > 0; ++piece, --left) visit(*loaded->reader, piece);
+  }
+}
+
+void StoredWeights::apply_pieces(std::size_t index, std::uint64_t offset, MutableByteSpan out) const {
+  const TensorInfo& info = infos_[index];
+  const std::uint64_t unit = unit_type(info.dtype).bytes;
+  const std::uint64_t first = offset / unit;
+  const std::uint64_t count = out.size() / unit;
+  for_each_piece(index, [&](const SegmentReader& reader, std::size_t piece) {
+    const PieceInfo& held = reader.pieces()[piece];
+    if (held.dtype != info.dtype || held.first + held.count > info.bytes / unit) {
+      throw Error(ErrorCode::corrupt, printable(info.name) + ": its delta belongs to another tensor");
+    }
+    if (held.first < first + count && first < held.first + held.count) reader.apply(piece, first, out, info.name);
+  });
+}
+
+void StoredWeights::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {
+  const std::uint64_t bytes = infos_[index].bytes;
+  Bytes scratch;
+  while (!out.empty()) {
+    const std::uint64_t chunk = offset / kChunkBytes;
+    const std::uint64_t size = chunk_size(bytes, chunk);
+    const std::uint64_t skip = offset - chunk * kChunkBytes;
+    const std::uint64_t take = std::min<std::uint64_t>(out.size(), size - skip);
+    if (skip == 0 && take == size) {
+      read_chunk(index, chunk, out.first(size));
+    } else {
+      scratch.resize(size);
+      read_chunk(index, chunk, scratch);
+      std::copy_n(scratch.begin() + static_cast<std::ptrdiff_t>(skip), take, out.begin());
+    }
+    out = out.subspan(take);
+    offset += take;
+  }
+}
+
+}  // namespace dstore

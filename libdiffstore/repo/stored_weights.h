@@ -1,0 +1,81 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "delta/segment.h"
+#include "dstore/tensor.h"
+#include "object/chunked.h"
+#include "object/delta_table.h"
+#include "object/weights_table.h"
+#include "odb/object_store.h"
+
+namespace dstore {
+
+/// Segments in memory, the last few used ones. Thread-safe.
+class SegmentCache {
+ public:
+  struct Loaded {
+    Bytes bytes;
+    std::unique_ptr<SegmentReader> reader;
+  };
+  SegmentCache(const ObjectStore& store, std::vector<ObjectId> ids) : store_(store), ids_(std::move(ids)) {}
+  /// Shared, so that one a thread still applies outlives its eviction.
+  std::shared_ptr<const Loaded> get(std::uint32_t segment) const;
+
+ private:
+  const ObjectStore& store_;
+  std::vector<ObjectId> ids_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::pair<std::uint32_t, std::shared_ptr<const Loaded>>> recent_;
+};
+
+/// The weights of a commit, read from a store: a base's chunks, or a base's chunks with a delta's pieces applied.
+/// Every chunk that is read is proved against its id; pieces check their own checksums. The store must outlive it.
+class StoredWeights : public TensorSource {
+ public:
+  /// Weights that are stored whole.
+  static std::unique_ptr<StoredWeights> load(const ObjectStore& store, const ObjectId& weights);
+  /// Base plus delta; Error{corrupt} unless the result's table has the id that the delta promises.
+  static std::unique_ptr<StoredWeights> load(const ObjectStore& store, const DeltaTable& delta);
+
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  void read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const override;
+
+  /// Chunk `chunk` of the tensor, `out` exactly its size.
+  void read_chunk(std::size_t index, std::uint64_t chunk, MutableByteSpan out) const;
+  const ObjectId& tensor_id(std::size_t index) const { return tensors_[index].id; }
+  /// Ids of the tensor's chunks; empty for a tensor that a delta modifies (they are not stored).
+  const std::vector<ObjectId>& chunks(std::size_t index) const;
+  bool is_modified(std::size_t index) const { return tensors_[index].pieces != 0; }
+  /// What is modified, piece by piece: calls visit(reader, piece index) for the pieces stored.
+  void for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const;
+
+  const ObjectId& weights_id() const { return weights_id_; }
+  WeightsTable table() const;
+
+ private:
+  struct Tensor {
+    ObjectId id;
+    std::vector<ObjectId> chunks;  ///< of the tensor, or of the base's tensor that is modified
+    std::uint32_t segment = 0;
+    std::uint32_t piece = 0;
+    std::uint32_t pieces = 0;
+  };
+  explicit StoredWeights(const ObjectStore& store) : store_(store) {}
+  void add(TensorInfo info, Tensor tensor);
+  void load_tensor(const std::string& name, const ObjectId& id);
+  void finish(const ObjectId& expected);
+  void apply_pieces(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
+
+  const ObjectStore& store_;
+  std::vector<TensorInfo> infos_;
+  std::vector<Tensor> tensors_;
+  std::unique_ptr<SegmentCache> segments_;
+  ObjectId weights_id_;
+};
+
+}  // namespace dstore

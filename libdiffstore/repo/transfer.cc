@@ -1,0 +1,282 @@
+#include "repo/transfer.h"
+
+#include <algorithm>
+#include <set>
+
+#include "dstore/error.h"
+#include "object/chunked.h"
+#include "repo/history.h"
+#include "repo/model_files.h"
+
+namespace dstore {
+namespace {
+
+/// Copies the closure of commits, leaves first.
+class Copier {
+ public:
+  Copier(const Repository& from, Repository& to, const Progress& progress)
+      : from_(from), to_(to), session_(to.store().begin_write()), progress_(progress) {}
+
+  void add_commit(const ObjectId& id) {
+    if (!seen_.insert(id).second) return;
+    if (to_.store().contains(id)) return copy_signatures(id);
+    const Commit commit = from_.read_commit(id);
+    for (const ObjectId& parent : commit.parents) add_commit(parent);
+    for (const ObjectId& source : commit.derived_from) add_commit(source);
+    if (commit.base) add_commit(*commit.base);
+    add_checkpoint(commit);
+    copy_signatures(id);
+    copy(id);
+  }
+
+  TransferReport finish() {
+    session_.commit();
+    TransferReport report;
+    report.objects = session_.objects_added();
+    report.bytes = session_.bytes_stored();
+    return report;
+  }
+
+ private:
+  void copy_signatures(const ObjectId& commit) {
+    for (const ObjectId& id : from_.store().signatures_of(commit)) copy(id);
+  }
+
+  void add_checkpoint(const Commit& commit) {
+    const CheckpointTable checkpoint = read_checkpoint(from_, commit);
+    for (const auto& shard : checkpoint.shards) add_file(shard.header);
+    for (const auto& file : checkpoint.files) add_file(file.file);
+    if (commit.is_task()) {
+      const DeltaTable delta = read_delta(from_, commit);
+      for (const ObjectId& segment : delta.segments) copy(segment);
+      for (const DeltaTable::Change& change : delta.changes) {
+        if (change.op == DeltaOp::add) add_tensor(change.tensor);
+      }
+      add_weights(delta.base_weights);
+      copy(*commit.delta);
+    } else {
+      add_weights(checkpoint.weights);
+    }
+    copy(commit.checkpoint);
+  }
+
+  void add_weights(const ObjectId& id) {
+    if (to_.store().contains(id) || seen_.count(id) > 0) return;
+    const WeightsTable table = WeightsTable::parse(from_.store().read(ObjectKind::weights, id), "weights " + id.short_hex());
+    for (const WeightsTable::Row& row : table.rows) add_tensor(row.tensor);
+    copy(id);
+  }
+
+  void add_tensor(const ObjectId& id) {
+    if (to_.store().contains(id) || seen_.count(id) > 0) return;
+    for (const ObjectId& chunk : TensorObject::parse(from_.store().read(ObjectKind::tensor, id), "tensor " + id.short_hex()).chunks) copy(chunk);
+    copy(id);
+  }
+
+  void add_file(const ObjectId& id) {
+    if (to_.store().contains(id) || seen_.count(id) > 0) return;
+    for (const ObjectId& chunk : FileObject::parse(from_.store().read(ObjectKind::file, id), "file " + id.short_hex()).chunks) copy(chunk);
+    copy(id);
+  }
+
+  void copy(const ObjectId& id) {
+    if (copied_.insert(id).second == false) return;
+    seen_.insert(id);
+    if (to_.store().contains(id)) return;
+    session_.add_stored(from_.store().read_stored(id));
+    if (progress_) progress_(session_.bytes_stored(), 0);
+  }
+
+  const Repository& from_;
+  Repository& to_;
+  PackSession session_;
+  const Progress& progress_;
+  std::set<ObjectId> seen_;
+  std::set<ObjectId> copied_;
+};
+
+const std::string& remote_url(const Repository& local, const std::string& name) {
+  const auto it = local.config().remotes.find(name);
+  if (it != local.config().remotes.end()) return it->second;
+  throw Error(ErrorCode::not_found, "no remote is called " + printable(name) + "; `dstore remote add " + printable(name) + " PATH` makes it");
+}
+
+/// Brings the mirror up to the remote's log, entry by entry.
+void mirror_ref(Repository& local, const std::string& remote_name, const RefLog& remote_refs, const RefName& ref) {
+  RefLog mirror = local.remote_refs(remote_name);
+  const auto known = mirror.head(ref);
+  const std::vector<RefEntry> entries = remote_refs.entries(ref);
+  const std::uint64_t have = known ? known->sequence : 0;
+  if (have > entries.size() || (have > 0 && entries[have - 1].digest() != known->digest())) {
+    throw Error(ErrorCode::untrusted, "remote " + remote_name + ": the history of " + ref.text() +
+                                          " no longer contains what was seen before: somebody rolled it back or replaced it");
+  }
+  for (std::size_t i = have; i < entries.size(); ++i) {
+    if (!mirror.append(entries[i])) throw Error(ErrorCode::conflict, "another fetch from " + remote_name + " is running; try again");
+  }
+}
+
+void judge_ref_entry(const Repository& local, const RefEntry& entry, const std::string& remote_name, const TransferOptions& options) {
+  std::vector<Bytes> blobs;
+  const std::string what = "remote " + remote_name + ", ref " + entry.ref.text();
+  if (!entry.signature.empty()) blobs.push_back(dearmor(entry.signature, what));
+  const std::string payload = entry.payload();
+  const Verification verification = local.trust().check(blobs, kRefNamespace, as_bytes(payload));
+  if (verification.verdict == Verdict::unsigned_ && options.allow_unsigned) return;
+  verification.require_good(what);
+}
+
+/// Every commit that would be new here, judged by this user's trust.
+void judge_commits(const Repository& local, const Repository& remote, const ObjectId& head, const TransferOptions& options) {
+  std::set<ObjectId> seen;
+  std::vector<ObjectId> stack{head};
+  while (!stack.empty()) {
+    const ObjectId id = stack.back();
+    stack.pop_back();
+    if (!seen.insert(id).second || local.store().contains(id)) continue;
+    const Bytes bytes = remote.store().read(ObjectKind::commit, id);
+    const Commit commit = Commit::parse(bytes, "commit " + id.short_hex());
+    const Verification verification = local.trust().check(remote.signature_blobs(id), kCommitNamespace, bytes);
+    if (verification.verdict != Verdict::unsigned_ || !options.allow_unsigned) verification.require_good("commit " + id.short_hex());
+    stack.insert(stack.end(), commit.parents.begin(), commit.parents.end());
+    stack.insert(stack.end(), commit.derived_from.begin(), commit.derived_from.end());
+    if (commit.base) stack.push_back(*commit.base);
+  }
+}
+
+std::vector<RefEntry> chosen_heads(const RefLog& log, const std::vector<RefName>& refs, const std::string& where) {
+  std::vector<RefEntry> heads = log.heads();
+  if (refs.empty()) return heads;
+  std::vector<RefEntry> out;
+  for (const RefName& ref : refs) {
+    const auto it = std::find_if(heads.begin(), heads.end(), [&](const RefEntry& head) { return head.ref == ref; });
+    if (it == heads.end()) throw Error(ErrorCode::not_found, where + " has no branch or tag " + ref.text());
+    out.push_back(*it);
+  }
+  return out;
+}
+
+}  // namespace
+
+Repository open_remote(Filesystem& fs, const std::string& url, bool create) {
+  std::string path = url;
+  if (url.starts_with("file://")) {
+    path = url.substr(7);
+  } else if (url.find("://") != std::string::npos) {
+    throw Error(ErrorCode::unsupported, "remote " + printable(url) + ": only folders (a path or file:///PATH) are supported yet");
+  }
+  // A repository's working folder stands for its store.
+  if (Repository::is_repository(fs, join_path(path, kStoreFolder))) path = join_path(path, kStoreFolder);
+  if (Repository::is_repository(fs, path)) return Repository::open(fs, path, IndexMode::memory);
+  if (!create) throw Error(ErrorCode::remote, "remote " + printable(url) + ": no repository there");
+  const auto info = fs.stat(path, true);
+  if (info && (info->type != FileInfo::Type::directory || !fs.list(path).empty())) {
+    throw Error(ErrorCode::remote, "remote " + printable(url) + ": exists and is not a dstore repository; give an empty or new folder");
+  }
+  return Repository::create(fs, path, IndexMode::memory);
+}
+
+TransferReport copy_missing(const Repository& from, Repository& to, const std::vector<ObjectId>& commits, const Progress& progress) {
+  Copier copier(from, to, progress);
+  for (const ObjectId& commit : commits) copier.add_commit(commit);
+  return copier.finish();
+}
+
+TransferReport push(Repository& local, const std::string& remote_name, const std::vector<RefName>& refs,
+                    const Committer& committer, const TransferOptions& options, const Progress& progress) {
+  Repository remote = open_remote(local.fs(), remote_url(local, remote_name), true);
+  RefLog remote_refs = remote.refs();
+  std::vector<std::pair<RefEntry, ObjectId>> moves;  // our head, the remote's commit
+  std::size_t up_to_date = 0;
+  for (RefEntry& head : chosen_heads(local.refs(), refs, "this repository")) {
+    const auto theirs = remote_refs.head(head.ref);
+    const ObjectId present = theirs ? theirs->new_commit : ObjectId();
+    if (present == head.new_commit) {
+      ++up_to_date;
+      mirror_ref(local, remote_name, remote_refs, head.ref);
+      continue;
+    }
+    const bool forward = present.is_none() || (local.store().contains(present) &&
+        is_ancestor([&](const ObjectId& id) { return local.read_commit(id); }, present, head.new_commit));
+    if (!forward && (head.kind == RefKind::tag || !options.force)) {
+      throw Error(ErrorCode::conflict, "push of " + head.ref.text() + ": the remote is at " + present.short_hex() +
+                                           ", which is not in this branch's history; `dstore pull` first (or --force)");
+    }
+    moves.emplace_back(std::move(head), present);
+  }
+  std::vector<ObjectId> commits;
+  for (const auto& [head, present] : moves) commits.push_back(head.new_commit);
+  TransferReport report = copy_missing(local, remote, commits, progress);
+  report.up_to_date = up_to_date;
+  for (const auto& [head, present] : moves) {
+    if (!move_ref(remote.refs(), remote.config().repository, head.ref, head.kind, present, head.new_commit, committer)) {
+      throw Error(ErrorCode::conflict, "push of " + head.ref.text() + ": somebody else pushed meanwhile; `dstore pull` and push again");
+    }
+    report.refs.push_back({head.ref.text(), present, head.new_commit});
+    mirror_ref(local, remote_name, remote_refs, head.ref);
+  }
+  return report;
+}
+
+TransferReport fetch(Repository& local, const std::string& remote_name, const TransferOptions& options, const Progress& progress) {
+  const Repository remote = open_remote(local.fs(), remote_url(local, remote_name), false);
+  const RefLog remote_refs = remote.refs();
+  std::vector<ObjectId> commits;
+  TransferReport refs;
+  for (const RefEntry& head : remote_refs.heads()) {
+    const auto known = local.remote_refs(remote_name).head(head.ref);
+    const ObjectId before = known ? known->new_commit : ObjectId();
+    if (before == head.new_commit) {
+      ++refs.up_to_date;
+      continue;
+    }
+    judge_ref_entry(local, head, remote_name, options);
+    judge_commits(local, remote, head.new_commit, options);
+    commits.push_back(head.new_commit);
+    refs.refs.push_back({head.ref.text(), before, head.new_commit});
+  }
+  TransferReport report = copy_missing(remote, local, commits, progress);
+  for (const RefName& ref : remote_refs.list()) mirror_ref(local, remote_name, remote_refs, ref);
+  report.refs = std::move(refs.refs);
+  report.up_to_date = refs.up_to_date;
+  return report;
+}
+
+TransferReport fast_forward(Repository& local, const std::string& remote_name, const std::vector<RefName>& refs, const Committer& committer) {
+  TransferReport report;
+  std::string diverged;
+  for (const RefEntry& theirs : chosen_heads(local.remote_refs(remote_name), refs, "remote " + remote_name)) {
+    const auto ours = local.refs().head(theirs.ref);
+    const ObjectId present = ours ? ours->new_commit : ObjectId();
+    const auto read = [&](const ObjectId& id) { return local.read_commit(id); };
+    if (present == theirs.new_commit || (!present.is_none() && is_ancestor(read, theirs.new_commit, present))) {
+      ++report.up_to_date;
+      continue;
+    }
+    if ((!present.is_none() && !is_ancestor(read, present, theirs.new_commit)) ||
+        !move_ref(local.refs(), local.config().repository, theirs.ref, theirs.kind, present, theirs.new_commit, committer)) {
+      diverged += (diverged.empty() ? "" : ", ") + theirs.ref.text();
+      continue;
+    }
+    report.refs.push_back({theirs.ref.text(), present, theirs.new_commit});
+  }
+  if (!diverged.empty()) {
+    throw Error(ErrorCode::conflict, "diverged from the remote, left as they are: " + diverged + "; the remote's state is " + remote_name + "/NAME");
+  }
+  return report;
+}
+
+void trust_fingerprint(Repository& local, const std::string& remote_name, const std::string& fingerprint) {
+  const Repository remote = open_remote(local.fs(), remote_url(local, remote_name), false);
+  for (const RefEntry& head : remote.refs().heads()) {
+    const Bytes bytes = remote.store().read(ObjectKind::commit, head.new_commit);
+    const Commit commit = Commit::parse(bytes, "commit " + head.new_commit.short_hex());
+    if (local.trust().trust_pinned(fingerprint, remote.signature_blobs(head.new_commit), kCommitNamespace, bytes,
+                                   principal_from_author(commit.author))) {
+      return;
+    }
+  }
+  throw Error(ErrorCode::untrusted, "no commit at the head of a branch of " + remote_name + " is signed by " + fingerprint);
+}
+
+}  // namespace dstore

@@ -1,0 +1,174 @@
+#include "odb/index.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "test_store.h"
+
+namespace dstore::test {
+namespace {
+
+constexpr unsigned kObjects = 40;
+
+/// A store of two packs with kObjects objects and a signature; returns the index.db made for it.
+Bytes fill(const std::string& dir) {
+  ObjectStore::create(posix_filesystem(), dir);
+  ObjectStore store = ObjectStore::open(posix_filesystem(), dir, IndexMode::database);
+  for (unsigned half = 0; half < 2; ++half) {
+    PackSession session = store.begin_write();
+    for (unsigned i = half; i < kObjects; i += 2) session.add(kAllKinds[i % 9], random_bytes(60 + i, i));
+    Writer signature;
+    signature.id(fake_id("target"));
+    signature.u8(static_cast<std::uint8_t>(half));
+    session.add(ObjectKind::signature, signature.data());
+    session.commit();
+  }
+  return read_file(posix_filesystem(), dir + "/index.db");
+}
+
+/// Every object is read back right through the index that is there.
+bool answers(const std::string& dir) {
+  ObjectStore store = ObjectStore::open(posix_filesystem(), dir, IndexMode::database);
+  for (unsigned i = 0; i < kObjects; ++i) {
+    const Bytes bytes = random_bytes(60 + i, i);
+    if (store.read(kAllKinds[i % 9], object_id(kAllKinds[i % 9], bytes)) != bytes) return false;
+  }
+  return true;
+}
+
+bool is_complete(const std::string& dir) {
+  ObjectStore store = ObjectStore::open(posix_filesystem(), dir, IndexMode::database);
+  std::size_t count = 0;
+  store.for_each(std::nullopt, [&](const ObjectEntry&) { ++count; });
+  return count == kObjects + 2 && store.signatures_of(fake_id("target")).size() == 2;
+}
+
+}  // namespace
+
+TEST_CASE("an index that is gone, empty, cut or garbage is made anew with the same answers") {
+  const ScratchFolder folder;
+  const Bytes whole = fill(folder.path());
+  const std::string path = folder / "index.db";
+  posix_filesystem().remove(path);
+  CHECK(answers(folder.path()));
+  CHECK(is_complete(folder.path()));
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{100}, std::size_t{4096}, whole.size() / 2, whole.size() - 1}) {
+    put_file(path, ByteSpan(whole).first(size));
+    CHECK(answers(folder.path()));
+    CHECK(answers(folder.path()));
+  }
+  put_file(path, random_bytes(8192, 1));
+  CHECK(answers(folder.path()));
+  CHECK(is_complete(folder.path()));
+  put_file(path, text_bytes("SQLite format 3"));
+  CHECK(answers(folder.path()));
+  CHECK(is_complete(folder.path()));
+}
+
+TEST_CASE("a byte flipped in the index never gives wrong bytes") {
+  const ScratchFolder folder;
+  const Bytes whole = fill(folder.path());
+  for (std::size_t at = 0; at < whole.size(); at += at < 200 ? 1 : 97) {
+    if (at >= 200 && whole[at] == std::byte{0}) continue;  // free space
+    Bytes damaged = whole;
+    damaged[at] ^= std::byte{0xFF};
+    put_file(folder / "index.db", damaged);
+    INFO("byte " << at);
+    CHECK(answers(folder.path()));
+  }
+}
+
+TEST_CASE("an index of another schema, version or application is replaced") {
+  const ScratchFolder folder;
+  const Bytes whole = fill(folder.path());
+  for (const std::size_t at : {60u, 68u}) {  // user_version, application_id
+    Bytes other = whole;
+    other[at + 3] ^= std::byte{0x7};
+    put_file(folder / "index.db", other);
+    CHECK(is_complete(folder.path()));
+    CHECK(read_file(posix_filesystem(), folder / "index.db")[at + 3] == whole[at + 3]);
+  }
+  Bytes other = whole;
+  const std::string_view text = as_text(other);
+  const std::size_t at = text.find("CREATE TABLE packs");
+  REQUIRE(at != std::string_view::npos);
+  other[at + 13] = std::byte{'q'};
+  put_file(folder / "index.db", other);
+  CHECK(is_complete(folder.path()));
+}
+
+TEST_CASE("packs that come and go are rolled forward") {
+  const ScratchFolder folder;
+  const Bytes index = fill(folder.path());
+  ObjectId extra;
+  {
+    ObjectStore store = ObjectStore::open(posix_filesystem(), folder.path(), IndexMode::memory);  // does not touch index.db
+    PackSession session = store.begin_write();
+    extra = session.add(ObjectKind::file, text_bytes("extra"));
+    session.commit();
+  }
+  CHECK(read_file(posix_filesystem(), folder / "index.db") == index);
+  const auto open = [&] { return ObjectStore::open(posix_filesystem(), folder.path(), IndexMode::database); };
+  CHECK(open().read(ObjectKind::file, extra) == text_bytes("extra"));
+  {
+    ObjectStore store = open();
+    const ObjectId pack = store.find(extra)->pack;
+    posix_filesystem().remove(folder / ("packs/" + pack_file_name(pack)));
+    CHECK(error_of([&] { store.read(ObjectKind::file, extra); }).has_value());
+  }
+  CHECK_FALSE(open().contains(extra));
+  CHECK(is_complete(folder.path()));
+}
+
+TEST_CASE("where the index cannot be written, the store works from memory") {
+  const ScratchFolder folder;
+  fill(folder.path());
+  posix_filesystem().remove(folder / "index.db");
+  std::filesystem::create_directory(folder / "index.db");  // stands in for read-only media, also for root
+  put_file(folder / "index.db/file", text_bytes("x"));
+  CHECK(answers(folder.path()));
+  CHECK(is_complete(folder.path()));
+}
+
+TEST_CASE("a store that may only be read is read, with its index or without, and writing to it fails cleanly") {
+  for (const bool with_index : {true, false}) {
+    const ScratchFolder folder;
+    fill(folder.path());
+    if (!with_index) posix_filesystem().remove(folder / "index.db");
+    const auto read_only = static_cast<std::filesystem::perms>(0555);
+    for (const char* name : {"packs", "tmp", ""}) std::filesystem::permissions(folder / name, read_only);
+    const pid_t child = fork();
+    if (child == 0) {
+      if (geteuid() == 0 && setuid(65534) != 0) _exit(9);
+      int status = 1;
+      try {
+        if (answers(folder.path()) && is_complete(folder.path())) status = 2;
+        ObjectStore store = ObjectStore::open(posix_filesystem(), folder.path(), IndexMode::database);
+        PackSession session = store.begin_write();
+        if (error_of([&] { session.add(ObjectKind::file, text_bytes("new")); }) == ErrorCode::io) status = status == 2 ? 0 : status;
+      } catch (const Error& error) {
+        fprintf(stderr, "child: %s\n", error.what());
+      }
+      _exit(status);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(status == 0);
+    for (const char* name : {"packs", "tmp", ""}) std::filesystem::permissions(folder / name, std::filesystem::perms::owner_all);
+  }
+}
+
+TEST_CASE("an index that is a symlink is not followed") {
+  const ScratchFolder folder;
+  fill(folder.path());
+  const std::string outside = folder / "outside";
+  put_file(outside, text_bytes("mine"));
+  posix_filesystem().remove(folder / "index.db");
+  std::filesystem::create_symlink(outside, folder / "index.db");
+  CHECK(answers(folder.path()));
+  CHECK(read_text_file(posix_filesystem(), outside) == "mine");
+}
+
+}  // namespace dstore::test

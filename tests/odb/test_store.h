@@ -1,0 +1,90 @@
+#pragma once
+
+#include <filesystem>
+#include <random>
+#include <string>
+
+#include "base/filesystem.h"
+#include "base/sha256.h"
+#include "catch.h"
+#include "dstore/error.h"
+#include "odb/object_store.h"
+#include "odb/ref_log.h"
+
+namespace dstore::test {
+
+/// A folder of its own under the system's temporary folder, gone at the end of the test.
+class ScratchFolder {
+ public:
+  ScratchFolder() : path_((std::filesystem::temp_directory_path() / ("dstore-odb-" + random_name())).string()) {
+    std::filesystem::create_directory(path_);
+  }
+  ~ScratchFolder() { std::filesystem::remove_all(path_); }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const std::string& path() const { return path_; }
+  std::string operator/(std::string_view name) const { return join_path(path_, name); }
+
+ private:
+  std::string path_;
+};
+
+inline Bytes random_bytes(std::size_t size, unsigned seed) {
+  std::mt19937 engine(seed);
+  Bytes bytes(size);
+  for (std::byte& b : bytes) b = static_cast<std::byte>(engine());
+  return bytes;
+}
+
+inline Bytes text_bytes(std::string_view text) {
+  const ByteSpan bytes = as_bytes(text);
+  return {bytes.begin(), bytes.end()};
+}
+
+/// Compresses well.
+inline Bytes dull_bytes(std::size_t size, unsigned seed) {
+  Bytes bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i / 50 + seed) % 7);
+  return bytes;
+}
+
+inline const std::vector<ObjectKind> kAllKinds = {ObjectKind::chunk,  ObjectKind::tensor,     ObjectKind::segment, ObjectKind::file,
+                                                  ObjectKind::weights, ObjectKind::checkpoint, ObjectKind::delta,   ObjectKind::commit,
+                                                  ObjectKind::evaluation, ObjectKind::signature};
+
+template <typename Call>
+std::optional<ErrorCode> error_of(const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return std::nullopt;
+}
+
+template <typename Call>
+std::string message_of(const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+inline std::string only_pack(const ObjectStore& store) {
+  const auto names = store.packs();
+  REQUIRE(names.size() == 1);
+  return join_path(join_path(store.directory(), "packs"), pack_file_name(names.front()));
+}
+
+/// Overwrites a whole file, whatever its permissions.
+inline void put_file(const std::string& path, ByteSpan bytes) {
+  Filesystem& fs = posix_filesystem();
+  if (exists(fs, path)) fs.remove(path);
+  fs.open(path, OpenMode::create_new)->write_at(0, bytes);
+}
+
+inline ObjectId fake_id(std::string_view text) { return sha256(as_bytes(text)); }
+
+}  // namespace dstore::test

@@ -1,0 +1,167 @@
+"""Compares the trainer with torch and transformers: logits, loss, every gradient, AdamW and schedules, step by step.
+
+Usage: parity.py PARITY_DRIVER [MODEL_FOLDER]. Prints one line for each comparison; exits 1 if one is out of tolerance.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForSequenceClassification, get_scheduler
+from transformers.utils import logging
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+DRIVER = sys.argv[1]
+FAILED = []
+
+
+def check(name, error, limit):
+    print(f"{'ok  ' if error <= limit else 'FAIL'} {name}: {error:.2e} (limit {limit:.0e})")
+    if not error <= limit:
+        FAILED.append(name)
+
+
+def relative(actual, expected):
+    expected = expected.detach()
+    return ((actual - expected).norm() / expected.norm().clamp_min(1e-30)).item()
+
+
+def drive(*arguments):
+    return subprocess.run([DRIVER, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+
+def batch(config, rows, width, regression, full=False):
+    ids = torch.randint(1, config.vocab_size, (rows, width))
+    mask = torch.ones_like(ids)
+    if not full:
+        for i in range(1, rows):
+            mask[i, torch.randint(1, width + 1, ()):] = 0
+        mask[-1, 1:] = 0
+    types = torch.zeros_like(ids) if config.type_vocab_size == 1 else torch.randint(0, 2, ids.shape)
+    ids = torch.where(mask == 1, ids, config.pad_token_id)
+    data = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    if regression:
+        data["values"] = torch.randn(rows, dtype=torch.float64)
+    else:
+        data["labels"] = torch.randint(0, config.num_labels, (rows,))
+    return data
+
+
+def compare_model(name, model, folder, data, dtype, limits):
+    model = model.to(dtype).eval()
+    model.zero_grad()
+    inputs = {k: data[k] for k in ("input_ids", "attention_mask", "token_type_ids")}
+    labels = data["values"].to(dtype) if "values" in data else data["labels"]
+    out = model(**inputs, labels=labels)
+    out.loss.backward()
+    with tempfile.TemporaryDirectory() as work:
+        source = os.path.join(work, "in")
+        os.mkdir(source)
+        save_file(data, os.path.join(source, "model.safetensors"))
+        result = os.path.join(work, "out.safetensors")
+        task = "regression" if "values" in data else "classification"
+        drive("model", folder, source, result, "f64" if dtype == torch.float64 else "f32", task, "first-token")
+        ours = load_file(result)
+    scale = out.logits.abs().max().item()
+    check(f"{name} logits", (ours["logits"] - out.logits).abs().max().item() / scale, limits[0])
+    check(f"{name} loss", abs(ours["loss"].item() - out.loss.item()) / abs(out.loss.item()), limits[0])
+    total = sum(p.grad.norm() ** 2 for p in model.parameters()) ** 0.5
+    worst, count = 0.0, 0
+    for parameter, tensor in model.named_parameters():
+        count += 1
+        # A key bias shifts all scores of a query alike: its gradient is zero but for rounding, so the whole one is the scale.
+        scale = total if parameter.endswith("key.bias") else tensor.grad.norm()
+        error = (ours["grad." + parameter] - tensor.grad).norm() / scale
+        worst = max(worst, error.item())
+    assert count == sum(k.startswith("grad.") for k in ours)
+    check(f"{name} gradients of {count} parameters", worst, limits[1])
+
+
+def tiny_models():
+    torch.manual_seed(7)
+    cases = {
+        "gelu, 3 labels": dict(num_labels=3),
+        "gelu_new, odd sizes": dict(hidden_size=21, num_attention_heads=3, intermediate_size=29, hidden_act="gelu_new", num_labels=5),
+        "relu, eps 1e-5, one layer": dict(hidden_act="relu", layer_norm_eps=1e-5, num_hidden_layers=1, num_labels=2),
+        "silu, regression": dict(hidden_act="silu", num_labels=1, problem_type="regression"),
+    }
+    for name, changes in cases.items():
+        settings = dict(vocab_size=97, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+                        max_position_embeddings=24, type_vocab_size=2, initializer_range=0.3)
+        settings.update(changes)
+        config = BertConfig(**settings)
+        model = BertForSequenceClassification(config)
+        for parameter in model.parameters():
+            parameter.data += 0.1 * torch.randn_like(parameter)
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            regression = config.num_labels == 1
+            for full in (False, True):
+                data = batch(config, 5, 24, regression, full)
+                label = f"{name}{', no padding' if full else ''}"
+                compare_model(label + ", fp32", model, folder, data, torch.float32, (1e-5, 1e-5))
+                compare_model(label + ", fp64", model, folder, data, torch.float64, (1e-10, 1e-10))
+                model.to(torch.float32)
+
+
+def real_model(folder):
+    torch.manual_seed(8)
+    model = BertForSequenceClassification.from_pretrained(folder, num_labels=4)
+    with tempfile.TemporaryDirectory() as copy:
+        model.save_pretrained(copy)
+        compare_model("real model, fp32", model, copy, batch(model.config, 6, 40, False), torch.float32, (1e-5, 1e-5))
+        compare_model("real model, fp64", model, copy, batch(model.config, 3, 17, False), torch.float64, (1e-10, 1e-10))
+
+
+def adamw():
+    torch.manual_seed(9)
+    for decay, clip, eps, betas in ((0.0, 0.0, 1e-8, (0.9, 0.999)), (0.1, 1.0, 1e-6, (0.9, 0.98))):
+        x = torch.nn.Parameter(torch.randn(1003))
+        data = {"x": x.detach().clone()}
+        optimizer = torch.optim.AdamW([x], lr=1e-2, betas=betas, eps=eps, weight_decay=decay)
+        expected = []
+        for step in range(1, 31):
+            gradient = torch.randn(1003) * 0.1 * step
+            data[f"g{step}"] = gradient.clone()
+            x.grad = gradient
+            if clip:
+                torch.nn.utils.clip_grad_norm_([x], clip)
+            optimizer.step()
+            expected.append(x.detach().clone())
+        with tempfile.TemporaryDirectory() as work:
+            os.mkdir(os.path.join(work, "in"))
+            save_file(data, os.path.join(work, "in", "model.safetensors"))
+            drive("adamw", os.path.join(work, "in"), os.path.join(work, "out"), 1e-2, *betas, eps, decay, clip)
+            ours = load_file(os.path.join(work, "out"))
+        worst = max(relative(ours[f"x{i + 1}"], e) for i, e in enumerate(expected))
+        check(f"AdamW, decay {decay}, clip {clip}, 30 steps", worst, 1e-6)
+
+
+def schedules():
+    for name in ("linear", "constant", "cosine"):
+        for warmup, total in ((0, 10), (3, 20), (20, 20)):
+            optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+            kind = "constant_with_warmup" if name == "constant" else name
+            scheduler = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=total)
+            ours = [float(line) for line in drive("schedule", name, warmup, total).split()]
+            worst = 0.0
+            for factor in ours:
+                worst = max(worst, abs(factor - optimizer.param_groups[0]["lr"]))
+                optimizer.step()
+                scheduler.step()
+            check(f"schedule {name}, warmup {warmup} of {total}", worst, 1e-12)
+
+
+torch.set_num_threads(2)
+schedules()
+adamw()
+tiny_models()
+if len(sys.argv) > 2:
+    real_model(sys.argv[2])
+print(json.dumps({"failed": FAILED, "torch": torch.__version__}))
+sys.exit(1 if FAILED else 0)

@@ -1,0 +1,64 @@
+#include "trainer/text/metrics.h"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "fixture.h"
+
+using namespace dstore;
+using nlohmann::json;
+
+namespace {
+
+void check_same(double ours, const json& expected) {
+  if (expected.is_null()) {
+    CHECK(std::isnan(ours));
+  } else {
+    CHECK(ours == Approx(expected.get<double>()).epsilon(1e-12).margin(1e-14));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("classification metrics equal scikit-learn's") {
+  const json expected = json::parse(test::fixture("metrics_expected.json"));
+  REQUIRE(expected["classification"].size() > 5);
+  for (const json& item : expected["classification"]) {
+    const auto truth = item["truth"].get<std::vector<std::int32_t>>();
+    const auto predicted = item["predicted"].get<std::vector<std::int32_t>>();
+    for (const Metric& metric : classification_metrics(truth, predicted)) {
+      CAPTURE(metric.name, item["truth"].dump(), item["predicted"].dump());
+      check_same(metric.value, item[metric.name]);
+    }
+  }
+}
+
+TEST_CASE("regression metrics equal scipy's") {
+  const json expected = json::parse(test::fixture("metrics_expected.json"));
+  REQUIRE(expected["regression"].size() > 5);
+  for (const json& item : expected["regression"]) {
+    const auto truth = item["truth"].get<std::vector<double>>();
+    const auto predicted = item["predicted"].get<std::vector<double>>();
+    for (const Metric& metric : regression_metrics(truth, predicted)) {
+      CAPTURE(metric.name, item["truth"].dump(), item["predicted"].dump());
+      check_same(metric.value, item[metric.name]);
+    }
+  }
+}
+
+TEST_CASE("metrics refuse what cannot be compared") {
+  const std::vector<std::int32_t> none, one{1}, two{0, 1}, negative{-1};
+  test::error_of(ErrorCode::invalid_argument, [&] { accuracy(none, none); });
+  test::error_of(ErrorCode::invalid_argument, [&] { macro_f1(one, two); });
+  test::error_of(ErrorCode::invalid_argument, [&] { matthews_correlation(negative, one); });
+  const std::vector<double> a{1.0}, b{1.0, 2.0};
+  test::error_of(ErrorCode::invalid_argument, [&] { spearman(a, b); });
+}
+
+TEST_CASE("a metric is printed as the shortest decimal that reads back") {
+  CHECK(shortest_decimal(0.7512) == "0.7512");
+  CHECK(shortest_decimal(1.0) == "1");
+  CHECK(shortest_decimal(0.1 + 0.2) == "0.30000000000000004");
+  CHECK(shortest_decimal(std::nan("")) == "nan");
+}

@@ -1,0 +1,124 @@
+#include "trainer/loop/evaluate.h"
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/bytes.h"
+#include "base/parallel.h"
+#include "dstore/error.h"
+#include "trainer/optim/threads.h"
+
+namespace dstore {
+namespace {
+
+/// The number of classes that a task's classifier has; Error where there is none.
+std::int64_t head_outputs(const Model& model, const ModelConfig& config) {
+  const std::string name = tensor_name(*find_family(config.model_type), Role::head_w, 0);
+  const auto at = model.tensors().find(name);
+  if (!at || model.tensors().tensors()[*at].shape.size() != 2) {
+    throw Error(ErrorCode::invalid_argument, model.description() + " has no " + name + ": it is a base, not a trained task");
+  }
+  return static_cast<std::int64_t>(model.tensors().tensors()[*at].shape[0]);
+}
+
+void write_predictions(const std::string& path, const Predictions& predictions, const LabelMap& labels, TaskKind task) {
+  std::string text = "index\tlabel";
+  for (std::size_t j = 0; j < predictions.outputs; ++j) text += "\tlogit_" + std::to_string(j);
+  text += '\n';
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    const float* row = predictions.logits.data() + i * predictions.outputs;
+    text += std::to_string(i) + '\t';
+    text += task == TaskKind::regression ? shortest_decimal(static_cast<double>(row[0])) : labels.names()[static_cast<std::size_t>(predictions.label(i))];
+    for (std::size_t j = 0; j < predictions.outputs; ++j) text += '\t' + shortest_decimal(static_cast<double>(row[j]));
+    text += '\n';
+  }
+  write_file_atomically(posix_filesystem(), path, as_bytes(text));
+}
+
+}  // namespace
+
+std::int32_t Predictions::label(std::size_t example) const {
+  const auto row = logits.begin() + static_cast<std::ptrdiff_t>(example * outputs);
+  return static_cast<std::int32_t>(std::max_element(row, row + static_cast<std::ptrdiff_t>(outputs)) - row);
+}
+
+Predictions predict(Network& network, const Dataset& dataset, std::int32_t pad_id, std::size_t batch_size) {
+  Predictions predictions;
+  predictions.outputs = static_cast<std::size_t>(network.table().outputs);
+  predictions.logits.resize(dataset.examples.size() * predictions.outputs);
+  for (const std::vector<std::uint32_t>& examples : evaluation_batches(dataset.lengths(), batch_size)) {
+    const std::vector<float> logits = network.logits(make_batch(dataset, examples, pad_id));
+    for (std::size_t i = 0; i < examples.size(); ++i) {
+      std::copy_n(logits.data() + i * predictions.outputs, predictions.outputs, predictions.logits.data() + examples[i] * predictions.outputs);
+    }
+  }
+  return predictions;
+}
+
+std::vector<Metric> score(const Predictions& predictions, const Dataset& dataset) {
+  if (dataset.task == TaskKind::regression) {
+    std::vector<double> truth, predicted;
+    for (std::size_t i = 0; i < predictions.size(); ++i) {
+      truth.push_back(dataset.examples[i].value);
+      predicted.push_back(static_cast<double>(predictions.logits[i]));
+    }
+    return regression_metrics(truth, predicted);
+  }
+  std::vector<std::int32_t> truth, predicted;
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    truth.push_back(dataset.examples[i].label);
+    predicted.push_back(predictions.label(i));
+  }
+  return classification_metrics(truth, predicted);
+}
+
+WordPieceTokenizer load_tokenizer(const Model& model) {
+  return WordPieceTokenizer::load({model.description(), model.side_file("tokenizer.json"), model.side_file("vocab.txt"),
+                                   model.side_file("tokenizer_config.json")});
+}
+
+std::string load_config(const Model& model) {
+  auto config = model.side_file("config.json");
+  if (!config) throw Error(ErrorCode::invalid_argument, model.description() + " has no config.json: dstore cannot know how to compute it");
+  return *std::move(config);
+}
+
+int run_evaluation(const EvalOptions& options) {
+  const auto model = open_model(options.model, options.repository);
+  set_training_threads(options.threads ? options.threads : available_threads());
+  const std::string config_json = load_config(*model);
+  const ModelConfig config = ModelConfig::parse(config_json, model->description());
+  const nlohmann::json root = nlohmann::json::parse(config_json);
+  EncodeOptions encode;
+  encode.task = root.value("problem_type", nlohmann::json()) == "regression" ? TaskKind::regression : TaskKind::classification;
+  encode.max_length = std::min(options.data.max_length, static_cast<std::size_t>(config.positions));
+  const std::int64_t outputs = head_outputs(*model, config);
+  LabelMap labels;
+  if (encode.task == TaskKind::classification) {
+    auto known = LabelMap::from_config(config_json, model->description());
+    if (!known || static_cast<std::int64_t>(known->size()) != outputs) {
+      throw Error(ErrorCode::invalid_argument, model->description() + ": config.json has no id2label with " + std::to_string(outputs) + " names");
+    }
+    labels = *std::move(known);
+  }
+  const WordPieceTokenizer tokenizer = load_tokenizer(*model);
+  const Dataset dataset = encode_table(read_text_table(posix_filesystem(), options.data.data, table_options(options.data)), tokenizer, labels, encode);
+  Network network(model->tensors(), match_parameters(model->tensors(), config, outputs, model->description()),
+                  {encode.task, 0, parse_device(options.device)});
+  const Predictions predictions = predict(network, dataset, tokenizer.pad_id(), options.batch);
+  if (!options.predictions.empty()) write_predictions(options.predictions, predictions, labels, encode.task);
+
+  const std::vector<Metric> metrics = score(predictions, dataset);
+  if (options.json) {
+    nlohmann::ordered_json out = {{"model", options.model}, {"data", options.data.data}, {"data_sha256", dataset.sha256.hex()}, {"n", predictions.size()}};
+    for (const Metric& metric : metrics) out["metrics"][metric.name] = shortest_decimal(metric.value);
+    std::cout << out.dump() << '\n';
+    return 0;
+  }
+  std::cout << model->description() << " on " << options.data.data << " (n = " << predictions.size() << ")\n";
+  for (const Metric& metric : metrics) std::cout << "  " << metric.name << "  " << shortest_decimal(metric.value) << '\n';
+  return 0;
+}
+
+}  // namespace dstore

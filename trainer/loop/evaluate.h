@@ -1,0 +1,29 @@
+#pragma once
+
+#include <vector>
+
+#include "trainer/loop/options.h"
+#include "trainer/text/metrics.h"
+
+namespace dstore {
+
+/// What a network says about each example, in the dataset's order.
+struct Predictions {
+  std::size_t outputs = 0;
+  std::vector<float> logits;  ///< [examples, outputs]
+  std::size_t size() const { return outputs == 0 ? 0 : logits.size() / outputs; }
+  std::int32_t label(std::size_t example) const;
+};
+
+Predictions predict(Network& network, const Dataset& dataset, std::int32_t pad_id, std::size_t batch);
+/// The first is the one that counts.
+std::vector<Metric> score(const Predictions& predictions, const Dataset& dataset);
+
+WordPieceTokenizer load_tokenizer(const Model& model);
+/// config.json's content. Error{invalid_argument} that says what is missing.
+std::string load_config(const Model& model);
+
+/// `dstore eval`.
+int run_evaluation(const EvalOptions& options);
+
+}  // namespace dstore

@@ -1,0 +1,162 @@
+#include "trainer/loop/options.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <iostream>
+
+#include "base/bytes.h"
+#include "dstore/error.h"
+#include "trainer/loop/evaluate.h"
+#include "trainer/loop/train.h"
+
+namespace dstore {
+namespace {
+
+void add_data_options(CLI::App& app, DataOptions& d) {
+  app.add_option("--data", d.data, "data file: .tsv, .csv or .jsonl with a text and a label column")->type_name("FILE");
+  app.add_option("--format", d.format, "tsv, csv or jsonl (else by the file's name)")->type_name("FORMAT");
+  app.add_option("--text-column", d.text_column, "column with the text (else text, sentence, ... or the first)")->type_name("NAME");
+  app.add_option("--pair-column", d.pair_column, "column with the second text of a pair (else text2, sentence2)")->type_name("NAME");
+  app.add_option("--label-column", d.label_column, "column with the label (else label)")->type_name("NAME");
+  app.add_option("--max-length", d.max_length, "tokens a text is cut to")->check(CLI::Range(3, 1 << 20))->capture_default_str();
+}
+
+void print_methods() {
+  for (const MethodRow& row : methods()) {
+    std::cout << row.name << "\n    " << row.help << "\n    --lr " << shortest_decimal(row.lr) << ", --head-lr " << shortest_decimal(row.head_lr);
+    if (row.density > 0) std::cout << ", --density " << shortest_decimal(row.density * 100) << "%";
+    std::cout << '\n';
+    for (const Hyperparameter& h : row.hyperparameters) {
+      std::cout << "    --set " << h.name << '=' << (h.value.empty() ? "..." : h.value) << "  " << h.help << '\n';
+    }
+    for (const Preset& preset : row.presets) {
+      std::cout << "    --set preset=" << preset.name << "  " << preset.help << '\n';
+    }
+  }
+}
+
+void print_models() {
+  for (const ModelFamily& family : families()) std::cout << family.model_type << "  " << family.help << '\n';
+}
+
+struct Commands {
+  CLI::App app{"Training and evaluation for dstore (started by `dstore train` and `dstore eval`)", "dstore-train"};
+  TrainOptions train;
+  EvalOptions eval;
+  std::string density;
+  bool list_methods = false, list_models = false;
+  CLI::App* train_command = nullptr;
+  CLI::App* eval_command = nullptr;
+};
+
+void add_train(Commands& c) {
+  TrainOptions& o = c.train;
+  CLI::App& app = *(c.train_command = c.app.add_subcommand("train", "Train a task on a base"));
+  app.footer(
+      "Example: dstore train base --method diff-pruning --density 0.5% --data train.tsv --dev dev.tsv --name topic");
+  app.add_option("--repository", o.repository)->group("");
+  app.add_option("--out", o.out)->group("");
+  app.add_option("model", o.model, "base to train on: a revision or a folder")->type_name("REV");
+  app.add_option("--method", o.method, "how to train; --list-methods shows all")->type_name("NAME");
+  app.add_flag("--list-methods", c.list_methods, "show the methods with their settings");
+  app.add_flag("--list-models", c.list_models, "show the model types that can be trained");
+  add_data_options(app, o.data);
+  app.add_option("--dev", o.data.dev, "data to choose the best step by")->type_name("FILE");
+  app.add_option("--test", o.data.test, "data for the number that is reported")->type_name("FILE");
+  app.add_option("--task", o.data.task, "classification or regression")->capture_default_str();
+  app.add_option("--pooling", o.pooling, "first-token (as transformers) or mean")->type_name("NAME");
+  app.add_option("--density", c.density, "share of the base's weights that may change: 0.5% or 0.005")->type_name("T");
+  app.add_option("--seed", o.seed, "seed of everything random")->capture_default_str();
+  auto* epochs = app.add_option("--epochs", o.epochs, "passes over the data")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--steps", o.steps, "optimiser steps instead of epochs")->check(CLI::PositiveNumber)->excludes(epochs);
+  app.add_option("--batch", o.batch, "texts a step")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app.add_option("--lr", o.lr, "peak learning rate (else the method's)");
+  app.add_option("--head-lr", o.head_lr, "peak learning rate of the new head (else the method's)");
+  app.add_option("--warmup", o.warmup, "share of the steps in which the rate rises (else the method's)")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--schedule", o.schedule, "linear, constant or cosine")->capture_default_str();
+  app.add_option("--weight-decay", o.weight_decay, "AdamW's, on weight matrices; it changes every row of a full fine-tune")
+      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--clip", o.clip, "gradient norm limit, 0: none")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--eval-every", o.eval_every, "steps between evaluations on --dev (else once an epoch)")->check(CLI::PositiveNumber);
+  app.add_option("--threads", o.threads, "threads (else all processors)")->check(CLI::Range(1, 4096));
+  app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
+  app.add_option("--set", o.settings, "a method's setting; --set preset=NAME for several")->type_name("KEY=VALUE")->allow_extra_args(false);
+  app.add_flag("--dry-run", o.dry_run, "show what would train, and stop");
+  app.add_flag("-q,--quiet", o.quiet, "no progress");
+}
+
+void add_eval(Commands& c) {
+  EvalOptions& o = c.eval;
+  CLI::App& app = *(c.eval_command = c.app.add_subcommand("eval", "Measure a task on labelled data"));
+  app.footer("Example: dstore eval topic --data test.tsv");
+  app.add_option("--repository", o.repository)->group("");
+  app.add_option("model", o.model, "revision or folder")->type_name("REV|FOLDER");
+  add_data_options(app, o.data);
+  app.add_option("--predictions", o.predictions, "write a TSV: index, label, one logit for each class")->type_name("FILE");
+  app.add_option("--batch", o.batch, "texts at a time")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app.add_option("--threads", o.threads, "threads (else all processors)")->check(CLI::Range(1, 4096));
+  app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
+  app.add_flag("--json", o.json, "print JSON");
+}
+
+void require(const std::string& value, const char* option, const char* command) {
+  if (value.empty()) throw Error(ErrorCode::invalid_argument, std::string(option) + " is missing (dstore " + command + " --help shows an example)");
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  Commands c;
+  c.app.require_subcommand(1);
+  add_train(c);
+  add_eval(c);
+  try {
+    c.app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return c.app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    throw Error(ErrorCode::invalid_argument, error.what());
+  }
+  if (*c.eval_command) {
+    require(c.eval.model, "REV or FOLDER", "eval");
+    require(c.eval.data.data, "--data", "eval");
+    return run_evaluation(c.eval);
+  }
+  if (c.list_methods) return print_methods(), 0;
+  if (c.list_models) return print_models(), 0;
+  require(c.train.model, "REV", "train");
+  require(c.train.method, "--method", "train");
+  require(c.train.data.data, "--data", "train");
+  if (!c.train.dry_run) require(c.train.out, "--out", "train");
+  if (!c.density.empty()) c.train.density = parse_density(c.density);
+  return run_training(c.train);
+}
+
+double parse_density(const std::string& text) {
+  const bool percent = text.ends_with('%');
+  const char* end = text.data() + text.size() - (percent ? 1 : 0);
+  double value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (percent) value /= 100;
+  if (error != std::errc() || stop != end || !(value > 0 && value <= 1)) {
+    throw Error(ErrorCode::invalid_argument, "--density " + printable(text) + " is not a share in (0, 1]: write 0.5% or 0.005");
+  }
+  return value;
+}
+
+Device parse_device(const std::string& name) {
+  if (name == "cpu") return Device::cpu;
+  if (name == "cuda") return Device::cuda;
+  throw Error(ErrorCode::invalid_argument, "--device " + printable(name) + ": cpu or cuda");
+}
+
+TableOptions table_options(const DataOptions& options) {
+  TableOptions table;
+  if (!options.format.empty()) table.format = table_format(options.format);
+  table.text_column = options.text_column;
+  table.pair_column = options.pair_column;
+  table.label_column = options.label_column;
+  return table;
+}
+
+}  // namespace dstore

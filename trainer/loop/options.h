@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "trainer/methods/method.h"
+#include "trainer/text/table.h"
+
+namespace dstore {
+
+/// The data files of a run and how to read them.
+struct DataOptions {
+  std::string data, dev, test;
+  std::string format, text_column, label_column, pair_column;
+  std::string task = "classification";
+  std::size_t max_length = 128;
+};
+
+struct TrainOptions {
+  std::string repository = ".";
+  std::string out;
+  std::string model;  ///< revision or folder
+  std::string method;
+  DataOptions data;
+  std::optional<double> density;
+  std::optional<double> lr, head_lr, warmup;
+  double weight_decay = 0;
+  double clip = 1;
+  std::string schedule = "linear";
+  std::string pooling;
+  std::uint64_t seed = 1;
+  double epochs = 3;
+  long steps = 0;  ///< 0: from epochs
+  std::size_t batch = 32;
+  long eval_every = 0;  ///< 0: once an epoch
+  unsigned threads = 0;
+  std::string device = "cpu";
+  std::vector<std::string> settings;
+  bool dry_run = false;
+  bool quiet = false;
+};
+
+struct EvalOptions {
+  std::string repository = ".";
+  std::string model;
+  DataOptions data;
+  std::string predictions;
+  std::size_t batch = 64;
+  unsigned threads = 0;
+  std::string device = "cpu";
+  bool json = false;
+};
+
+/// Parses the command line and runs what it asks for; returns the exit status. Errors leave as exceptions.
+int run_command_line(int argc, char** argv);
+
+/// "0.5%", "0.005" -> 0.005. Error{invalid_argument} unless in (0, 1].
+double parse_density(const std::string& text);
+Device parse_device(const std::string& name);
+TableOptions table_options(const DataOptions& options);
+
+}  // namespace dstore

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "trainer/methods/method.h"
+
+namespace dstore {
+
+/// What the user sees while training, on stderr: a bar that redraws itself on a terminal, else a line every 50 steps.
+class Progress {
+ public:
+  Progress(long steps, bool quiet);
+  void step(long done, std::string_view phase, double loss, const std::vector<Reading>& readings);
+  /// A line above the bar.
+  void note(const std::string& line);
+  void finish();
+
+ private:
+  void clear();
+  std::string line(long done, std::string_view phase, double loss, const std::vector<Reading>& readings) const;
+
+  long steps_;
+  bool quiet_;
+  bool terminal_;
+  bool drawn_ = false;
+  double smooth_loss_ = 0;
+  std::chrono::steady_clock::time_point start_, last_draw_;
+};
+
+/// "1:05" or "2:03:04".
+std::string clock_text(double seconds);
+
+}  // namespace dstore

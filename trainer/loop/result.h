@@ -1,0 +1,35 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "trainer/loop/task_data.h"
+#include "trainer/model/network.h"
+#include "trainer/text/metrics.h"
+
+namespace dstore {
+
+/// A metric as the commit keeps it.
+struct StagedMetric {
+  std::string split;
+  Metric metric;
+  std::size_t n = 0;
+  std::string data_sha256;
+};
+
+/// How many entries of the base's tensors (without the head) differ now.
+struct ChangedCounts {
+  std::uint64_t nonzero = 0;  ///< in fp32
+  std::uint64_t changed = 0;  ///< in the base's dtype, after rounding
+};
+
+/// Writes tensors.safetensors: the base's tensors whose bytes changed, under its names and dtypes, and the new ones as F32.
+ChangedCounts write_tensors(Network& network, const TensorSource& base, const std::string& path);
+/// The base's config.json as that of the task: architecture, labels, problem type, pooling.
+std::string task_config(const std::string& base_config, const ModelFamily& family, const TaskData& data, Pooling pooling);
+/// stage.json of version 1.
+std::string stage_json(const std::string& base_prefix, const std::map<std::string, std::string>& facts, const std::vector<StagedMetric>& metrics);
+void write_text(const std::string& path, const std::string& text);
+
+}  // namespace dstore

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "dstore/model.h"
+#include "trainer/loop/options.h"
+#include "trainer/text/dataset.h"
+
+namespace dstore {
+
+/// Everything read and encoded that a run needs besides the base's tensors.
+struct TaskData {
+  TaskKind task = TaskKind::classification;
+  LabelMap labels;  ///< empty for regression
+  std::int32_t pad_id = 0;
+  Dataset train;
+  std::optional<Dataset> dev, test;
+
+  std::int64_t outputs() const { return task == TaskKind::regression ? 1 : static_cast<std::int64_t>(labels.size()); }
+};
+
+/// Reads the files. The labels are the model's own where it is a task that knows every label of the training data, else
+/// those of the training data. Error{invalid_argument} for bad files, with the place.
+TaskData load_task_data(const Model& model, const std::string& config_json, const ModelConfig& config, const DataOptions& options);
+
+/// Entropy of the labels: the loss of always answering with their frequencies; nullopt for regression.
+std::optional<double> prior_loss(const TaskData& data);
+
+}  // namespace dstore

@@ -1,0 +1,181 @@
+#include "trainer/loop/train.h"
+
+#include <sys/resource.h>
+
+#include <cmath>
+#include <iostream>
+
+#include "base/bytes.h"
+#include "base/filesystem.h"
+#include "base/parallel.h"
+#include "dstore/error.h"
+#include "trainer/loop/evaluate.h"
+#include "trainer/loop/loop.h"
+#include "trainer/loop/result.h"
+#include "trainer/optim/threads.h"
+
+namespace dstore {
+namespace {
+
+using Facts = std::map<std::string, std::string>;
+
+MethodOptions method_options(const TrainOptions& o, const MethodRow& method) {
+  MethodOptions m;
+  m.lr = o.lr.value_or(method.lr);
+  m.head_lr = o.head_lr.value_or(method.head_lr);
+  m.weight_decay = o.weight_decay;
+  m.clip = o.clip;
+  m.warmup = o.warmup.value_or(method.warmup);
+  m.schedule = parse_schedule(o.schedule);
+  m.density = o.density.value_or(method.density);
+  m.seed = o.seed;
+  if (o.density && method.density == 0) {
+    throw Error(ErrorCode::invalid_argument, "--density: method " + std::string(method.name) + " has no density");
+  }
+  return m;
+}
+
+long total_steps(const TrainOptions& o, std::size_t examples) {
+  if (o.steps > 0) return o.steps;
+  const double per_epoch = std::ceil(static_cast<double>(examples) / static_cast<double>(o.batch));
+  return std::max(1L, std::lround(o.epochs * per_epoch));
+}
+
+/// fp32 arrays of a run in bytes: values, gradients and what the method keeps.
+double memory_estimate(const Network& network, const MethodRow& method) {
+  double all = 0, trained = 0;
+  for (const Parameter& p : network.parameters()) {
+    all += static_cast<double>(p.count);
+    trained += p.trainable ? static_cast<double>(p.count) : 0;
+  }
+  return 4 * (all + trained * (method.density > 0 ? 8 : 3));
+}
+
+void print_plan(const Network& network, const MethodRow& method, const MethodOptions& options, const TaskData& data, long steps) {
+  const ParameterTable& table = network.table();
+  for (const Parameter& p : table.parameters) {
+    std::cout << (p.trainable ? "train   " : "frozen  ") << role_info(p.role).word << "  " << printable(p.name) << (p.source ? "" : "  (new)") << '\n';
+  }
+  for (const std::string& name : table.unused) std::cout << "unused  -  " << printable(name) << '\n';
+  std::cout << "base elements " << table.body_elements() << ", trainable " << table.trainable_elements();
+  if (method.density > 0) std::cout << ", selected " << density_count(options.density, table.body_elements());
+  std::cout << "\nexamples " << data.train.examples.size() << ", outputs " << table.outputs << ", steps " << steps << "\narrays about "
+            << std::lround(memory_estimate(network, method) / 1e6) << " MB\n";
+}
+
+std::string digests(const TaskData& data) {
+  std::string text = "train=" + data.train.sha256.hex();
+  if (data.dev) text += " dev=" + data.dev->sha256.hex();
+  if (data.test) text += " test=" + data.test->sha256.hex();
+  return text;
+}
+
+Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data, long steps) {
+  Facts f;
+  f["method"] = method.name;
+  if (method.density > 0) f["density"] = shortest_decimal(m.density);
+  for (const auto& [name, value] : settings.all()) {
+    if (!value.empty()) f["set." + name] = value;
+  }
+  f["seed"] = std::to_string(o.seed);
+  f["steps"] = std::to_string(steps);
+  if (o.steps == 0) f["epochs"] = shortest_decimal(o.epochs);
+  f["batch"] = std::to_string(o.batch);
+  f["lr"] = shortest_decimal(m.lr);
+  f["head_lr"] = shortest_decimal(m.head_lr);
+  f["warmup"] = shortest_decimal(m.warmup);
+  f["schedule"] = schedule_name(m.schedule);
+  f["weight_decay"] = shortest_decimal(m.weight_decay);
+  f["clip"] = shortest_decimal(m.clip);
+  f["max_length"] = std::to_string(o.data.max_length);
+  f["task"] = o.data.task;
+  f["data"] = file_name(o.data.data);
+  if (!o.data.dev.empty()) f["dev"] = file_name(o.data.dev);
+  if (!o.data.test.empty()) f["test"] = file_name(o.data.test);
+  f["data_sha256"] = digests(data);
+  f["n_train"] = std::to_string(data.train.examples.size());
+  if (data.dev) f["n_dev"] = std::to_string(data.dev->examples.size());
+  if (data.test) f["n_test"] = std::to_string(data.test->examples.size());
+  f["labels"] = std::to_string(data.labels.size());
+  f["threads"] = std::to_string(training_threads());
+  f["device"] = o.device;
+  f["cpu_capability"] = cpu_capability();
+  f["libtorch"] = libtorch_version();
+  f["dstore_version"] = DSTORE_VERSION;
+  return f;
+}
+
+void add_outcome(Facts& f, const LoopResult& loop, const Training& training, const ChangedCounts& counts, std::uint64_t trainable) {
+  const auto rounded = [](double value) { return shortest_decimal(std::round(value * 1e4) / 1e4); };
+  f["selected"] = std::to_string(training.selected());
+  f["nonzero"] = std::to_string(counts.nonzero);
+  f["changed"] = std::to_string(counts.changed);
+  f["trainable"] = std::to_string(trainable);
+  f["seconds"] = rounded(loop.seconds);
+  f["seconds_per_step"] = rounded(loop.seconds / static_cast<double>(std::max(1L, loop.steps_done)));
+  f["loss_first"] = rounded(loop.loss_first);
+  f["loss_last"] = rounded(loop.loss_last);
+  if (loop.best_step != 0) f["best_step"] = std::to_string(loop.best_step);
+  struct rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  f["peak_rss_bytes"] = std::to_string(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
+}
+
+void measure(Network& network, const Dataset& dataset, const char* split, std::int32_t pad_id, std::vector<StagedMetric>& metrics) {
+  for (const Metric& metric : score(predict(network, dataset, pad_id, 64), dataset)) {
+    metrics.push_back({split, metric, dataset.examples.size(), dataset.sha256.hex()});
+  }
+}
+
+}  // namespace
+
+int run_training(const TrainOptions& o) {
+  const MethodRow& method = find_method(o.method);
+  const Settings settings(method.hyperparameters, method.presets, o.settings);
+  MethodOptions options = method_options(o, method);
+  const auto model = open_model(o.model, o.repository);
+  set_training_threads(o.threads ? o.threads : available_threads());
+
+  const std::string config_json = load_config(*model);
+  ModelConfig config = ModelConfig::parse(config_json, model->description());
+  if (!o.pooling.empty()) config.pooling = parse_pooling(o.pooling);
+  const TaskData data = load_task_data(*model, config_json, config, o.data);
+  Network network(model->tensors(), match_parameters(model->tensors(), config, data.outputs(), model->description()),
+                  {data.task, o.seed, parse_device(o.device)});
+  select_trainable(network, method, settings);
+  const long steps = total_steps(o, data.train.examples.size());
+  if (o.dry_run) return print_plan(network, method, options, data, steps), 0;
+
+  Progress progress(steps, o.quiet);
+  options.warn = [&](const std::string& line) { progress.note("warning: " + line); };
+  const std::uint64_t trainable = network.table().trainable_elements();
+  Facts facts = run_facts(o, method, options, settings, data, steps);
+  const auto training = method.start(network, options, settings);
+  const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);
+  LoopResult loop = run_loop(network, *training, method.phases(settings), data, {o.seed, o.batch, steps, o.eval_every > 0 ? o.eval_every : epoch}, progress);
+  if (loop.interrupted) {
+    std::cerr << "dstore: interrupted after step " << loop.steps_done << " of " << steps << "; nothing is staged\n";
+    return 130;
+  }
+
+  std::vector<StagedMetric> metrics;
+  if (data.test) measure(network, *data.test, "test", data.pad_id, metrics);
+  if (data.dev) measure(network, *data.dev, "dev", data.pad_id, metrics);
+  const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
+  add_outcome(facts, loop, *training, counts, trainable);
+  make_directories(posix_filesystem(), join_path(o.out, "files"));
+  write_text(join_path(o.out, "files/config.json"), task_config(config_json, *network.table().family, data, config.pooling));
+  write_text(join_path(o.out, "stage.json"), stage_json(network.table().base_prefix, facts, metrics));
+  std::string log;
+  for (const std::string& line : loop.log) log += line + "\n";
+  write_text(join_path(o.out, "train.jsonl"), log);
+
+  if (!o.quiet) {
+    std::cout << method.name << ": " << facts["selected"] << " weights selected, " << facts["changed"] << " changed";
+    if (!metrics.empty()) std::cout << ", " << metrics.front().split << " " << metrics.front().metric.name << " " << shortest_decimal(metrics.front().metric.value);
+    std::cout << ", " << facts["seconds_per_step"] << " s/step\n";
+  }
+  return 0;
+}
+
+}  // namespace dstore

@@ -1,0 +1,80 @@
+#include "trainer/methods/dense_optimizer.h"
+
+#include "trainer/optim/threads.h"
+
+namespace dstore {
+
+DenseOptimizer::DenseOptimizer(Network& network, std::vector<std::size_t> indices, const MethodOptions& options)
+    : network_(network), indices_(std::move(indices)) {
+  for (const std::size_t index : indices_) {
+    const Parameter& p = network.parameters()[index];
+    State state{ZeroedFloats(p.count), ZeroedFloats(p.count), {}, {}};
+    if (p.by_rows()) state.touched.assign(p.rows(), 0);
+    state.settings.lr = p.is_head ? options.head_lr : options.lr;
+    state.settings.weight_decay = role_info(p.role).kind == RoleKind::weight ? options.weight_decay : 0;
+    states_.push_back(std::move(state));
+  }
+}
+
+double DenseOptimizer::gradient_norm_squared() const {
+  double total = 0;
+  for (const std::size_t index : indices_) {
+    const Gradient gradient = network_.gradient(index);
+    std::vector<double> sums(gradient.runs());
+    parallel_ranges(sums.size(), 16, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t r = begin; r < end; ++r) {
+        if (gradient.row_is_zero(r)) continue;
+        const Gradient::Run run = gradient.run(r);
+        sums[r] = squared_norm({run.gradient, run.count});
+      }
+    });
+    for (const double sum : sums) total += sum;
+  }
+  return total;
+}
+
+void DenseOptimizer::update(long step, double factor, double scale) {
+  for (std::size_t i = 0; i < indices_.size(); ++i) {
+    AdamW settings = states_[i].settings;
+    settings.lr *= factor;
+    update_one(i, AdamWStep::at(settings, step + 1, scale));
+  }
+}
+
+void DenseOptimizer::update_one(std::size_t i, const AdamWStep& step) {
+  State& state = states_[i];
+  const Gradient gradient = network_.gradient(indices_[i]);
+  const std::span<float> values = network_.values(indices_[i]);
+  parallel_ranges(gradient.runs(), 16, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t r = begin; r < end; ++r) {
+      const Gradient::Run run = gradient.run(r);
+      const auto part = [&](std::span<float> all) { return all.subspan(run.first, run.count); };
+      if (gradient.is_by_rows()) {
+        state.touched[r] |= !gradient.row_is_zero(r);
+        if (!state.touched[r]) {
+          decay_only(part(values), step);
+          continue;
+        }
+      }
+      adamw_update(part(values), part(state.m.span()), part(state.v.span()), {run.gradient, run.count}, step);
+    }
+  });
+}
+
+void ValuesCopy::keep(Network& network, const std::vector<std::size_t>& indices) {
+  indices_ = indices;
+  values_.resize(indices.size());
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const std::span<float> values = network.values(indices[i]);
+    values_[i].assign(values.begin(), values.end());
+  }
+}
+
+void ValuesCopy::restore(Network& network) const {
+  for (std::size_t i = 0; i < indices_.size(); ++i) {
+    std::copy(values_[i].begin(), values_[i].end(), network.values(indices_[i]).begin());
+  }
+  network.values_changed();
+}
+
+}  // namespace dstore

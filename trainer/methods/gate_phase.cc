@@ -1,0 +1,196 @@
+#include "trainer/methods/gate_phase.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "trainer/optim/adamw_lane.h"
+#include "trainer/optim/threads.h"
+
+namespace dstore {
+namespace {
+
+/// Noise of group gates: one element of a tensor number that no parameter has.
+constexpr std::uint32_t kGroupTensor = 0x80000000u;
+constexpr std::size_t kGrain = 8;
+
+}  // namespace
+
+GatePhase::GatePhase(Network& network, const MethodOptions& options, const GateSettings& settings)
+    : network_(network), options_(options), settings_(settings), shared_{static_cast<float>(settings.alpha_init), 0, 0} {
+  for (std::size_t i = 0; i < network.parameters().size(); ++i) {
+    const Parameter& p = network.parameters()[i];
+    if (p.is_head || !p.trainable) continue;
+    Gated t{i, p.count, p.by_rows() ? p.width() : 0, ZeroedFloats(p.count), ZeroedFloats(p.count), ZeroedFloats(p.count),
+            ZeroedFloats(p.count), ZeroedFloats(p.count), ZeroedFloats(p.count), ZeroedFloats(p.count), {},
+            {static_cast<float>(settings.alpha_init), 0, 0}};
+    if (t.row_width != 0) {
+      t.active.assign(p.rows(), 0);
+    } else {
+      std::copy_n(network.values(i).data(), p.count, t.base.data());
+      std::fill_n(t.alpha.data(), p.count, static_cast<float>(settings.alpha_init));
+    }
+    tensors_.push_back(std::move(t));
+  }
+  draw_groups(0);
+}
+
+GateRun GatePhase::run_of(const Gated& t, std::size_t first, std::size_t count) const {
+  return {count, first, t.base.data() + first, network_.values(t.index).data() + first, t.w.data() + first, t.alpha.data() + first,
+          t.w_m.data() + first, t.w_v.data() + first, t.alpha_m.data() + first, t.alpha_v.data() + first};
+}
+
+lanes::NoiseKey GatePhase::noise(const Gated& t, long step) const {
+  return {options_.seed, RandomStream::gate_noise, static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(t.index)};
+}
+
+std::size_t GatePhase::runs(const Gated& t) const {
+  return t.row_width != 0 ? t.active.size() : (t.count + Gradient::kRun - 1) / Gradient::kRun;
+}
+
+std::pair<std::size_t, std::size_t> GatePhase::run_range(const Gated& t, std::size_t run) const {
+  const std::size_t length = t.row_width != 0 ? t.row_width : Gradient::kRun;
+  return {run * length, std::min(length, t.count - run * length)};
+}
+
+std::uint64_t GatePhase::inactive_elements() const {
+  std::uint64_t total = 0;
+  for (const Gated& t : tensors_) total += static_cast<std::uint64_t>(std::count(t.active.begin(), t.active.end(), 0)) * t.row_width;
+  return total;
+}
+
+void GatePhase::draw_groups(long step) {
+  for (Gated& t : tensors_) {
+    if (!settings_.groups) continue;
+    const Philox draw(options_.seed, RandomStream::gate_noise, static_cast<std::uint32_t>(step), kGroupTensor | static_cast<std::uint32_t>(t.index));
+    const GateSample sample = sample_gate(static_cast<double>(t.group_alpha[0]), draw.uniform(0));
+    t.group_z = sample.z;
+    t.group_slope = sample.slope;
+  }
+}
+
+void GatePhase::activate_rows(Gated& t, const Gradient& gradient) {
+  if (t.row_width == 0) return;
+  for (std::size_t row = 0; row < t.active.size(); ++row) {
+    if (t.active[row] || gradient.row_is_zero(row)) continue;
+    t.active[row] = 1;
+    const std::size_t first = row * t.row_width;
+    std::copy_n(network_.values(t.index).data() + first, t.row_width, t.base.data() + first);
+    std::fill_n(t.alpha.data() + first, t.row_width, shared_.alpha);
+    std::fill_n(t.alpha_m.data() + first, t.row_width, shared_.m);
+    std::fill_n(t.alpha_v.data() + first, t.row_width, shared_.v);
+  }
+}
+
+GateSums GatePhase::sums(const Gated& t, long step) const {
+  const Gradient gradient = network_.gradient(t.index);
+  std::vector<GateSums> parts(runs(t));
+  parallel_ranges(parts.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t r = begin; r < end; ++r) {
+      if (skipped(t, r)) continue;
+      const auto [first, count] = run_range(t, r);
+      parts[r] = gate_sums(run_of(t, first, count), gradient.run(r).gradient, noise(t, step), static_cast<float>(t.group_z),
+                           static_cast<float>(settings_.penalty));
+    }
+  });
+  GateSums total;
+  for (const GateSums& part : parts) {
+    total.w += part.w;
+    total.alpha += part.alpha;
+    total.group += part.group;
+  }
+  return total;
+}
+
+/// Runs the kernels on one element with no gradient: the same bits that every inactive element would get.
+/// Returns the squared penalty gradient of one element; with a step, also updates.
+double GatePhase::update_shared_row(const GateStep* step) {
+  const float zero = 0;
+  float w = 0, theta = 0, w_m = 0, w_v = 0;
+  const GateRun one{1, 0, &zero, &theta, &w, &shared_.alpha, &w_m, &w_v, &shared_.m, &shared_.v};
+  const double squared = gate_sums(one, &zero, {}, 1, static_cast<float>(settings_.penalty)).alpha;
+  if (step != nullptr) gate_update(one, &zero, {}, {}, *step);
+  return squared;
+}
+
+void GatePhase::step(const StepInfo& info, DenseOptimizer& head, double factor) {
+  double w_norm = head.gradient_norm_squared(), alpha_norm = 0;
+  std::vector<double> group_gradients(tensors_.size());
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    Gated& t = tensors_[i];
+    activate_rows(t, network_.gradient(t.index));
+    const GateSums s = sums(t, info.step);
+    const double open = open_probability(static_cast<double>(t.group_alpha[0]));
+    group_gradients[i] = settings_.groups ? s.group * t.group_slope + settings_.penalty * open * (1 - open) : 0;
+    w_norm += s.w;
+    alpha_norm += s.alpha + group_gradients[i] * group_gradients[i];
+  }
+  alpha_norm += static_cast<double>(inactive_elements()) * update_shared_row(nullptr);
+
+  const AdamW w_settings{options_.lr * factor, 0.9, 0.999, 1e-8, 0};
+  const AdamW gate_settings{settings_.gate_lr, 0.9, 0.999, settings_.gate_epsilon, 0};
+  GateStep step;
+  step.penalty = static_cast<float>(settings_.penalty);
+  step.w = AdamWStep::at(w_settings, info.phase_step + 1, clip_scale(w_norm, options_.clip));
+  step.alpha = AdamWStep::at(gate_settings, info.phase_step + 1, clip_scale(alpha_norm, options_.clip));
+
+  std::vector<double> group_now(tensors_.size());
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    Gated& t = tensors_[i];
+    group_now[i] = t.group_z;
+    const float g = static_cast<float>(group_gradients[i]) * step.alpha.gradient_scale;
+    if (settings_.groups) lanes::adamw(t.group_alpha[0], t.group_alpha[1], t.group_alpha[2], g, step.alpha);
+  }
+  draw_groups(info.step + 1);
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const Gated& t = tensors_[i];
+    const Gradient gradient = network_.gradient(t.index);
+    GateStep tensor_step = step;
+    tensor_step.group = static_cast<float>(group_now[i]);
+    tensor_step.next_group = static_cast<float>(t.group_z);
+    parallel_ranges(runs(t), kGrain, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t r = begin; r < end; ++r) {
+        if (skipped(t, r)) continue;
+        const auto [first, count] = run_range(t, r);
+        gate_update(run_of(t, first, count), gradient.run(r).gradient, noise(t, info.step), noise(t, info.step + 1), tensor_step);
+      }
+    });
+  }
+  update_shared_row(&step);
+  head.update(info.phase_step, factor, static_cast<double>(step.w.gradient_scale));
+  network_.values_changed();
+}
+
+std::vector<Reading> GatePhase::readings() const {
+  double open = 0, nonzero = 0, elements = 0;
+  for (const Gated& t : tensors_) {
+    std::vector<GateStatistics> parts(runs(t));
+    const float group = settings_.groups ? static_cast<float>(expected_gate(static_cast<double>(t.group_alpha[0]))) : 1;
+    parallel_ranges(parts.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t r = begin; r < end; ++r) {
+        if (skipped(t, r)) continue;
+        const auto [first, count] = run_range(t, r);
+        parts[r] = gate_statistics(run_of(t, first, count), group);
+      }
+    });
+    for (const GateStatistics& part : parts) {
+      open += part.open;
+      nonzero += part.nonzero;
+    }
+    elements += static_cast<double>(t.count);
+  }
+  open += static_cast<double>(inactive_elements()) * open_probability(static_cast<double>(shared_.alpha));
+  return {{"mean_open", open / elements}, {"nonzero", nonzero / elements}};
+}
+
+void GatePhase::restore_base() {
+  for (const Gated& t : tensors_) {
+    float* values = network_.values(t.index).data();
+    for (std::size_t r = 0; r < runs(t); ++r) {
+      if (skipped(t, r)) continue;
+      const auto [first, count] = run_range(t, r);
+      std::copy_n(t.base.data() + first, count, values + first);
+    }
+  }
+}
+
+}  // namespace dstore

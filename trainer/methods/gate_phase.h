@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "trainer/methods/dense_optimizer.h"
+#include "trainer/optim/hard_concrete.h"
+#include "trainer/optim/zeroed.h"
+
+namespace dstore {
+
+struct GateSettings {
+  double alpha_init = 3;
+  double gate_lr = 0.1;
+  double gate_epsilon = 1e-8;
+  double penalty = 1.9e-6;  ///< lambda
+  bool groups = true;       ///< one more gate for each tensor
+};
+
+/// Diff pruning's first stage: theta = theta0 + z_group z w, with w and the gates trained together. The network's values
+/// are those of one draw of the noise (at the start theta0, since w = 0). A step is two passes over memory; rows of word embeddings that never had a gradient
+/// have w = 0 and all the same gate, so they are kept as one number until a token makes them real.
+class GatePhase {
+ public:
+  GatePhase(Network& network, const MethodOptions& options, const GateSettings& settings);
+
+  /// One optimiser step, then theta for the next forward pass.
+  void step(const StepInfo& info, DenseOptimizer& head, double factor);
+  /// Share of gates with P(z > 0), and of entries with E[z] w != 0.
+  std::vector<Reading> readings() const;
+  /// Indices of the `k` entries that stay and their differences: the projection of E[z_group] E[z] w onto the L0 ball.
+  struct Projection {
+    std::vector<std::size_t> parameters;
+    std::vector<std::vector<std::uint32_t>> indices;  ///< per parameter, ascending
+    std::vector<std::vector<float>> differences;
+    std::uint64_t filled = 0;  ///< entries taken although their difference is zero
+  };
+  Projection project(std::uint64_t k) const;
+  /// Puts theta0 back into the network.
+  void restore_base();
+
+ private:
+  struct Gated {
+    std::size_t index;
+    std::size_t count;
+    std::size_t row_width;  ///< 0 where not by rows
+    ZeroedFloats base, w, alpha, w_m, w_v, alpha_m, alpha_v;
+    std::vector<std::uint8_t> active;  ///< by rows: whether the row's numbers are real
+    float group_alpha[3];              ///< value and moments
+    double group_z = 1;
+    double group_slope = 0;
+  };
+  /// The gate that all inactive rows share: alpha and its moments.
+  struct SharedRow {
+    float alpha, m, v;
+  };
+  GateRun run_of(const Gated& tensor, std::size_t first, std::size_t count) const;
+  lanes::NoiseKey noise(const Gated& tensor, long step) const;
+  bool skipped(const Gated& tensor, std::size_t run) const { return tensor.row_width != 0 && !tensor.active[run]; }
+  std::size_t runs(const Gated& tensor) const;
+  std::pair<std::size_t, std::size_t> run_range(const Gated& tensor, std::size_t run) const;
+  void activate_rows(Gated& tensor, const Gradient& gradient);
+  void draw_groups(long step);
+  GateSums sums(const Gated& tensor, long step) const;
+  double update_shared_row(const GateStep* step);
+  std::uint64_t inactive_elements() const;
+  template <typename Score>
+  std::vector<std::vector<std::uint32_t>> select(std::uint64_t k, bool active_only, const Score& score) const;
+
+  Network& network_;
+  MethodOptions options_;
+  GateSettings settings_;
+  std::vector<Gated> tensors_;
+  SharedRow shared_;
+};
+
+}  // namespace dstore

@@ -1,0 +1,49 @@
+#include "trainer/methods/mask_phase.h"
+
+namespace dstore {
+
+MaskPhase::MaskPhase(Network& network, const MethodOptions& options, double lr, GatePhase::Projection projection)
+    : network_(network), options_(options), lr_(lr), parameters_(std::move(projection.parameters)), indices_(std::move(projection.indices)) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const std::span<const float> base = network.values(parameters_[i]);
+    for (std::size_t j = 0; j < indices_[i].size(); ++j) values_.push_back(base[indices_[i][j]] + projection.differences[i][j]);
+    if (indices_[i].empty()) network.set_trainable(parameters_[i], false);
+  }
+  m_.assign(values_.size(), 0.0f);
+  v_.assign(values_.size(), 0.0f);
+  gradient_.assign(values_.size(), 0.0f);
+  scatter();
+}
+
+void MaskPhase::scatter() {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    float* values = network_.values(parameters_[i]).data();
+    for (const std::uint32_t index : indices_[i]) values[index] = values_[at++];
+  }
+  network_.values_changed();
+}
+
+void MaskPhase::step(const StepInfo& info, DenseOptimizer& head, double factor) {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (indices_[i].empty()) continue;
+    const Gradient gradient = network_.gradient(parameters_[i]);
+    for (const std::uint32_t index : indices_[i]) gradient_[at++] = gradient.at(index);
+  }
+  const double scale = clip_scale(squared_norm(gradient_) + head.gradient_norm_squared(), options_.clip);
+  const AdamW settings{lr_ * factor, 0.9, 0.999, 1e-8, 0};
+  adamw_update(values_, m_, v_, gradient_, AdamWStep::at(settings, info.phase_step + 1, scale));
+  head.update(info.phase_step, factor, scale);
+  scatter();
+}
+
+void MaskPhase::keep_best() { best_ = values_; }
+
+void MaskPhase::restore_best() {
+  if (best_.empty()) return;
+  values_ = best_;
+  scatter();
+}
+
+}  // namespace dstore

@@ -1,0 +1,209 @@
+#include "trainer/model/network.h"
+
+#include <ATen/Context.h>
+#include <ATen/Version.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/mse_loss.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+
+#include "dstore/error.h"
+#include "trainer/model/encoder_pass.h"
+#include "trainer/optim/dropout_mask.h"
+#include "trainer/optim/threads.h"
+
+namespace dstore {
+namespace {
+
+at::Tensor from_ints(const std::vector<std::int64_t>& values, at::IntArrayRef shape, at::Device device) {
+  const at::Tensor borrowed = at::from_blob(const_cast<std::int64_t*>(values.data()), shape, at::TensorOptions().dtype(at::kLong));
+  return device.is_cpu() ? borrowed.clone() : borrowed.to(device);
+}
+
+/// Where the rows of a batch's word gradients are summed, one compact row for each token that occurs.
+struct RowGradient {
+  std::vector<std::int32_t> slots;  ///< per vocabulary row, -1 where absent
+  std::vector<std::int64_t> used;   ///< the rows that are not
+  std::vector<float> data;
+};
+
+}  // namespace
+
+at::Tensor Dropout::apply(const at::Tensor& x, double probability) {
+  if (!on(probability)) return x;
+  const lanes::NoiseKey noise{seed_, RandomStream::dropout, step_, site_++};
+  at::Tensor mask = at::empty(x.sizes(), at::TensorOptions().dtype(at::kFloat));
+  float* out = mask.data_ptr<float>();
+  parallel_ranges(static_cast<std::size_t>(mask.numel()), 1 << 15, [&](std::size_t begin, std::size_t end) {
+    fill_dropout_mask(out + begin, begin, end - begin, probability, noise);
+  });
+  return x * mask.to(x.device());
+}
+
+struct Network::Tensors {
+  ParameterTable table;
+  NetworkOptions options;
+  at::Device device{at::kCPU};
+  std::vector<at::Tensor> host;  ///< fp32 values on the CPU
+  std::vector<at::Tensor> live;  ///< the same tensors on the CPU, copies on another device
+  std::map<std::pair<Role, std::int64_t>, std::size_t> index;
+  std::vector<at::Tensor> gradients;
+  RowGradient rows;
+
+  static at::Tensor lookup(const void* self, Role role, std::int64_t layer) {
+    const auto& tensors = *static_cast<const Tensors*>(self);
+    return tensors.live[tensors.index.at({role, layer})];
+  }
+  EncoderPass pass(const Batch& batch, const Dropout& dropout);
+  void sum_rows(const Batch& batch, const at::Tensor& gradient);
+};
+
+Network::Network(const TensorSource& base, ParameterTable table, const NetworkOptions& options) : tensors_(std::make_unique<Tensors>()) {
+  Tensors& t = *tensors_;
+  t.table = std::move(table);
+  t.options = options;
+  if (options.device == Device::cuda) {
+    if (!at::globalContext().hasCUDA()) {
+      throw Error(ErrorCode::unsupported, "--device cuda: this LibTorch (" + libtorch_version() + ") has no CUDA or finds no GPU; use --device cpu");
+    }
+    t.device = at::Device(at::kCUDA, 0);
+  }
+  for (std::size_t i = 0; i < t.table.parameters.size(); ++i) {
+    const Parameter& p = t.table.parameters[i];
+    std::vector<std::int64_t> shape(p.shape.begin(), p.shape.end());
+    t.host.push_back(at::empty(shape, at::TensorOptions().dtype(at::kFloat)));
+    t.index[{p.role, p.layer}] = i;
+    const std::span<float> out = values(i);
+    if (p.source) {
+      read_as_float(base, p, out);
+    } else if (role_info(p.role).kind == RoleKind::bias) {
+      std::fill(out.begin(), out.end(), 0.0f);
+    } else {
+      const Philox noise(options.seed, RandomStream::head_init, 0, static_cast<std::uint32_t>(p.role));
+      for (std::size_t j = 0; j < out.size(); ++j) out[j] = static_cast<float>(t.table.config.initializer_range * noise.normal(j));
+    }
+    t.live.push_back(t.device.is_cpu() ? t.host.back() : t.host.back().to(t.device));
+  }
+  t.gradients.resize(t.host.size());
+  t.rows.slots.assign(static_cast<std::size_t>(t.table.config.vocabulary), -1);
+}
+
+Network::~Network() = default;
+Network::Network(Network&&) noexcept = default;
+
+const ParameterTable& Network::table() const { return tensors_->table; }
+
+std::span<float> Network::values(std::size_t index) {
+  at::Tensor& tensor = tensors_->host[index];
+  return {tensor.mutable_data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
+}
+
+void Network::values_changed() {
+  if (tensors_->device.is_cpu()) return;
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < tensors_->live.size(); ++i) {
+    if (tensors_->table.parameters[i].trainable) tensors_->live[i].copy_(tensors_->host[i]);
+  }
+}
+
+void Network::set_trainable(std::size_t index, bool trainable) {
+  Parameter& parameter = tensors_->table.parameters[index];
+  parameter.trainable = trainable;
+  // Word embeddings are looked up outside the graph: their gradient is that of the looked-up rows.
+  tensors_->live[index].set_requires_grad(trainable && !parameter.by_rows());
+}
+
+EncoderPass Network::Tensors::pass(const Batch& batch, const Dropout& dropout) {
+  const std::array<std::int64_t, 2> shape{batch.rows, batch.width};
+  EncoderPass pass{table.config, lookup, this, {}, {}, {}, dropout, {}};
+  const std::size_t words = index.at({Role::emb_tok, -1});
+  {
+    const at::NoGradGuard no_grad;
+    pass.words = at::embedding(live[words], from_ints(batch.ids, shape, device));
+  }
+  pass.words.set_requires_grad(table.parameters[words].trainable && at::GradMode::is_enabled());
+  pass.type_ids = from_ints(batch.type_ids, shape, device);
+  if (std::find(batch.mask.begin(), batch.mask.end(), 0) != batch.mask.end()) pass.mask = from_ints(batch.mask, shape, device);
+  return pass;
+}
+
+double Network::loss_and_gradients(const Batch& batch, std::uint32_t step) {
+  Tensors& t = *tensors_;
+  for (at::Tensor& gradient : t.gradients) gradient.reset();
+  EncoderPass pass = t.pass(batch, Dropout(t.options.seed, step));
+  t.table.family->forward(pass);
+  at::Tensor loss;
+  if (t.options.task == TaskKind::regression) {
+    const at::Tensor target = at::from_blob(const_cast<double*>(batch.values.data()), {batch.rows}, at::TensorOptions().dtype(at::kDouble));
+    loss = at::mse_loss(pass.logits.squeeze(-1), target.to(t.device, at::kFloat));
+  } else {
+    loss = at::cross_entropy_loss(pass.logits, from_ints(batch.labels, {batch.rows}, t.device));
+  }
+  loss.backward();
+  for (std::size_t i = 0; i < t.live.size(); ++i) {
+    const Parameter& parameter = t.table.parameters[i];
+    if (!parameter.trainable) continue;
+    if (parameter.by_rows()) {
+      if (pass.words.grad().defined()) t.sum_rows(batch, pass.words.grad().to(at::kCPU).contiguous());
+    } else if (t.live[i].grad().defined()) {
+      t.gradients[i] = t.live[i].grad().to(at::kCPU).contiguous();
+      t.live[i].mutable_grad().reset();
+    }
+  }
+  return loss.item<double>();
+}
+
+void Network::Tensors::sum_rows(const Batch& batch, const at::Tensor& gradient) {
+  const auto width = static_cast<std::size_t>(table.config.hidden);
+  for (const std::int64_t row : rows.used) rows.slots[static_cast<std::size_t>(row)] = -1;
+  rows.used.clear();
+  for (const std::int64_t id : batch.ids) {
+    std::int32_t& slot = rows.slots[static_cast<std::size_t>(id)];
+    if (slot >= 0 || id == table.config.pad_id) continue;  // the padding row has no gradient, as in transformers
+    slot = static_cast<std::int32_t>(rows.used.size());
+    rows.used.push_back(id);
+  }
+  rows.data.assign(rows.used.size() * width, 0.0f);
+  const float* in = gradient.const_data_ptr<float>();
+  for (std::size_t i = 0; i < batch.ids.size(); ++i) {
+    const std::int32_t slot = rows.slots[static_cast<std::size_t>(batch.ids[i])];
+    if (slot < 0) continue;
+    float* out = rows.data.data() + static_cast<std::size_t>(slot) * width;
+    for (std::size_t j = 0; j < width; ++j) out[j] += in[i * width + j];
+  }
+}
+
+Gradient Network::gradient(std::size_t index) const {
+  const Tensors& t = *tensors_;
+  const Parameter& parameter = t.table.parameters[index];
+  const std::size_t count = parameter.count;
+  if (parameter.by_rows()) {
+    return Gradient::by_rows(t.rows.data.data(), t.rows.slots.data(), count, parameter.width());
+  }
+  if (!t.gradients[index].defined()) return Gradient::absent(count);
+  return Gradient::dense(t.gradients[index].const_data_ptr<float>(), count);
+}
+
+std::vector<float> Network::logits(const Batch& batch) {
+  const at::NoGradGuard no_grad;
+  EncoderPass pass = tensors_->pass(batch, Dropout());
+  tensors_->table.family->forward(pass);
+  const at::Tensor out = pass.logits.to(at::kCPU).contiguous();
+  const float* data = out.const_data_ptr<float>();
+  return {data, data + out.numel()};
+}
+
+std::string libtorch_version() { return DSTORE_LIBTORCH_VERSION; }
+
+std::string cpu_capability() { return at::get_cpu_capability(); }
+
+}  // namespace dstore

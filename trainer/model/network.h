@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dstore/model.h"
+#include "trainer/model/parameters.h"
+#include "trainer/optim/gradient.h"
+#include "trainer/text/batches.h"
+
+namespace dstore {
+
+enum class Device { cpu, cuda };
+
+struct NetworkOptions {
+  TaskKind task = TaskKind::classification;
+  std::uint64_t seed = 0;
+  Device device = Device::cpu;
+};
+
+/// A classifier on a base: fp32 values, forward, backward. LibTorch stays behind this header. One thread at a time.
+class Network {
+ public:
+  /// Reads the base's values and draws new tensors (normal with the config's initializer_range, biases zero).
+  /// Error{unsupported} where the device is not there.
+  Network(const TensorSource& base, ParameterTable table, const NetworkOptions& options);
+  ~Network();
+  Network(Network&&) noexcept;
+
+  const ParameterTable& table() const;
+  const std::vector<Parameter>& parameters() const { return table().parameters; }
+  /// Values of parameter `index`; whoever writes calls values_changed() before the next pass.
+  std::span<float> values(std::size_t index);
+  void values_changed();
+  void set_trainable(std::size_t index, bool trainable);
+
+  /// Mean loss of a batch with dropout drawn for `step`; leaves the gradients of the trainable parameters.
+  double loss_and_gradients(const Batch& batch, std::uint32_t step);
+  Gradient gradient(std::size_t index) const;
+  /// [rows, outputs] without dropout.
+  std::vector<float> logits(const Batch& batch);
+
+ private:
+  struct Tensors;
+  std::unique_ptr<Tensors> tensors_;
+};
+
+/// Facts of this build and machine that equal results depend on.
+std::string libtorch_version();
+std::string cpu_capability();
+
+}  // namespace dstore

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace dstore {
+
+struct Metric {
+  std::string name;
+  double value;
+};
+
+// Equal to scikit-learn's accuracy_score, f1_score (labels=None, zero_division=0), matthews_corrcoef and
+// mean_squared_error, and to scipy's pearsonr and spearmanr (average ranks). Spans have equal, positive length
+// (Error{invalid_argument} otherwise); class ids are >= 0.
+double accuracy(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted);
+double macro_f1(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted);
+double micro_f1(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted);
+double matthews_correlation(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted);
+double mean_squared_error(std::span<const double> truth, std::span<const double> predicted);
+double pearson(std::span<const double> x, std::span<const double> y);   ///< NaN if one side is constant or n < 2
+double spearman(std::span<const double> x, std::span<const double> y);  ///< NaN if one side is constant or n < 2
+
+/// accuracy, macro_f1, micro_f1, mcc: the first is the one that is selected on and shown.
+std::vector<Metric> classification_metrics(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted);
+/// spearman, pearson, mse.
+std::vector<Metric> regression_metrics(std::span<const double> truth, std::span<const double> predicted);
+
+/// Shortest decimal that reads back as the same double: "0.7512"; "nan" for NaN.
+std::string shortest_decimal(double value);
+
+}  // namespace dstore
