@@ -1,5 +1,6 @@
 // Size and speed of segments on synthetic fine-tunes (weights N(0, 0.05), changes N(0, 3e-4)), one core, beside memcpy
-// of the same bytes and a COO file (8-byte index + value); MB of tensor per second of CPU time. Usage: segment_bench [MiB of each tensor, default 64]
+// of the same bytes and a COO file (8-byte index + value); MB of tensor per second of CPU time.
+// Usage: segment_bench [MiB of each tensor, default 64]
 #include <bit>
 #include <cmath>
 #include <cstdio>
@@ -67,7 +68,8 @@ void run(const Case& row, std::size_t bytes) {
     for (std::size_t at = 0; at < bytes; at += kPieceBytes) {
       const std::size_t size = std::min<std::size_t>(kPieceBytes, bytes - at);
       SegmentWriter writer;
-      writer.add(encode_piece(row.dtype, at / unit, ByteSpan(base).subspan(at, size), ByteSpan(task).subspan(at, size)));
+      const ByteSpan old_values = ByteSpan(base).subspan(at, size);
+      writer.add(encode_piece(row.dtype, at / unit, old_values, ByteSpan(task).subspan(at, size)));
       segments.push_back(writer.finish());
     }
   });
@@ -81,15 +83,17 @@ void run(const Case& row, std::size_t bytes) {
   });
   if (out != task) std::printf("NOT EXACT: ");
   const double mb = static_cast<double>(bytes) / 1e6;
-  std::printf("%-11s %9.0f %9.2f %8.2f %8.1fx %8.1fx %9.0f %9.0f %9.0f\n", row.name, changed, 8.0 * static_cast<double>(encoded) / changed,
-              8.0 * static_cast<double>(encoded) * unit / static_cast<double>(bytes), static_cast<double>(bytes) / static_cast<double>(encoded),
-              changed * (8 + unit) / static_cast<double>(encoded), mb / encode, mb / apply, mb / copy);
+  const double size = static_cast<double>(encoded);
+  const double raw = static_cast<double>(bytes);
+  std::printf("%-11s %9.0f %9.2f %8.2f %8.1fx %8.1fx %9.0f %9.0f %9.0f\n", row.name, changed, 8 * size / changed,
+              8 * size * unit / raw, raw / size, changed * (8 + unit) / size, mb / encode, mb / apply, mb / copy);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::size_t bytes = static_cast<std::size_t>(argc > 1 ? std::atoi(argv[1]) : 64) << 20;
-  std::printf("%-11s %9s %9s %8s %9s %9s %9s %9s %9s\n", "case", "changed", "bit/chg", "bit/elt", "vs raw", "vs COO", "enc MB/s", "apply MB/s", "memcpy");
+  std::printf("%-11s %9s %9s %8s %9s %9s %9s %9s %9s\n", "case", "changed", "bit/chg", "bit/elt", "vs raw",
+              "vs COO", "enc MB/s", "apply", "memcpy");
   for (const Case& row : kCases) run(row, bytes);
 }

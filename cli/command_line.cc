@@ -28,7 +28,7 @@ void add_positional(CLI::App& app, const PositionalSpec& spec, Sink& sink) {
   CLI::Option* option = app.add_option(spec.name, sink.values[spec.name], spec.help);
   const bool many = spec.count == PositionalSpec::any || spec.count == PositionalSpec::some;
   if (spec.count == PositionalSpec::one || spec.count == PositionalSpec::some) option->required();
-  if (!many) option->expected(spec.count == PositionalSpec::one ? 1 : 0, 1);
+  if (!many) option->expected(1)->allow_extra_args(false);
 }
 
 void add_option(CLI::App& app, const OptionSpec& spec, Sink& sink) {

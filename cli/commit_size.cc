@@ -102,7 +102,8 @@ std::uint64_t count_changed_units(const Repository& repository, const Commit& ta
   std::uint64_t changed = 0;
   for (const ObjectId& id : read_delta(repository, task).segments) {
     const Bytes bytes = repository.store().read(ObjectKind::segment, id);
-    for (const PieceInfo& piece : SegmentReader(bytes, "segment " + id.short_hex()).pieces()) changed += piece.changed;
+    const SegmentReader reader(bytes, "segment " + id.short_hex());
+    for (const PieceInfo& piece : reader.pieces()) changed += piece.changed;
   }
   return changed;
 }

@@ -60,12 +60,14 @@ class BitWriter {
     hold_ |= value << filled_;
     filled_ += count;
     if (filled_ < 32) return;
-    if (at_ + 4 > out_.size()) out_.resize(out_.size() * 2 + 64);
+    if (at_ + 4 > out_.size()) out_.resize(at_ + kGrowth);
     store_le(out_.data() + at_, static_cast<std::uint32_t>(hold_));
     at_ += 4;
     hold_ >>= 32;
     filled_ -= 32;
   }
+
+  static constexpr std::size_t kGrowth = 4096;  // the vector itself grows by doubling
 
   Bytes& out_;
   std::size_t at_;

@@ -106,7 +106,8 @@ std::size_t decode_rice(ByteSpan payload, const BlockHeader& header, std::uint32
   }
   const std::size_t quotient_bytes = static_cast<std::size_t>((end_bit + 7) / 8);
   const unsigned last = std::to_integer<unsigned>(quotients[quotient_bytes - 1]);
-  if (!remainders.ended_exactly() || (end_bit % 8 != 0 && last >> end_bit % 8 != 0)) place.fail("padding bits of the positions are not zero");
+  const bool padded = remainders.ended_exactly() && (end_bit % 8 == 0 || last >> end_bit % 8 == 0);
+  if (!padded) place.fail("padding bits of the positions are not zero");
   return remainder_bytes + quotient_bytes;
 }
 

@@ -26,8 +26,8 @@ Overlap overlap(const PieceInfo& info, unsigned unit_bytes, std::uint64_t first,
   const std::uint64_t last = checked_add(first, size / unit_bytes, "range of elements");
   const std::uint64_t piece_end = info.first + info.count;
   const Overlap both{std::max(first, info.first), std::min(last, piece_end)};
-  const bool cuts_block = (both.begin - info.first) % info.block != 0 || (both.end != piece_end && (both.end - info.first) % info.block != 0);
-  if (!both.empty() && cuts_block) throw Error(ErrorCode::invalid_argument, "a range must not cut a block of the piece");
+  const auto on_grid = [&](std::uint64_t at) { return at == piece_end || (at - info.first) % info.block == 0; };
+  if (!both.empty() && !(on_grid(both.begin) && on_grid(both.end))) throw Error(ErrorCode::invalid_argument, "a range must not cut a block of the piece");
   return both;
 }
 

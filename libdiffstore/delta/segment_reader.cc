@@ -17,13 +17,17 @@ using namespace segment_layout;
 
 namespace {
 
+Error unsupported(std::string_view what, const std::string& thing) {
+  return Error(ErrorCode::unsupported, std::string(what) + ": " + thing + " is not known to this build; use a newer dstore");
+}
+
 ByteSpan checked_body(ByteSpan segment, std::string_view what) {
   if (segment.size() > kMaxSegmentBytes) throw Error(ErrorCode::corrupt, std::string(what) + ": larger than a segment can be");
   if (segment.size() < kHeaderBytes + kTrailerBytes) throw Error(ErrorCode::corrupt, std::string(what) + ": too short for a segment");
   Reader head(segment, what);
   if (head.u32() != kMagic) throw Error(ErrorCode::corrupt, std::string(what) + ": not a segment");
   if (const unsigned version = head.u16(); version != kVersion) {
-    throw Error(ErrorCode::unsupported, std::string(what) + ": segment version " + std::to_string(version) + " is not known to this build; use a newer dstore");
+    throw unsupported(what, "segment version " + std::to_string(version));
   }
   const ByteSpan body = segment.first(segment.size() - kTrailerBytes);
   if (XXH3_64bits(body.data(), body.size()) != load_le<std::uint64_t>(segment.data() + body.size())) {
@@ -37,7 +41,7 @@ PieceInfo parse_info(Reader& reader, std::uint32_t bytes, std::string_view what)
   info.bytes = bytes;
   info.dtype = static_cast<DType>(reader.u8());
   const UnitType* type = find_unit_type(info.dtype);
-  if (type == nullptr) throw Error(ErrorCode::unsupported, std::string(what) + ": dtype code " + std::to_string(static_cast<unsigned>(info.dtype)) + " is not known to this build; use a newer dstore");
+  if (type == nullptr) throw unsupported(what, "dtype code " + std::to_string(static_cast<unsigned>(info.dtype)));
   const unsigned unit = type->bytes;
   const unsigned block_log2 = reader.u8();
   if (block_log2 < kMinBlockLog2 || block_log2 > kMaxBlockLog2 || (std::uint64_t{unit} << block_log2) > kMaxBlockBytes) {

@@ -57,11 +57,23 @@ FolderSwap parse_intent(std::string_view text, std::string_view what) {
   return swap;
 }
 
+void remove_empty_parents(Filesystem& fs, const std::string& folder, std::string path) {
+  while (path.find('/') != std::string::npos) {
+    path = parent_path(path);
+    const std::string dir = join_path(folder, path);
+    const auto info = fs.stat(dir, false);
+    if (!info) continue;
+    if (info->type != FileInfo::Type::directory || !fs.list(dir).empty()) return;
+    fs.remove(dir);
+  }
+}
+
 /// May be repeated: each step leaves what a second run recognises as done.
 void carry_out(Filesystem& fs, const std::string& folder, const FolderSwap& swap) {
   for (const std::string& path : swap.removals) {
     const std::string full = join_path(folder, path);
     if (exists(fs, full)) fs.remove(full);
+    remove_empty_parents(fs, folder, path);
   }
   for (const auto& [from, to] : swap.renames) {
     if (!exists(fs, join_path(folder, from))) continue;

@@ -174,9 +174,8 @@ LoadedRevision load_revision(const Repository& repository, const Revision& revis
     }
     out.files = compose(repository, revision, out.commits.back(), out.commits.front());
   } else {
-    const Commit& commit = out.commits.front().commit;
-    if (commit.base) out.commits.push_back(repository.require_commit(*commit.base));
-    out.files = load_commit_files(repository, commit);
+    out.files = load_commit_files(repository, out.commits.front().commit);
+    if (const auto base = out.commits.front().commit.base) out.commits.push_back(repository.require_commit(*base));
   }
   if (out.commits.front().commit.is_task()) out.files.task = revision.commit;
   return out;

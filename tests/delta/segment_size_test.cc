@@ -61,7 +61,7 @@ TEST_CASE("Rows that did not change cost next to nothing") {
   TensorPair pair = make_pair(DType::f32, 1u << 20, 1.0, Change::fine_tune, 5);
   const std::size_t row = 384 * 4;
   for (std::size_t at = 0; at + row <= pair.base.size(); at += row) {
-    if ((at / row) % 8 != 0) std::copy_n(pair.base.begin() + static_cast<std::ptrdiff_t>(at), row, pair.task.begin() + static_cast<std::ptrdiff_t>(at));
+    if ((at / row) % 8 != 0) std::copy_n(pair.base.data() + at, row, pair.task.data() + at);
   }
   CHECK(bits_per_change(pair) < 23);
 }

@@ -34,7 +34,8 @@ TEST_CASE("Every dtype, density, size and kind of change comes back bit for bit"
     for (std::uint64_t units : {1u, 2u, 127u, 128u, 129u, 5000u}) {
       for (double density : {0.0, 1e-9, 0.0001, 0.005, 0.05, 0.5, 1.0}) {
         for (Change change : kChanges) {
-          INFO("dtype " << static_cast<int>(dtype) << " units " << units << " density " << density << " change " << static_cast<int>(change));
+          INFO("dtype " << static_cast<int>(dtype) << " units " << units << " density " << density << " change "
+                        << static_cast<int>(change));
           check_round_trip(make_pair(dtype, units, density, change, ++seed));
         }
       }

@@ -28,7 +28,8 @@ std::uint64_t special_bits(const UnitType& unit, Random& random) {
   const std::uint64_t sign = std::uint64_t{1} << (8 * unit.bytes - 1);
   const std::uint64_t infinity = ((std::uint64_t{1} << unit.exponent_bits) - 1) << unit.mantissa_bits;
   const std::uint64_t payload = random.next() & ((std::uint64_t{1} << unit.mantissa_bits) - 1);
-  const std::uint64_t table[] = {0, sign, infinity, sign | infinity, infinity | payload, sign | infinity | payload, payload, 1, sign | 1, infinity - 1};
+  const std::uint64_t table[] = {0,       sign, infinity, sign | infinity, infinity | payload, sign | infinity | payload,
+                                 payload, 1,    sign | 1, infinity - 1};
   return table[random.below(std::size(table))];
 }
 
@@ -98,7 +99,8 @@ Bytes encode_pair(const TensorPair& pair) {
   SegmentWriter writer;
   for (std::size_t at = 0; at < pair.base.size(); at += kPieceBytes) {
     const std::size_t size = std::min<std::size_t>(kPieceBytes, pair.base.size() - at);
-    const EncodedPiece piece = encode_piece(pair.dtype, unit_count(pair.dtype, at), ByteSpan(pair.base).subspan(at, size), ByteSpan(pair.task).subspan(at, size));
+    const EncodedPiece piece = encode_piece(pair.dtype, unit_count(pair.dtype, at), ByteSpan(pair.base).subspan(at, size),
+                                            ByteSpan(pair.task).subspan(at, size));
     if (!piece.bytes.empty()) writer.add(piece);
   }
   return writer.pieces() == 0 ? Bytes() : writer.finish();

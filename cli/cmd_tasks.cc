@@ -1,0 +1,115 @@
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "commit_view.h"
+#include "dstore/error.h"
+#include "output.h"
+#include "repo/model_files.h"
+#include "repo/revision.h"
+
+namespace dstore::cli {
+namespace {
+
+struct Task {
+  std::string branch;
+  CheckedCommit commit;
+};
+
+/// Task branches by the weights that they hang on.
+using TasksByBase = std::map<ObjectId, std::vector<Task>>;
+
+ObjectId weights_of_base(const Repository& repository, const std::string& revision) {
+  const ObjectId id = resolve_commit(repository, revision);
+  const Commit commit = repository.read_commit(id);
+  if (commit.is_task()) {
+    throw Error(ErrorCode::invalid_argument, printable(revision) + " is a task itself; its base is " + (commit.base ? commit.base->short_hex() : "unknown"));
+  }
+  return read_checkpoint(repository, commit).weights;
+}
+
+/// Branches whose head is a base with these weights: "base", "base, copy"; empty if there are none.
+std::map<ObjectId, std::string> base_names(const Repository& repository) {
+  std::map<ObjectId, std::string> names;
+  for (const RefEntry& head : repository.refs().heads()) {
+    const Commit commit = repository.read_commit(head.new_commit);
+    if (commit.is_task() || head.kind != RefKind::branch) continue;
+    std::string& list = names[read_checkpoint(repository, commit).weights];
+    list += (list.empty() ? "" : ", ") + head.ref.text();
+  }
+  return names;
+}
+
+TasksByBase find_tasks(const Repository& repository) {
+  TasksByBase out;
+  for (const RefEntry& head : repository.refs().heads()) {
+    if (head.kind != RefKind::branch) continue;
+    CheckedCommit commit = repository.check_commit(head.new_commit);
+    if (!commit.commit.is_task()) continue;
+    out[read_delta(repository, commit.commit).base_weights].push_back({head.ref.text(), std::move(commit)});
+  }
+  return out;
+}
+
+std::string table_text(const Repository& repository, CommitSizer& sizer, const std::vector<Task>& tasks) {
+  Table table({"task", "commit", "method", ">density", ">stored", "metric", "signer", "age", "message"});
+  const std::size_t message_width = std::max<std::size_t>(20, terminal_width() / 4);
+  for (const Task& task : tasks) {
+    const Commit& commit = task.commit.commit;
+    const Metric* metric = headline_metric(commit);
+    table.add({task.branch, task.commit.id.short_hex().substr(0, 8), method_text(commit), percent(*task_density(repository, sizer, task.commit)),
+               human_size(sizer.sizes(task.commit.id, commit).stored()), metric != nullptr ? printable(metric->name + " " + metric->value) : "",
+               verdict_mark(task.commit.signature).text, age(commit.time, now()), shorten(printable(commit.subject()), message_width)});
+  }
+  return table.text("  ");
+}
+
+/// --json: an array of {name, base_weights, base_branches} with everything of `log --json` beside them.
+void print_tasks_json(const Repository& repository, CommitSizer& sizer, const TasksByBase& groups, const std::map<ObjectId, std::string>& names) {
+  using nlohmann::ordered_json;
+  const RefNames refs = ref_names(repository, true);
+  ordered_json out = ordered_json::array();
+  for (const auto& [weights, tasks] : groups) {
+    const auto name = names.find(weights);
+    for (const Task& task : tasks) {
+      ordered_json row{{"name", task.branch}, {"base_weights", weights.hex()}, {"base_branches", name == names.end() ? "" : name->second}};
+      row.update(commit_json(repository, sizer, refs, task.commit));
+      out.push_back(std::move(row));
+    }
+  }
+  print_pretty(out);
+}
+
+int run(const Arguments& arguments, Session& session) {
+  const Repository repository = session.open();
+  CommitSizer sizer(repository);
+  TasksByBase groups = find_tasks(repository);
+  if (arguments.has("base")) {
+    const ObjectId wanted = weights_of_base(repository, arguments.get("base"));
+    std::vector<Task> tasks = std::move(groups[wanted]);
+    groups.clear();
+    if (!tasks.empty()) groups.emplace(wanted, std::move(tasks));
+  }
+  const auto names = base_names(repository);
+  if (session.json) {
+    print_tasks_json(repository, sizer, groups, names);
+    return 0;
+  }
+  if (groups.empty()) session.note("no tasks yet; `dstore train` or `dstore commit FOLDER --base REV` makes one");
+  for (const auto& [weights, tasks] : groups) {
+    const auto name = names.find(weights);
+    session.say((name == names.end() ? "base without a branch" : session.paint("1", printable(name->second))) + " (weights " + weights.short_hex() + ")");
+    std::string text = table_text(repository, sizer, tasks);
+    text.pop_back();
+    session.say(text);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command tasks_command() {
+  return {"tasks", "Look", "Task branches and the bases that they hang on", "dstore tasks base",
+          {{"base", "Only tasks on this base's weights", PositionalSpec::optional}}, {}, run};
+}
+
+}  // namespace dstore::cli

@@ -1,0 +1,237 @@
+"""Runs dstore-train as dstore does, on a tiny model made here, and checks what it leaves behind.
+
+Usage: command_test.py DSTORE_TRAIN
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel
+from transformers.utils import logging
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+TRAIN = sys.argv.pop(1)
+WORDS = "red green blue small large old new cat dog tree house runs sleeps grows stands here there now".split()
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def bits(tensor):
+    return tensor.view(torch.int16 if tensor.dtype == torch.bfloat16 else torch.int32)
+
+
+class CommandTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        root = cls.root = cls.scratch.name
+        cls.base = os.path.join(root, "base")
+        torch.manual_seed(1)
+        config = BertConfig(vocab_size=5 + len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+                            intermediate_size=48, max_position_embeddings=32)
+        model = BertModel(config)
+        model.save_pretrained(cls.base)
+        write(os.path.join(cls.base, "vocab.txt"), "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS) + "\n")
+        write(os.path.join(cls.base, "tokenizer_config.json"), '{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}')
+        cls.narrow = os.path.join(root, "narrow")
+        model.to(torch.bfloat16).save_pretrained(cls.narrow)
+        for name in ("vocab.txt", "tokenizer_config.json"):
+            write(os.path.join(cls.narrow, name), open(os.path.join(cls.base, name)).read())
+        torch.manual_seed(2)
+        cls.tables = {}
+        for split, count in (("train", 160), ("dev", 40), ("test", 60)):
+            rows, values = ["text\tlabel"], ["text\tlabel"]
+            for _ in range(count):
+                words = [WORDS[int(i)] for i in torch.randint(0, len(WORDS), (int(torch.randint(3, 9, ())),))]
+                colour = WORDS[int(torch.randint(0, 3, ()))]
+                rows.append(f"{colour} {' '.join(words)}\tis-{colour}")
+                values.append(f"{colour} {' '.join(words)}\t{len(words) / 4}")
+            cls.tables[split] = os.path.join(root, split + ".tsv")
+            write(cls.tables[split], "\n".join(rows) + "\n")
+            write(os.path.join(root, split + "-values.tsv"), "\n".join(values) + "\n")
+
+    def train(self, *arguments, base=None, status=0, data=None):
+        out = tempfile.mkdtemp(dir=self.root)
+        command = [TRAIN, "train", "--repository", self.root, "--out", out, base or self.base, "--data", data or self.tables["train"],
+                   "--threads", "2", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.last = done
+        return out
+
+    def stage(self, out):
+        with open(os.path.join(out, "stage.json"), encoding="utf-8") as file:
+            return json.load(file)
+
+    def changed(self, out, base=None):
+        """Names of changed tensors and the number of changed entries of the base's."""
+        before = load_file(os.path.join(base or self.base, "model.safetensors"))
+        after = load_file(os.path.join(out, "tensors.safetensors"))
+        count = 0
+        for name, tensor in after.items():
+            if name in before:
+                self.assertEqual(tensor.dtype, before[name].dtype)
+                count += int((bits(tensor) != bits(before[name])).sum())
+        return set(after), count
+
+    def materialise(self, out):
+        """What a checkout gives: the base under the task's names, its tensors replaced, its files added."""
+        folder = tempfile.mkdtemp(dir=self.root)
+        stage = self.stage(out)
+        tensors = load_file(os.path.join(self.base, "model.safetensors"))
+        new = load_file(os.path.join(out, "tensors.safetensors"))
+        names = set(tensors)
+        tensors.update(new)
+        tensors = {(stage["base_prefix"] + k if k in names else k): v for k, v in tensors.items()}
+        save_file(tensors, os.path.join(folder, "model.safetensors"), {"format": "pt"})
+        for name in ("vocab.txt", "tokenizer_config.json"):
+            write(os.path.join(folder, name), open(os.path.join(self.base, name)).read())
+        write(os.path.join(folder, "config.json"), open(os.path.join(out, "files", "config.json")).read())
+        return folder
+
+    def test_every_method_leaves_a_stage(self):
+        for method in ("full", "bitfit", "last-layer", "head", "diff-pruning"):
+            with self.subTest(method):
+                extra = ["--density", "2%"] if method == "diff-pruning" else []
+                out = self.train("--method", method, "--epochs", "4", "--dev", self.tables["dev"], "--test", self.tables["test"], *extra)
+                stage = self.stage(out)
+                self.assertEqual(stage["version"], 1)
+                self.assertEqual(stage["base_prefix"], "bert.")
+                training = stage["training"]
+                self.assertTrue(all(isinstance(v, str) for v in training.values()))
+                self.assertEqual(training["method"], method)
+                self.assertEqual(training["steps"], "20")
+                self.assertEqual([m for m in stage["metrics"] if m["split"] == "test"][0]["n"], 60)
+                names, count = self.changed(out)
+                self.assertLessEqual({"classifier.weight", "classifier.bias"}, names)
+                self.assertEqual(int(training["changed"]), count)
+                self.assertLessEqual(count, int(training["selected"]))
+                if method == "head":
+                    self.assertEqual(names, {"classifier.weight", "classifier.bias"})
+                if method == "bitfit":
+                    self.assertTrue(all(n.endswith("bias") for n in names - {"classifier.weight"}))
+                lines = [json.loads(line) for line in open(os.path.join(out, "train.jsonl"))]
+                self.assertEqual(sum(line["event"] == "step" for line in lines), 20)
+
+    def test_diff_pruning_selects_exactly_its_share(self):
+        out = self.train("--method", "diff-pruning", "--density", "1%", "--steps", "60")
+        before = load_file(os.path.join(self.base, "model.safetensors"))
+        total = sum(t.numel() for t in before.values() if t.is_floating_point())
+        self.assertEqual(int(self.stage(out)["training"]["selected"]), total // 100)
+
+    def test_a_learned_task_predicts_as_transformers_does(self):
+        out = self.train("--method", "full", "--epochs", "12", "--lr", "2e-3", "--test", self.tables["test"])
+        accuracy = [float(m["value"]) for m in self.stage(out)["metrics"] if m["metric"] == "accuracy"][0]
+        self.assertGreater(accuracy, 0.9)
+        folder = self.materialise(out)
+        predictions = os.path.join(self.root, "predictions.tsv")
+        done = subprocess.run([TRAIN, "eval", "--repository", self.root, folder, "--data", self.tables["test"], "--json",
+                               "--predictions", predictions], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(float(json.loads(done.stdout)["metrics"]["accuracy"]), accuracy)
+        model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        lines = open(self.tables["test"], encoding="utf-8").read().splitlines()[1:]
+        rows = open(predictions, encoding="utf-8").read().splitlines()[1:]
+        for line, row in zip(lines, rows, strict=True):
+            text = line.split("\t")[0]
+            with torch.no_grad():
+                logits = model(**tokenizer(text, return_tensors="pt")).logits[0]
+            fields = row.split("\t")
+            self.assertEqual(fields[1], model.config.id2label[int(logits.argmax())])
+            ours = torch.tensor([float(f) for f in fields[2:]])
+            self.assertLess((ours - logits).abs().max().item(), 1e-5 * max(1.0, logits.abs().max().item()))
+
+    def test_equal_seeds_give_equal_bytes_and_others_do_not(self):
+        for method in ("full", "diff-pruning"):
+            with self.subTest(method):
+                first, second, other = (open(os.path.join(self.train("--method", method, "--steps", "12", "--seed", seed), "tensors.safetensors"), "rb").read()
+                                        for seed in ("5", "5", "6"))
+                self.assertEqual(first, second)
+                self.assertNotEqual(first, other)
+
+    def test_a_half_precision_base_keeps_its_dtype_and_untouched_bits(self):
+        out = self.train("--method", "diff-pruning", "--density", "1%", "--steps", "30", base=self.narrow)
+        names, count = self.changed(out, self.narrow)
+        training = self.stage(out)["training"]
+        self.assertEqual(count, int(training["changed"]))
+        self.assertLessEqual(int(training["changed"]), int(training["nonzero"]))
+        self.assertLessEqual(int(training["nonzero"]), int(training["selected"]))
+
+    def test_regression(self):
+        out = self.train("--method", "full", "--task", "regression", "--epochs", "8", "--lr", "1e-3",
+                         "--test", os.path.join(self.root, "test-values.tsv"), data=os.path.join(self.root, "train-values.tsv"))
+        stage = self.stage(out)
+        self.assertEqual(stage["metrics"][0]["metric"], "spearman")
+        self.assertGreater(float(stage["metrics"][0]["value"]), 0.5)
+        config = json.load(open(os.path.join(out, "files", "config.json")))
+        self.assertEqual(config["problem_type"], "regression")
+        self.assertEqual(AutoModelForSequenceClassification.from_pretrained(self.materialise(out)).num_labels, 1)
+
+    def test_mean_pooling_is_remembered(self):
+        out = self.train("--method", "last-layer", "--pooling", "mean", "--steps", "5", "--test", self.tables["test"])
+        folder = self.materialise(out)
+        done = subprocess.run([TRAIN, "eval", folder, "--data", self.tables["test"], "--json"], capture_output=True, text=True)
+        value = [m["value"] for m in self.stage(out)["metrics"] if m["metric"] == "accuracy"][0]
+        self.assertEqual(json.loads(done.stdout)["metrics"]["accuracy"], value)
+
+    def test_an_interrupt_stops_cleanly_and_leaves_nothing(self):
+        out = tempfile.mkdtemp(dir=self.root)
+        process = subprocess.Popen([TRAIN, "train", "--out", out, self.base, "--data", self.tables["train"], "--method", "full",
+                                    "--steps", "1000000"], stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        for _ in range(50):  # until it is past the start
+            if process.stderr.readline():
+                break
+        process.send_signal(signal.SIGINT)
+        message = process.communicate(timeout=120)[1]
+        self.assertEqual(process.returncode, 130)
+        self.assertIn("nothing is staged", message)
+        self.assertEqual(os.listdir(out), [])
+
+    def test_bad_input_is_one_line_and_a_status(self):
+        def refused(words, *arguments, status=2, **options):
+            out = self.train(*arguments, status=status, **options)
+            self.assertEqual(os.listdir(out), [])
+            lines = self.last.stderr.strip().splitlines()
+            self.assertEqual(len(lines), 1, self.last.stderr)
+            self.assertTrue(lines[0].startswith("dstore: "), lines[0])
+            self.assertIn(words, lines[0])
+
+        refused("diff-pruning", "--method", "diffpruning")
+        refused("--method", )
+        refused("no density", "--method", "full", "--density", "1%")
+        refused("share", "--method", "diff-pruning", "--density", "2")
+        refused("lambda", "--method", "diff-pruning", "--set", "lamda=1")
+        refused("--stepz", "--method", "full", "--stepz", "1")
+        refused("cuda", "--method", "full", "--device", "cuda", status=7)
+        refused("not finite", "--method", "full", "--lr", "1e30", "--clip", "0", "--warmup", "0", "--steps", "30", "-q")
+        bad = os.path.join(self.root, "bad.tsv")
+        write(bad, "text\tlabel\nred cat\tis-red\nblue\tis-mauve\n")
+        refused("bad.tsv:3", "--method", "full", "--dev", bad)
+        write(bad, "text\tclass\nred cat\tis-red\n")
+        refused("bad.tsv", "--method", "full", data=bad)
+        refused("", "--method", "full", data=os.path.join(self.root, "none.tsv"), status=3)
+
+    def test_a_dry_run_trains_nothing(self):
+        done = subprocess.run([TRAIN, "train", self.base, "--data", self.tables["train"], "--method", "bitfit", "--dry-run"],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("frozen  emb.tok", done.stdout)
+        self.assertIn("train   attn.q.b  encoder.layer.1.attention.self.query.bias", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,34 @@
+#include "trainer/methods/settings.h"
+
+#include "catch.h"
+#include "dstore/error.h"
+#include "tests/trainer/message_of.h"
+#include "trainer/loop/options.h"
+
+using namespace dstore;
+
+TEST_CASE("single settings win over a preset, wherever it stands") {
+  const MethodRow& row = find_method("diff-pruning");
+  const Settings settings(row.hyperparameters, row.presets, {"lambda=5", "preset=paper"});
+  CHECK(settings.number("lambda", 0, 10) == 5);
+  CHECK(settings.number("alpha_init", 0, 10) == 5);
+  CHECK(settings.number("gate_lr", 0, 10) == 0.1);
+}
+
+TEST_CASE("unknown settings, presets, methods and values are refused with what is known") {
+  const MethodRow& row = find_method("diff-pruning");
+  const auto make = [&](const std::string& assignment) { return Settings(row.hyperparameters, row.presets, {assignment}); };
+  CHECK(test::message_of([&] { (void)make("lamda=1"); }).find("lambda") != std::string::npos);
+  CHECK(test::message_of([&] { (void)make("preset=big"); }).find("paper") != std::string::npos);
+  CHECK_THROWS_AS(make("lambda"), Error);
+  CHECK_THROWS_AS(make("lambda=1x").number("lambda", 0, 1), Error);
+  CHECK(test::message_of([&] { (void)make("structure=rows").word("structure", {"none", "matrix"}); }).find("matrix") != std::string::npos);
+  CHECK(test::message_of([&] { (void)find_method("diffpruning"); }).find("diff-pruning") != std::string::npos);
+}
+
+TEST_CASE("densities are shares or percentages") {
+  CHECK(parse_density("0.5%") == 0.005);
+  CHECK(parse_density("0.005") == 0.005);
+  CHECK(parse_density("100%") == 1);
+  for (const char* bad : {"", "%", "0", "-1%", "101%", "half", "0.5 %", "nan"}) CHECK_THROWS_AS(parse_density(bad), Error);
+}
