@@ -69,10 +69,10 @@ int run(const Arguments& arguments, Session& session) {
   CommitReport report;
   const bool staged = RefName::is_valid(what) && exists(session.fs(), repository.path("staged/" + RefName::parse(what).encode()));
   const bool wants_folder = arguments.has("base") || what.find('/') != std::string::npos || what == "." || what == "..";
-  if (!what.empty() && !(staged && !wants_folder) && is_folder(session, folder)) {
+  if (!what.empty() && (!staged || wants_folder) && is_folder(session, folder)) {
     report = commit_a_folder(arguments, session, repository, folder, branch);
   } else {
-    if (wants_folder) throw Error(ErrorCode::not_found, printable(folder) + ": no such folder");
+    if (wants_folder && !staged) throw Error(ErrorCode::not_found, printable(folder) + ": no such folder");
     const Stage stage = read_stage(repository, choose_stage(repository, what));
     branch = stage.name;
     const Committer committer = session.committer(arguments);

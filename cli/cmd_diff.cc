@@ -1,3 +1,6 @@
+#include <unistd.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
@@ -16,6 +19,7 @@ using nlohmann::ordered_json;
 using State = TensorDiff::State;
 
 constexpr std::uint64_t kListed = 20;  ///< elements of one tensor, without -n
+constexpr std::size_t kNumbersWidth = 50;  ///< of the table, beside the name
 
 /// A revision, or a folder relative to -C DIR.
 std::unique_ptr<Model> open_side(const Session& session, const std::string& what) {
@@ -51,7 +55,16 @@ bool explained_by_prefix(const TensorsDiff& diff, const TensorDiff& tensor) {
   return diff.prefix_in_base ? tensor.base_name == diff.prefix + tensor.name : tensor.name == diff.prefix + tensor.base_name;
 }
 
+std::string shorten_front(const std::string& text, std::size_t width) {
+  if (text.size() <= width) return text;
+  std::size_t cut = text.size() - width + 1;
+  while (cut < text.size() && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) ++cut;  // a whole character
+  return "…" + text.substr(cut);
+}
+
 std::string tensor_table(const TensorsDiff& diff) {
+  // On a terminal names give way, at their front: the end tells tensors apart.
+  const std::size_t name_width = ::isatty(STDOUT_FILENO) != 0 ? std::max(terminal_width(), kNumbersWidth + 24) - kNumbersWidth : std::string::npos;
   Table table({"tensor", "state", ">changed", ">density", ">L2", ">max |d|", ""});
   bool any = false;
   for (const TensorDiff& tensor : diff.tensors) {
@@ -62,8 +75,8 @@ std::string tensor_table(const TensorsDiff& diff) {
     const bool numeric = counted && tensor.stats.numeric;
     std::string note = detail(tensor, prefix_only);
     if (tensor.stats.non_finite > 0) note += (note.empty() ? "" : ", ") + grouped(tensor.stats.non_finite) + " not finite";
-    table.add({printable(tensor.name), state_name(tensor.state), counted ? grouped(tensor.stats.changed) : "",
-               counted ? percent(tensor.stats.density()) : "", numeric ? number_text(tensor.stats.l2()) : "",
+    table.add({shorten_front(printable(tensor.name), name_width), state_name(tensor.state), counted ? grouped(tensor.stats.changed) : "",
+               counted ? share_text(tensor.stats.density()) : "", numeric ? number_text(tensor.stats.l2()) : "",
                numeric ? number_text(tensor.stats.max_abs) : "", note});
   }
   return any ? table.text() : "";
@@ -78,12 +91,12 @@ std::string summary(const TensorsDiff& diff, const std::vector<FileDiff>& files)
     text += (text.empty() ? "" : ", ") + grouped(count) + (retyped ? " of another " : " ") + state_name(state);
   }
   text = text.empty() ? "tensors equal" : "tensors: " + text + ", " + grouped(diff.count(State::same)) + " equal";
+  if (!diff.prefix.empty()) text += "; names aligned: \"" + printable(diff.prefix) + "\" " + (diff.prefix_in_base ? "removed" : "added");
   if (diff.total.changed > 0) {
-    text += "; weights: " + grouped(diff.total.changed) + " of " + grouped(diff.total.units) + " differ (" + percent(diff.total.density()) +
+    text += "\nweights: " + grouped(diff.total.changed) + " of " + grouped(diff.total.units) + " differ (" + share_text(diff.total.density()) +
             "), L2 " + number_text(diff.total.l2()) + ", max |d| " + number_text(diff.total.max_abs);
   }
-  if (!diff.prefix.empty()) text += "; names aligned: \"" + printable(diff.prefix) + "\" " + (diff.prefix_in_base ? "removed" : "added");
-  return text + "; side files: " + (files.empty() ? "equal" : grouped(files.size()) + " differ");
+  return text + "\nside files: " + (files.empty() ? "equal" : grouped(files.size()) + " differ");
 }
 
 ordered_json tensor_json(const TensorDiff& tensor) {

@@ -59,7 +59,7 @@ Rows change_rows(const Commit& commit, const DeltaFacts& facts) {
     }
   }
   const double share = facts.base_units == 0 ? 0 : static_cast<double>(facts.changed) / static_cast<double>(facts.base_units);
-  rows.push_back({"weights changed", grouped(facts.changed) + " of " + grouped(facts.base_units) + " (" + percent(share) + ")"});
+  rows.push_back({"weights changed", grouped(facts.changed) + " of " + grouped(facts.base_units) + " (" + share_text(share) + ")"});
   return rows;
 }
 

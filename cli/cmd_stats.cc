@@ -18,7 +18,7 @@ std::vector<std::string> role_row(const std::string& name, const RoleStats& stat
           grouped(stats.modified) + "/" + grouped(stats.tensors),
           grouped(d.units + stats.new_elements),
           shared ? grouped(d.changed) : "new",
-          shared ? percent(d.density()) : "",
+          shared ? share_text(d.density()) : "",
           d.changed > 0 ? number_text(d.l2()) : "",
           d.changed > 0 ? number_text(d.max_abs) : "",
           human_size(stats.bytes)};
@@ -38,12 +38,12 @@ std::string headline(const TaskStats& task) {
 }
 
 std::string comparison_table(const std::vector<TaskStats>& tasks) {
-  Table table({"task", "method", "metric", ">changed", ">density", ">L2", ">stored", ">full copy", ">ratio"});
+  const bool narrow = is_narrow(terminal_width());
+  Table table({"task", "method", "metric", ">changed", ">density", ">max |d|", ">stored", ">full", ">ratio"});
   for (const TaskStats& task : tasks) {
-    const Metric* metric = headline_metric(task.commit.commit);
     const std::string ratio = ratio_text(task.sizes.checkpoint, task.sizes.stored());
-    table.add({printable(task.revision), method_text(task.commit.commit), metric != nullptr ? printable(metric->name + " " + metric->value) : "",
-               grouped(task.total.difference.changed), percent(task.total.difference.density()), number_text(task.total.difference.l2()),
+    table.add({printable(task.revision), method_text(task.commit.commit), metric_text(task.commit.commit, narrow),
+               grouped(task.total.difference.changed), density_text(task.total.difference.density(), narrow), number_text(task.total.difference.max_abs),
                human_size(task.sizes.stored()), human_size(task.sizes.checkpoint), ratio.substr(0, ratio.find(' '))});
   }
   return table.text();

@@ -10,6 +10,8 @@
 namespace dstore::cli {
 namespace {
 
+constexpr std::size_t kNarrowMessage = 12;
+
 struct Task {
   std::string branch;
   CheckedCommit commit;
@@ -51,14 +53,14 @@ TasksByBase find_tasks(const Repository& repository) {
 }
 
 std::string table_text(const Repository& repository, CommitSizer& sizer, const std::vector<Task>& tasks) {
-  Table table({"task", "commit", "method", ">density", ">stored", "metric", "signer", "age", "message"});
-  const std::size_t message_width = std::max<std::size_t>(20, terminal_width() / 4);
+  Table table({"task", "commit", "method", ">density", ">stored", "metric", "signer", ">age", "message"});
+  const bool narrow = is_narrow(terminal_width());
+  const std::size_t message_width = narrow ? kNarrowMessage : terminal_width() / 4;
   for (const Task& task : tasks) {
     const Commit& commit = task.commit.commit;
-    const Metric* metric = headline_metric(commit);
-    table.add({task.branch, task.commit.id.short_hex().substr(0, 8), method_text(commit), percent(*task_density(repository, sizer, task.commit)),
-               human_size(sizer.sizes(task.commit.id, commit).stored()), metric != nullptr ? printable(metric->name + " " + metric->value) : "",
-               verdict_mark(task.commit.signature).text, age(commit.time, now()), shorten(printable(commit.subject()), message_width)});
+    table.add({task.branch, task.commit.id.short_hex().substr(0, 7), method_text(commit), density_text(*task_density(repository, sizer, task.commit), narrow),
+               human_size(sizer.sizes(task.commit.id, commit).stored()), metric_text(commit, narrow),
+               signer_text(task.commit.signature, narrow), age_text(commit, narrow), shorten(printable(commit.subject()), message_width)});
   }
   return table.text("  ");
 }

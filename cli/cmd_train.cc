@@ -1,9 +1,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <iostream>
 
 #include "command.h"
 #include "commit_output.h"
@@ -17,15 +19,29 @@ namespace {
 
 constexpr const char* kTrainer = "dstore-train";
 
+constexpr const char* kNoTrainer =
+    " is not installed: this dstore was built without LibTorch; `pip install torch` and build again (see README, \"Set-up\")";
+
 /// Beside this very program.
-std::string trainer_path(Filesystem& fs) {
+std::string beside_this_program() {
   char buffer[4096];
   const ssize_t n = ::readlink("/proc/self/exe", buffer, sizeof buffer);
   const std::string self(buffer, n > 0 ? static_cast<std::size_t>(n) : 0);
-  const std::string path = join_path(parent_path(self), kTrainer);
+  return join_path(parent_path(self), kTrainer);
+}
+
+std::string trainer_path(Filesystem& fs) {
+  const std::string path = beside_this_program();
   if (exists(fs, path)) return path;
-  throw Error(ErrorCode::unsupported, std::string(kTrainer) +
-                                          " is not installed: this dstore was built without LibTorch; `pip install torch` and build again (see README, \"Set-up\")");
+  throw Error(ErrorCode::unsupported, std::string(kTrainer) + kNoTrainer);
+}
+
+/// --help where the program whose options these are is not there: what the command is for, and what to install.
+bool explain_without_trainer(const Session& session, const Command& command, const std::vector<std::string>& rest) {
+  const bool asked = std::any_of(rest.begin(), rest.end(), [](const std::string& word) { return word == "--help" || word == "-h"; });
+  if (!asked || exists(session.fs(), beside_this_program())) return false;
+  std::cout << command.summary << "\n" << kTrainer << kNoTrainer << "\n\nExample:\n  " << command.example << "\n";
+  return true;
 }
 
 /// Threads that spin while they wait make a shared machine several times slower; a user's own setting stays.
@@ -68,6 +84,7 @@ std::vector<std::string> trainer_words(const Session& session, const std::string
 
 int run_train(const Arguments& arguments, Session& session) {
   set_thread_environment();
+  if (explain_without_trainer(session, train_command(), arguments.rest)) return 0;
   if (asks_for_information(arguments.rest)) return run_program(trainer_words(session, "train", arguments.rest));
   if (arguments.rest.empty() || arguments.rest.front().starts_with("-")) {
     throw Error(ErrorCode::invalid_argument, "say what to train, before the options: dstore train REV --method METHOD --data TRAIN.tsv --name TASK");
@@ -106,6 +123,7 @@ int run_train(const Arguments& arguments, Session& session) {
 }
 
 int run_eval(const Arguments& arguments, Session& session) {
+  if (explain_without_trainer(session, eval_command(), arguments.rest)) return 0;
   set_thread_environment();
   return run_program(trainer_words(session, "eval", arguments.rest));
 }

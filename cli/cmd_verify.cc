@@ -3,6 +3,7 @@
 #include "exit_code.h"
 #include "output.h"
 #include "repo/compose.h"
+#include "repo/missing_objects.h"
 #include "repo/shard_stream.h"
 
 namespace dstore::cli {
@@ -25,7 +26,7 @@ int verify_revision(const Arguments& arguments, const Session& session, const Re
     }
   }
   for (const auto& [path, file] : loaded.files.files) {
-    if (file.file) bytes += repository.read_file_object(*file.file).size();
+    if (file.file) repository.read_file_object(*file.file, [&](ByteSpan part) { bytes += part.size(); });
   }
   if (session.json) {
     Json json;
@@ -40,7 +41,19 @@ int verify_revision(const Arguments& arguments, const Session& session, const Re
   return 0;
 }
 
-/// The whole store: every record, every commit's signature, every ref's chain.
+/// A ref's chain and the signatures of its entries. Adds its head to `heads`.
+void verify_ref(const Repository& repository, const RefName& ref, std::vector<ObjectId>& heads) {
+  const std::vector<RefEntry> entries = repository.refs().entries(ref);
+  for (const RefEntry& entry : entries) {
+    if (entry.signature.empty()) continue;
+    const std::string what = "ref " + ref.text() + ", move " + std::to_string(entry.sequence);
+    const std::string payload = entry.payload();
+    repository.trust().check(dearmor(entry.signature, what), kRefNamespace, as_bytes(payload)).require_good(what);
+  }
+  if (!entries.empty() && !entries.back().is_deletion()) heads.push_back(entries.back().new_commit);
+}
+
+/// The whole store: every record, every commit's signature, every ref's chain, and that nothing is missing.
 int verify_store(const Session& session, const Repository& repository) {
   std::vector<std::string> problems;
   std::vector<StoreProblem> damage;
@@ -63,13 +76,15 @@ int verify_store(const Session& session, const Repository& repository) {
       problems.push_back(error.what());
     }
   });
+  std::vector<ObjectId> heads;
   for (const RefName& ref : repository.refs().list()) {
     try {
-      repository.refs().entries(ref);
+      verify_ref(repository, ref, heads);
     } catch (const Error& error) {
       problems.push_back(error.what());
     }
   }
+  for (std::string& problem : missing_objects(repository, heads)) problems.push_back(std::move(problem));
   if (session.json) {
     Json::Array list;
     for (const std::string& problem : problems) list.emplace_back(printable(problem));

@@ -69,7 +69,7 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
   std::string hint = "dstore";
   for (const CLI::App* sub : app.get_subcommands()) hint += " " + sub->get_name();
-  std::cerr << "dstore: " << error.what() << "; see `" << hint << " --help`\n";
+  std::cerr << "dstore: " << printable(error.what()) << "; see `" << hint << " --help`\n";
   return exit_code(ErrorCode::invalid_argument);
 }
 

@@ -50,6 +50,9 @@ void print_commit(const Session& session, const std::string& branch, const Commi
     line += ", " + std::to_string(renamed) + " renamed";
   }
   session.say(line);
+  if (report.castable > 0 && delta.added_bytes > 0) {
+    session.note("note: " + std::to_string(report.castable) + " tensors are saved in a wider dtype than the base's and were stored whole; --dtype base stores them as differences");
+  }
 }
 
 }  // namespace dstore::cli

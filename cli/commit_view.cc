@@ -18,7 +18,7 @@ std::string indented(const std::string& message) {
   std::string out;
   for (std::size_t at = 0; at < message.size();) {
     const std::size_t end = std::min(message.find('\n', at), message.size());
-    out += "    " + printable(message.substr(at, end - at)) + "\n";
+    out += (end == at ? "" : "    " + printable(message.substr(at, end - at))) + "\n";
     at = end + 1;
   }
   return out;
@@ -88,7 +88,7 @@ VerdictMark verdict_mark(const Verification& signature) {
 }
 
 std::string ratio_text(std::uint64_t full, std::uint64_t stored) {
-  if (stored == 0 || full <= stored) return "";
+  if (stored == 0 || full < stored + stored / 20) return "";
   const double ratio = static_cast<double>(full) / static_cast<double>(stored);
   return (ratio < 99.5 ? number_text(ratio, 2) : grouped(static_cast<std::uint64_t>(ratio + 0.5))) + "x smaller";
 }
@@ -99,14 +99,14 @@ std::string commit_block(const Session& session, const Repository& repository, C
   const CommitSizes sizes = sizer.sizes(checked.id, commit);
   const std::string names = joined_refs(refs, checked.id);
   const VerdictMark mark = verdict_mark(checked.signature);
+  const bool is_unsigned = checked.signature.verdict == Verdict::unsigned_;
   std::string out = session.paint("33", "commit " + checked.id.hex()) + (names.empty() ? "" : " (" + session.paint("1;32", names) + ")") + "\n";
   out += "Author:    " + printable(commit.author) + "\n";
   out += "Date:      " + timestamp(commit.time) + " (" + age(commit.time, now()) + ")\n";
-  out += "Signature: " + session.paint(mark.color, mark.text) +
-         (checked.signature.verdict == Verdict::unsigned_ ? "" : ", " + printable(checked.signature.reason)) + "\n";
+  out += "Signature: " + session.paint(mark.color, is_unsigned ? mark.text : mark.text.substr(0, mark.text.find(' ') + 1) + printable(checked.signature.reason)) + "\n";
   if (commit.is_task()) {
     const auto density = task_density(repository, sizer, checked);
-    out += "Task:      " + method_text(commit) + ", density " + percent(*density);
+    out += "Task:      " + method_text(commit) + ", density " + share_text(*density);
     if (commit.base) out += ", on base " + commit.base->short_hex() + (joined_refs(refs, *commit.base).empty() ? "" : " (" + joined_refs(refs, *commit.base) + ")");
     out += "\n";
   }

@@ -26,7 +26,17 @@ struct VerdictMark {
   const char* color;
 };
 VerdictMark verdict_mark(const Verification& signature);
-/// "206x smaller", empty where it is not.
+/// Below 100 columns the words of one line are abbreviated.
+inline bool is_narrow(std::size_t columns) { return columns < 100; }
+/// headline_metric() as "accuracy 0.7512", narrow "acc 0.7512"; empty if there is none.
+std::string metric_text(const Commit& commit, bool narrow);
+/// "✓ ada@host", narrow "✓ ada".
+std::string signer_text(const Verification& signature, bool narrow);
+/// "3 hours ago", narrow "3h".
+std::string age_text(const Commit& commit, bool narrow);
+/// "0.50 %", narrow "0.50%".
+std::string density_text(double density, bool narrow);
+/// "206x smaller", empty where it is not by 5 %.
 std::string ratio_text(std::uint64_t full, std::uint64_t stored);
 
 /// The lines of git's `log`: id, refs, author, date, signature, method, metrics and sizes, then the message indented.

@@ -7,49 +7,20 @@
 namespace dstore::cli {
 namespace {
 
-enum Column { kRefs, kMethod, kDensity, kSize, kMetric, kSigner, kAge };
-constexpr const char* kColumnColors[] = {"1;32", "", "", "", "", "", "2"};
-constexpr bool kRight[] = {false, false, true, true, false, false, true};
-constexpr std::size_t kIdWidth = 8;
-constexpr std::size_t kMessageWidth = 8;  ///< wanted at least
+enum Column { kMethod, kDensity, kSize, kMetric, kSigner, kAge };
+constexpr const char* kColumnColors[] = {"", "", "", "", "", "2"};
+constexpr bool kRight[] = {false, true, true, false, false, true};
+constexpr std::size_t kIdWidth = 7;
+constexpr std::size_t kTailWidth = 14;  ///< of refs and message, wanted at least
+
+constexpr std::size_t kTailLeast = 4;   ///< less says nothing
 
 struct Shrink {
   Column column;
   std::size_t least;
 };
-/// What gives way first where the message would have no room.
-constexpr Shrink kShrinks[] = {{kSigner, 9}, {kRefs, 16}, {kMetric, 10}, {kMethod, 10}, {kRefs, 10}};
-
-struct Abbreviation {
-  std::string_view name, text;
-};
-constexpr Abbreviation kMetricNames[] = {
-    {"accuracy", "acc"}, {"matthews", "mcc"}, {"matthews_correlation", "mcc"}, {"pearson", "r"}, {"spearman", "rho"}};
-
-std::string without(std::string text, char unwanted) {
-  text.erase(std::remove(text.begin(), text.end(), unwanted), text.end());
-  return text;
-}
-
-std::string metric_text(const Commit& commit, bool narrow) {
-  const Metric* metric = headline_metric(commit);
-  if (metric == nullptr) return "";
-  std::string name = metric->name;
-  if (narrow) {
-    const auto known = std::find_if(std::begin(kMetricNames), std::end(kMetricNames), [&](const Abbreviation& a) { return a.name == name; });
-    name = known == std::end(kMetricNames) ? shorten(printable(name), 6) : std::string(known->text);
-  }
-  const std::size_t digits = narrow ? 6 : 10;
-  return printable(name + " " + metric->value.substr(0, digits));
-}
-
-/// "3 hours ago" as "3h".
-std::string short_age(const std::string& age) {
-  const std::size_t space = age.find(' ');
-  if (space == std::string::npos || age.front() < '0' || age.front() > '9') return age == "now" ? age : "-";
-  const std::string unit = age.substr(space + 1);
-  return age.substr(0, space) + (unit.starts_with("month") ? "mo" : unit.substr(0, 1));
-}
+/// What gives way first where refs and message would have no room.
+constexpr Shrink kShrinks[] = {{kSigner, 8}, {kMethod, 8}, {kMetric, 8}};
 
 std::string padded(const std::string& text, std::size_t width, bool right) {
   const std::string pad(width - std::min(width, display_width(text)), ' ');
@@ -60,18 +31,18 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
 
 void LogLines::add(const Repository& repository, CommitSizer& sizer, const RefNames& refs, const CheckedCommit& commit, std::string graph,
                    std::vector<std::string> after) {
-  const VerdictMark mark = verdict_mark(commit.signature);
   const auto density = task_density(repository, sizer, commit);
+  std::string size = human_size(sizer.sizes(commit.id, commit.commit).stored());
+  if (narrow_) size.erase(size.find(' '), 1);
   const std::string names = joined_refs(refs, commit.id);
-  const std::string when = age(commit.commit.time, now());
-  Line line{std::move(graph), commit.id.hex().substr(0, kIdWidth), {}, mark.color, printable(commit.commit.subject()), std::move(after)};
-  line.cells[kRefs] = names.empty() ? "" : "(" + names + ")";
+  Line line{std::move(graph), commit.id.hex().substr(0, kIdWidth), {}, verdict_mark(commit.signature).color,
+            names.empty() ? "" : "(" + names + ")", printable(commit.commit.subject()), std::move(after)};
   line.cells[kMethod] = method_text(commit.commit);
-  line.cells[kDensity] = !density ? "" : narrow_ ? without(percent(*density), ' ') : percent(*density);
-  line.cells[kSize] = human_size(sizer.sizes(commit.id, commit.commit).stored());
+  line.cells[kDensity] = density ? density_text(*density, narrow_) : "";
+  line.cells[kSize] = std::move(size);
   line.cells[kMetric] = metric_text(commit.commit, narrow_);
-  line.cells[kSigner] = narrow_ ? mark.text.substr(0, mark.text.find('@')) : mark.text;
-  line.cells[kAge] = narrow_ ? short_age(when) : when;
+  line.cells[kSigner] = signer_text(commit.signature, narrow_);
+  line.cells[kAge] = age_text(commit.commit, narrow_);
   lines_.push_back(std::move(line));
 }
 
@@ -83,9 +54,9 @@ std::array<std::size_t, LogLines::kColumns> LogLines::column_widths(std::size_t 
     if (widths[c] > 0) used += widths[c] + 1;
   }
   for (const Shrink& shrink : kShrinks) {
-    if (used + kMessageWidth <= width_) break;
+    if (used + kTailWidth <= width_) break;
     std::size_t& width = widths[shrink.column];
-    const std::size_t less = std::min(used + kMessageWidth - width_, width - std::min(width, shrink.least));
+    const std::size_t less = std::min(used + kTailWidth - width_, width - std::min(width, shrink.least));
     width -= less;
     used -= less;
   }
@@ -107,7 +78,13 @@ std::string LogLines::text(const Session& session) const {
       out += " " + (*color == '\0' ? cell : session.paint(color, cell));
       used += widths[c] + 1;
     }
-    if (used + 4 < width_) out += " " + shorten(line.message, width_ - used - 1);
+    std::size_t left = width_ > used ? width_ - used : 0;
+    if (!line.refs.empty() && left > kTailLeast) {
+      const std::string refs = shorten(line.refs, left - 1);
+      left -= display_width(refs) + 1;
+      out += " " + session.paint("1;32", refs);
+    }
+    if (left > kTailLeast) out += " " + shorten(line.message, left - 1);
     out += "\n";
     for (const std::string& below : line.after) out += below + "\n";
   }

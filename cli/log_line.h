@@ -6,11 +6,11 @@
 
 namespace dstore::cli {
 
-/// One line a commit: id, refs, method, density, size, metric, signer, age, message, columns aligned over all rows and
-/// the message shortened to the terminal. Below 100 columns ages, signers and names of metrics are abbreviated.
+/// One line a commit: id, method, density, size, metric, signer, age, columns aligned over all rows; then refs and message,
+/// shortened to the terminal.
 class LogLines {
  public:
-  explicit LogLines(std::size_t width) : width_(width), narrow_(width < 100) {}
+  explicit LogLines(std::size_t width) : width_(width), narrow_(is_narrow(width)) {}
 
   /// `graph` stands left of the commit, `after` are the lines below it.
   void add(const Repository& repository, CommitSizer& sizer, const RefNames& refs, const CheckedCommit& commit, std::string graph,
@@ -18,12 +18,13 @@ class LogLines {
   std::string text(const Session& session) const;
 
  private:
-  static constexpr std::size_t kColumns = 7;  ///< refs .. age
+  static constexpr std::size_t kColumns = 6;  ///< method .. age
   struct Line {
     std::string graph;
     std::string id;
     std::array<std::string, kColumns> cells;
     const char* signer_color;
+    std::string refs;
     std::string message;
     std::vector<std::string> after;
   };

@@ -1,6 +1,7 @@
 #include <clocale>
 #include <csignal>
 #include <iostream>
+#include <exception>
 #include <new>
 
 #include "base/interrupt.h"
@@ -16,6 +17,7 @@ void on_interrupt(int) { dstore::request_interrupt(); }
 int main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "C.UTF-8");
   std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit (ulimit -f) is an error of write() like any other
   // The first Ctrl-C ends the work at the next safe place and cleans up, the second one at once.
   struct sigaction action {};
   action.sa_handler = on_interrupt;
@@ -32,6 +34,9 @@ int main(int argc, char** argv) {
     return dstore::cli::exit_code(error.code());
   } catch (const std::bad_alloc&) {
     std::cerr << "dstore: out of memory; nothing was changed\n";
+    return dstore::cli::exit_code(dstore::ErrorCode::io);
+  } catch (const std::exception& error) {
+    std::cerr << "dstore: unexpected failure: " << dstore::printable(error.what()) << "; nothing was changed\n";
     return dstore::cli::exit_code(dstore::ErrorCode::io);
   }
 }

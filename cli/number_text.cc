@@ -7,6 +7,7 @@
 
 #include "delta/element.h"
 #include "delta/stats.h"
+#include "output.h"
 #include "tensor/dtype.h"
 
 namespace dstore::cli {
@@ -43,6 +44,8 @@ std::string number_text(double value, int digits) {
   std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
   return buffer;
 }
+
+std::string share_text(double share) { return share > 0 && share < 0.5e-5 ? "<0.001 %" : percent(share); }
 
 std::string unit_text(DType dtype, ByteSpan unit) {
   const std::uint64_t bits = little_endian(unit);

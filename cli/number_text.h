@@ -13,6 +13,8 @@ namespace dstore::cli {
 std::optional<double> parse_number(std::string_view text);
 /// "0.0123", "1.2e-07": `digits` significant ones.
 std::string number_text(double value, int digits = 3);
+/// "0.50 %" of a share; "<0.001 %" rather than a zero that is none.
+std::string share_text(double share);
 /// One unit (delta/element.h) of a tensor for a person: floats with as many digits as tell them apart, integers, or hex
 /// digits (most significant first) for dtypes that this program does not calculate with.
 std::string unit_text(DType dtype, ByteSpan unit);

@@ -35,6 +35,7 @@ const TensorDiff& find_tensor(const TensorsDiff& diff, const std::string& name) 
   for (const TensorDiff& tensor : diff.tensors) {
     if (tensor.name == name) return tensor;
     names.push_back(tensor.name);
+    if (!tensor.base_name.empty()) names.push_back(tensor.base_name);
   }
   for (const TensorDiff& tensor : diff.tensors) {
     if (tensor.base_name == name) return tensor;

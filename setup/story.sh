@@ -92,6 +92,17 @@ run_refused() {
   say "(refused, exit status $status)"
 }
 
+# run_differing COMMAND...: like `diff`, it must exit with 1; of a long answer the beginning and the end are shown.
+run_differing() {
+  local status=0
+  print_command "$@"
+  call "$@" >long-answer || status=$?
+  ((status == 1)) || die "exit status $status; 1, \"there are differences\", was expected"
+  awk '{ line[NR] = $0 } END { for (i = 1; i <= NR; i++) if (NR < 20 || i < 9 || i > NR - 8) print line[i]
+       else if (i == 9) printf "... (%d more lines)\n", NR - 16 }' long-answer
+  rm long-answer
+}
+
 # digests FOLDER: SHA-256 of every file, except dstore's own note of what it checked out.
 digests() { (cd "$1" && find . -type f ! -name .dstore-checkout -print0 | sort -z | xargs -0 sha256sum); }
 

@@ -66,6 +66,19 @@ std::string file_name(std::string_view path) {
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
 }
 
+namespace {
+
+/// ".git", ".dstore" and ".dstore-*", in capitals too: folders that git and dstore act on belong to their user alone.
+bool is_reserved(std::string_view part) {
+  std::string lower(part.substr(0, 8));
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return ((lower == ".git" || lower == ".dstore") && part.size() == lower.size()) || lower == ".dstore-";
+}
+
+}  // namespace
+
 bool is_safe_relative_path(std::string_view path) {
   if (path.empty() || path.size() > 4096 || !is_utf8(path)) return false;
   for (const char c : path) {
@@ -74,7 +87,7 @@ bool is_safe_relative_path(std::string_view path) {
   for (std::size_t at = 0; at <= path.size();) {
     const std::size_t slash = std::min(path.find('/', at), path.size());
     const std::string_view part = path.substr(at, slash - at);
-    if (part.empty() || part == "." || part == ".." || part.size() > 255) return false;
+    if (part.empty() || part == "." || part == ".." || part.size() > 255 || is_reserved(part)) return false;
     at = slash + 1;
   }
   return true;

@@ -84,7 +84,8 @@ std::string join_path(std::string_view dir, std::string_view name);
 std::string parent_path(std::string_view path);
 std::string file_name(std::string_view path);
 /// A path relative to a folder that a file table may name: not empty, no "", "." or ".." components, no leading '/',
-/// no NUL, control byte or backslash, at most 255 bytes a component; strict UTF-8.
+/// no NUL, control byte or backslash, at most 255 bytes a component and 4096 in all; strict UTF-8; and no component
+/// that is ".git" or ".dstore" or starts with ".dstore-" (in any case).
 bool is_safe_relative_path(std::string_view path);
 /// 32 lower-case hex digits from the system's random source.
 std::string random_name();

@@ -141,20 +141,26 @@ class Parser {
   std::size_t at_ = 0;
 };
 
-void write_value(const Json& value, std::string& out) {
+/// Strings and keys alike.
+void write_text(std::string_view text, std::string& out) {
+  if (!is_utf8(text)) throw Error(ErrorCode::invalid_argument, "text that is not UTF-8 cannot be stored: " + printable(text));
+  write_string(text, out);
+}
+
+void write_value(const Json& value, int depth, std::string& out) {
+  if (depth > kMaxDepth) throw Error(ErrorCode::invalid_argument, "a record nested too deeply cannot be stored");
   if (value.is_integer()) {
     if (value.integer() > kMaxInteger || value.integer() < -kMaxInteger) {
       throw Error(ErrorCode::invalid_argument, "an integer beyond 2^53 - 1 cannot be stored");
     }
     out += std::to_string(value.integer());
   } else if (value.is_string()) {
-    if (!is_utf8(value.string())) throw Error(ErrorCode::invalid_argument, "text that is not UTF-8 cannot be stored: " + printable(value.string()));
-    write_string(value.string(), out);
+    write_text(value.string(), out);
   } else if (value.is_array()) {
     char separator = '[';
     for (const Json& item : value.array()) {
       out += separator;
-      write_value(item, out);
+      write_value(item, depth + 1, out);
       separator = ',';
     }
     out += value.array().empty() ? "[]" : "]";
@@ -162,9 +168,9 @@ void write_value(const Json& value, std::string& out) {
     char separator = '{';
     for (const auto& [key, item] : value.object()) {
       out += separator;
-      write_string(key, out);
+      write_text(key, out);
       out += ':';
-      write_value(item, out);
+      write_value(item, depth + 1, out);
       separator = ',';
     }
     out += value.object().empty() ? "{}" : "}";
@@ -199,7 +205,7 @@ void Json::set(std::string_view key, Json value) { object().insert_or_assign(std
 
 std::string Json::serialize() const {
   std::string out;
-  write_value(*this, out);
+  write_value(*this, 0, out);
   return out;
 }
 

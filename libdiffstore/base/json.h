@@ -9,7 +9,7 @@
 
 namespace dstore {
 
-/// Canonical JSON as commits and ref entries use it (spec/commit.md): UTF-8, keys sorted by bytes, no spaces, one
+/// Canonical JSON as commits and ref entries use it (spec/objects.md, "Canonical JSON"): UTF-8, keys sorted by bytes, no spaces, one
 /// escape rule, values only object, array, string and integers with |n| < 2^53. parse() refuses everything that
 /// serialize() would not write, so equal values have equal bytes.
 class Json {

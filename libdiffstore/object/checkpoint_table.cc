@@ -1,6 +1,7 @@
 #include "object/checkpoint_table.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/filesystem.h"
@@ -19,11 +20,35 @@ void sort_by_path(std::vector<Row>& rows) {
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.path < b.path; });
 }
 
+/// What is wrong with the path after the ones before it; nullopt if nothing is.
+class Paths {
+ public:
+  std::optional<std::string> add(const std::string& path) {
+    if (!is_safe_relative_path(path)) return "a path that no checkpoint may hold: " + printable(path);
+    if (!files_.insert(path).second || folders_.count(path) > 0) return "path twice: " + printable(path);
+    for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+      const std::string folder = path.substr(0, slash);
+      if (files_.count(folder) > 0) return "a file as a folder: " + printable(folder);
+      folders_.insert(folder);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::set<std::string> files_, folders_;
+};
+
 }  // namespace
 
 Bytes CheckpointTable::serialize() {
   sort_by_path(shards);
   sort_by_path(files);
+  Paths paths;
+  const auto check = [&](const std::string& path) {
+    if (const auto problem = paths.add(path)) throw Error(ErrorCode::invalid_argument, "checkpoint: " + *problem);
+  };
+  for (const ShardRow& row : shards) check(row.path);
+  for (const FileRow& row : files) check(row.path);
   Writer records;
   NameWriter names;
   for (const ShardRow& row : shards) {
@@ -58,12 +83,11 @@ CheckpointTable CheckpointTable::parse(ByteSpan bytes, std::string_view what) {
   Reader records(reader.bytes(std::uint64_t{shard_count} * kShardBytes + std::uint64_t{file_count} * kFileBytes), what);
   NameReader names(reader.text(name_bytes));
   reader.expect_end();
-  std::set<std::string> seen;
+  Paths paths;
   const auto next_path = [&](const std::string* previous) {
     std::string path = names.next(records);
-    if (!is_safe_relative_path(path)) records.fail("path that would leave the folder: " + printable(path));
     if (previous != nullptr && path <= *previous) records.fail("paths not sorted");
-    if (!seen.insert(path).second) records.fail("path twice: " + printable(path));
+    if (const auto problem = paths.add(path)) records.fail(*problem);
     return path;
   };
   for (std::uint32_t i = 0; i < shard_count; ++i) {

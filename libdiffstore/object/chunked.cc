@@ -2,6 +2,7 @@
 
 #include "dstore/error.h"
 #include "tensor/dtype.h"
+#include "tensor/tensor_name.h"
 
 namespace dstore {
 namespace {
@@ -19,7 +20,7 @@ std::vector<ObjectId> read_chunks(Reader& reader, std::uint64_t bytes) {
 }  // namespace
 
 Bytes TensorObject::serialize() const {
-  if (shape.size() > 255) throw Error(ErrorCode::unsupported, "a tensor with more than 255 dimensions");
+  if (shape.size() > kMaxTensorRank) throw Error(ErrorCode::unsupported, "a tensor with more than 64 dimensions");
   Writer out;
   out.u8(kTensorVersion);
   out.u8(static_cast<std::uint8_t>(dtype));
@@ -38,6 +39,7 @@ TensorObject TensorObject::parse(ByteSpan bytes, std::string_view what) {
   if (!dtype) throw Error(ErrorCode::unsupported, std::string(what) + ": a dtype this dstore does not know");
   tensor.dtype = *dtype;
   tensor.shape.resize(reader.u8());
+  if (tensor.shape.size() > kMaxTensorRank) reader.fail("more than 64 dimensions");
   if (reader.u8() != 0) reader.fail("padding is not zero");
   for (std::uint64_t& dimension : tensor.shape) dimension = reader.u64();
   tensor.bytes = tensor_bytes(tensor.dtype, tensor.shape, what);

@@ -6,6 +6,7 @@
 
 #include "dstore/error.h"
 #include "object/name_table.h"
+#include "tensor/tensor_name.h"
 
 namespace dstore {
 namespace {
@@ -48,7 +49,11 @@ DeltaTable::Change read_change(Reader& records, NameReader& names, std::size_t s
   change.piece = records.u32();
   change.pieces = records.u32();
   change.tensor = records.id();
-  if (change.name.empty() || change.base_name == change.name) records.fail("tensor name");
+  for (const std::string* name : {&change.name, &change.base_name}) {
+    const auto problem = tensor_name_problem(*name);
+    if (problem && (name == &change.name || !name->empty())) records.fail("a tensor name " + *problem);
+  }
+  if (change.base_name == change.name) records.fail("a tensor renamed to its own name");
   if (change.base_name.empty() ? row->base_name_required : !row->base_name_allowed) records.fail("base name");
   if (row->pieces ? change.pieces == 0 || change.segment >= segments
                   : change.segment != 0 || change.piece != 0 || change.pieces != 0) {
@@ -57,6 +62,20 @@ DeltaTable::Change read_change(Reader& records, NameReader& names, std::size_t s
   if (row->tensor == change.tensor.is_none()) records.fail("tensor id");
   return change;
 }
+
+/// Each tensor of the result comes from one place, each tensor of the base goes to one.
+class Uses {
+ public:
+  void add(const DeltaTable::Change& change, const Reader& records) {
+    if (change.op != DeltaOp::remove && !results_.insert(change.name).second) records.fail("two tensors of one name in the result");
+    if (change.op != DeltaOp::add && !sources_.insert(change.from()).second) records.fail("a tensor of the base used twice");
+    if (change.op == DeltaOp::add) added_.insert(change.name);
+    if (change.op == DeltaOp::remove && added_.count(change.name) > 0) records.fail("a removal beside what replaces the tensor");
+  }
+
+ private:
+  std::set<std::string> results_, sources_, added_;
+};
 
 }  // namespace
 
@@ -107,8 +126,10 @@ DeltaTable DeltaTable::parse(ByteSpan bytes, std::string_view what) {
   NameReader names(reader.text(name_bytes));
   reader.expect_end();
   for (std::uint32_t i = 0; i < segment_count; ++i) table.segments.push_back(ids.id());
+  Uses uses;
   for (std::uint32_t i = 0; i < change_count; ++i) {
     table.changes.push_back(read_change(records, names, table.segments.size()));
+    uses.add(table.changes.back(), records);
     if (i > 0) {
       const Change& a = table.changes[i - 1];
       const Change& b = table.changes[i];

@@ -8,6 +8,7 @@ constexpr std::size_t kMaxName = 4096;
 }
 
 void NameWriter::add(Writer& records, std::string_view name) {
+  if (!is_utf8(name)) throw Error(ErrorCode::invalid_argument, "a name that is not UTF-8 cannot be stored: " + printable(name.substr(0, 80)));
   if (name.size() > kMaxName || text_.size() + name.size() > 0xFFFFFFFFu) {
     throw Error(ErrorCode::unsupported, "names too long for a table: " + printable(name.substr(0, 80)));
   }

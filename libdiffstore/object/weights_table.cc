@@ -4,6 +4,7 @@
 
 #include "dstore/error.h"
 #include "object/name_table.h"
+#include "tensor/tensor_name.h"
 
 namespace dstore {
 namespace {
@@ -19,6 +20,7 @@ Bytes WeightsTable::serialize() {
     if (i > 0 && rows[i].name == rows[i - 1].name) {
       throw Error(ErrorCode::invalid_argument, "two tensors are called " + printable(rows[i].name));
     }
+    if (const auto problem = tensor_name_problem(rows[i].name)) throw Error(ErrorCode::invalid_argument, "a tensor name " + *problem);
     names.add(records, rows[i].name);
     records.id(rows[i].tensor);
   }
@@ -44,6 +46,7 @@ WeightsTable WeightsTable::parse(ByteSpan bytes, std::string_view what) {
   for (std::uint32_t i = 0; i < count; ++i) {
     table.rows[i].name = names.next(records);
     table.rows[i].tensor = records.id();
+    if (const auto problem = tensor_name_problem(table.rows[i].name)) records.fail("a tensor name " + *problem);
     if (i > 0 && table.rows[i].name <= table.rows[i - 1].name) records.fail("names not sorted");
   }
   names.expect_end(records);

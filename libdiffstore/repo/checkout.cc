@@ -47,6 +47,7 @@ void checkout_new(Filesystem& fs, const FileSet& set, const std::string& folder,
     for (const std::string& path : set.paths()) {
       make_parents(fs, temporary, path);
       record.files[path] = set.write(fs, path, join_path(temporary, path), options.threads, progress);
+      if (path.find('/') != std::string::npos) fs.sync_directory(parent_path(join_path(temporary, path)));
       report.bytes += record.files[path].size;
       ++report.written;
     }

@@ -6,23 +6,28 @@
 
 namespace dstore {
 
-FileSet::FileSet(const Repository& repository, const ModelFiles& files) : files_(files) {
+FileSet::FileSet(const Repository& repository, const ModelFiles& files) : repository_(repository), files_(files) {
   for (const ShardFile& shard : files.shards) {
     shards_.emplace(shard.path, &shard);
     paths_.push_back(shard.path);
     total_ += shard.bytes();
   }
   for (const auto& [path, file] : files.files) {
-    Bytes content = file.file ? repository.read_file_object(*file.file) : file.content;
-    total_ += content.size();
-    contents_.emplace(path, std::move(content));
+    total_ += file.file ? repository.file_object_size(*file.file) : file.content.size();
     paths_.push_back(path);
   }
 }
 
+void FileSet::read(const PlainFile& file, const std::function<void(ByteSpan)>& visit) const {
+  if (!file.file) return visit(file.content);
+  repository_.read_file_object(*file.file, visit);
+}
+
 std::optional<ObjectId> FileSet::known_digest(const std::string& path) const {
   if (const auto shard = shards_.find(path); shard != shards_.end()) return shard->second->sha256;
-  return sha256(contents_.at(path));
+  Sha256 hash;
+  read(files_.files.at(path), [&](ByteSpan bytes) { hash.update(bytes); });
+  return hash.finish();
 }
 
 CheckoutRecord::FileRow FileSet::write(Filesystem& fs, const std::string& path, const std::string& target, unsigned threads,
@@ -38,8 +43,12 @@ CheckoutRecord::FileRow FileSet::write(Filesystem& fs, const std::string& path, 
   if (const auto shard = shards_.find(path); shard != shards_.end()) {
     row.sha256 = stream_shard(*files_.weights, *shard->second, threads, append);
   } else {
-    append(contents_.at(path));
-    row.sha256 = sha256(contents_.at(path));
+    Sha256 hash;
+    read(files_.files.at(path), [&](ByteSpan bytes) {
+      hash.update(bytes);
+      append(bytes);
+    });
+    row.sha256 = hash.finish();
   }
   file->sync();
   const FileInfo info = file->info();

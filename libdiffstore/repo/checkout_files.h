@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,23 +12,25 @@
 
 namespace dstore {
 
-/// The files of a model as a checkout writes them: shards are streamed, side files are in memory.
+/// The files of a model as a checkout writes them, streamed.
 class FileSet {
  public:
   FileSet(const Repository& repository, const ModelFiles& files);
 
   const std::vector<std::string>& paths() const { return paths_; }
   std::uint64_t total_bytes() const { return total_; }
-  /// The content's SHA-256 where it is known without producing it.
+  /// The content's SHA-256 where it is known without producing a shard.
   std::optional<ObjectId> known_digest(const std::string& path) const;
   /// Makes the file `target` (which must not exist) with the content of `path`, synced. Verified before it returns.
   CheckoutRecord::FileRow write(Filesystem& fs, const std::string& path, const std::string& target, unsigned threads,
                                 const Progress& progress) const;
 
  private:
+  void read(const PlainFile& file, const std::function<void(ByteSpan)>& visit) const;
+
+  const Repository& repository_;
   const ModelFiles& files_;
   std::map<std::string, const ShardFile*> shards_;
-  std::map<std::string, Bytes> contents_;
   std::vector<std::string> paths_;
   std::uint64_t total_ = 0;
   mutable std::uint64_t done_ = 0;

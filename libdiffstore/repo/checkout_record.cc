@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/atomic_file.h"
 #include "base/json.h"
 #include "base/sha256.h"
 #include "dstore/error.h"
@@ -40,6 +39,27 @@ std::string intent_text(const FolderSwap& swap) {
   return json.serialize();
 }
 
+/// As write_file_atomically(), under a temporary name that is known for ours if we are killed.
+void write_own_file(Filesystem& fs, const std::string& folder, std::string_view name, const std::string& text) {
+  const std::string temporary = join_path(folder, temporary_checkout_name());
+  {
+    const auto file = fs.open(temporary, OpenMode::create_new);
+    file->write_at(0, as_bytes(text));
+    file->sync();
+  }
+  fs.rename(temporary, join_path(folder, name));
+  fs.sync_directory(folder);
+}
+
+/// Whether each folder above `path` is one (not a link that leads elsewhere).
+bool parents_are_folders(Filesystem& fs, const std::string& folder, const std::string& path) {
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const auto info = fs.stat(join_path(folder, path.substr(0, slash)), false);
+    if (!info || info->type != FileInfo::Type::directory) return false;
+  }
+  return true;
+}
+
 FolderSwap parse_intent(std::string_view text, std::string_view what) {
   const Json json = Json::parse(text, what);
   FolderSwap swap;
@@ -47,13 +67,15 @@ FolderSwap parse_intent(std::string_view text, std::string_view what) {
   for (const Json& path : json.at("removals").array()) swap.removals.push_back(path.string());
   swap.record = CheckoutRecord::parse(json.at("record").string(), what);
   for (const auto& [from, to] : swap.renames) {
-    if (!from.starts_with(kTemporary) || !is_safe_relative_path(from) || !is_safe_relative_path(to)) {
-      throw Error(ErrorCode::corrupt, std::string(what) + ": names a path outside the folder");
+    if (!from.starts_with(kTemporary) || from.find('/') != std::string::npos || swap.record.files.count(to) == 0) {
+      throw Error(ErrorCode::corrupt, std::string(what) + ": renames a file that is none of its own");
     }
   }
   for (const std::string& path : swap.removals) {
     if (!is_safe_relative_path(path)) throw Error(ErrorCode::corrupt, std::string(what) + ": names a path outside the folder");
   }
+  if (json.at("v").integer() != 1) throw Error(ErrorCode::unsupported, std::string(what) + ": made by a newer dstore");
+  if (intent_text(swap) != text) throw Error(ErrorCode::corrupt, std::string(what) + ": not an intent of version 1");
   return swap;
 }
 
@@ -72,7 +94,9 @@ void remove_empty_parents(Filesystem& fs, const std::string& folder, std::string
 void carry_out(Filesystem& fs, const std::string& folder, const FolderSwap& swap) {
   for (const std::string& path : swap.removals) {
     const std::string full = join_path(folder, path);
-    if (exists(fs, full)) fs.remove(full);
+    if (!parents_are_folders(fs, folder, path)) continue;
+    // A folder here is one that a rename below has made before we were killed.
+    if (const auto info = fs.stat(full, false); info && info->type != FileInfo::Type::directory) fs.remove(full);
     remove_empty_parents(fs, folder, path);
   }
   for (const auto& [from, to] : swap.renames) {
@@ -81,7 +105,7 @@ void carry_out(Filesystem& fs, const std::string& folder, const FolderSwap& swap
     fs.rename(join_path(folder, from), join_path(folder, to));
     if (to.find('/') != std::string::npos) fs.sync_directory(parent_path(join_path(folder, to)));
   }
-  write_file_atomically(fs, join_path(folder, kCheckoutRecord), as_bytes(swap.record.serialize()));
+  write_own_file(fs, folder, kCheckoutRecord, swap.record.serialize());
   fs.remove(join_path(folder, kIntent));
   fs.sync_directory(folder);
 }
@@ -139,6 +163,7 @@ CheckoutRecord CheckoutRecord::parse(std::string_view text, std::string_view wha
     file.inode = std::strtoull(row.at("inode").string().c_str(), nullptr, 10);
     record.files.emplace(path, file);
   }
+  if (record.serialize() != text) throw Error(ErrorCode::corrupt, std::string(what) + ": not a record of version 1");
   return record;
 }
 
@@ -169,7 +194,7 @@ std::vector<FolderChange> folder_changes(Filesystem& fs, const std::string& fold
 }
 
 void swap_folder(Filesystem& fs, const std::string& folder, const FolderSwap& swap) {
-  write_file_atomically(fs, join_path(folder, kIntent), as_bytes(intent_text(swap)));
+  write_own_file(fs, folder, kIntent, intent_text(swap));
   carry_out(fs, folder, swap);
 }
 
@@ -184,7 +209,10 @@ void remove_leftovers(Filesystem& fs, const std::string& folder) {
 void make_parents(Filesystem& fs, const std::string& folder, const std::string& path) {
   for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
     const std::string dir = join_path(folder, path.substr(0, slash));
-    if (fs.make_directory(dir)) continue;
+    if (fs.make_directory(dir)) {
+      fs.sync_directory(parent_path(dir));
+      continue;
+    }
     const auto info = fs.stat(dir, false);
     if (!info || info->type != FileInfo::Type::directory) {
       throw Error(ErrorCode::conflict, printable(dir) + ": is in the way (a folder is needed here, not a file or link)");

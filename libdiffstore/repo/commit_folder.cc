@@ -41,8 +41,9 @@ CommitReport commit_folder(Repository& repository, const CheckpointFolder& folde
   }
 
   PackSession session = repository.store().begin_write();
-  CheckpointTable checkpoint = write_folder_files(session, folder);
+  CheckpointTable checkpoint = write_folder_files(session, repository.fs(), folder);
   const CastSource cast(folder.tensors(), *base, report.alignment.pairs);
+  report.castable = cast.casts();
   const bool recast = options.dtype == DTypeChoice::base && cast.casts() > 0;
   const TensorSource& task = recast ? static_cast<const TensorSource&>(cast) : folder.tensors();
   for (std::size_t i = 0; i < folder.shards().size(); ++i) {
@@ -72,7 +73,7 @@ CommitReport commit_folder(Repository& repository, const CheckpointFolder& folde
   commit.message = options.message;
 
   const auto head = repository.refs().head(branch);
-  if (head && !head->is_deletion() && repository.read_commit(head->new_commit).checkpoint == commit.checkpoint) {
+  if (head && head->kind == RefKind::branch && !head->is_deletion() && repository.read_commit(head->new_commit).checkpoint == commit.checkpoint) {
     report.commit = head->new_commit;
     report.unchanged = true;
     return report;

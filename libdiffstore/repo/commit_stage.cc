@@ -73,6 +73,7 @@ std::map<std::string, PlainFile> side_files(PackSession& session, Filesystem& fs
   const std::string folder = join_path(stage.folder, "files");
   if (!exists(fs, folder)) return files;
   for (const std::string& name : fs.list(folder)) {
+    if (!is_safe_relative_path(name)) throw Error(ErrorCode::corrupt, join_path(folder, printable(name)) + ": no checkpoint may hold a file of that name");
     files[name] = PlainFile{write_file(session, read_file(fs, join_path(folder, name), OpenMode::read_store)), {}};
   }
   return files;
@@ -82,6 +83,12 @@ std::string require_string(const nlohmann::json& json, const char* key, const st
   const auto it = json.find(key);
   if (it == json.end() || !it->is_string()) throw Error(ErrorCode::corrupt, what + ": \"" + key + "\" is missing or not a string");
   return it->get<std::string>();
+}
+
+std::int64_t require_count(const nlohmann::json& json, const std::string& what) {
+  const auto it = json.find("n");
+  if (it == json.end() || !it->is_number_integer()) throw Error(ErrorCode::corrupt, what + ": \"n\" is missing or not an integer");
+  return it->get<std::int64_t>();
 }
 
 std::string stage_path(const Repository& repository, const RefName& name) { return repository.path("staged/" + name.encode()); }
@@ -143,7 +150,7 @@ Stage read_stage(const Repository& repository, const RefName& name) {
   stage.base = ObjectId::parse(base.at("base").string(), base_path);
   const std::string path = join_path(stage.folder, "stage.json");
   const auto json = nlohmann::json::parse(read_text_file(fs, path, OpenMode::read_store), nullptr, false);
-  if (!json.is_object() || json.value("version", 0) != 1) throw Error(ErrorCode::corrupt, path + ": not a stage of version 1");
+  if (!json.is_object() || !json.contains("version") || json["version"] != 1) throw Error(ErrorCode::corrupt, path + ": not a stage of version 1");
   stage.base_prefix = require_string(json, "base_prefix", path);
   const auto training = json.find("training");
   if (training == json.end() || !training->is_object()) throw Error(ErrorCode::corrupt, path + ": \"training\" is missing");
@@ -153,7 +160,7 @@ Stage read_stage(const Repository& repository, const RefName& name) {
   }
   for (const auto& row : json.value("metrics", nlohmann::json::array())) {
     stage.metrics.push_back({require_string(row, "split", path), require_string(row, "metric", path), require_string(row, "value", path),
-                             row.value("n", std::int64_t{0}), require_string(row, "data_sha256", path)});
+                             require_count(row, path), require_string(row, "data_sha256", path)});
   }
   return stage;
 }

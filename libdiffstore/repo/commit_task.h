@@ -17,6 +17,7 @@ struct CommitReport {
   bool unchanged = false;         ///< the branch's head was this very checkpoint: nothing was written
   WrittenDelta delta;
   Alignment alignment;            ///< of a folder
+  std::size_t castable = 0;       ///< tensors of a folder in a wider dtype than the base's (see DTypeChoice)
   std::uint64_t folder_bytes = 0; ///< what a full copy takes
   std::uint64_t stored_bytes = 0; ///< new in the store, everything counted
 };

@@ -1,6 +1,5 @@
 #include "repo/import.h"
 
-#include <atomic>
 #include <mutex>
 
 #include "base/parallel.h"
@@ -18,15 +17,14 @@ struct ChunkJob {
 
 }  // namespace
 
-CheckpointTable write_folder_files(PackSession& session, const CheckpointFolder& folder) {
+CheckpointTable write_folder_files(PackSession& session, Filesystem& fs, const CheckpointFolder& folder) {
   CheckpointTable table;
   for (const Shard& shard : folder.shards()) {
     table.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes.size(), ObjectId()});
   }
   for (const SideFile& file : folder.side_file_list()) {
-    const auto content = folder.side_file(file.path);
-    if (!content) throw Error(ErrorCode::io, printable(file.path) + ": vanished while the folder was read");
-    table.files.push_back({file.path, write_file(session, as_bytes(*content))});
+    const auto opened = fs.open(join_path(folder.path(), file.path), OpenMode::read);
+    table.files.push_back({file.path, write_file(session, *opened)});
   }
   return table;
 }
@@ -35,7 +33,7 @@ ImportReport import_folder(Repository& repository, const CheckpointFolder& folde
                            const std::string& message, const Committer& committer, const Progress& progress) {
   const TensorSource& source = folder.tensors();
   PackSession session = repository.store().begin_write();
-  CheckpointTable checkpoint = write_folder_files(session, folder);
+  CheckpointTable checkpoint = write_folder_files(session, repository.fs(), folder);
 
   std::vector<TensorObject> objects;
   std::vector<ChunkJob> jobs;
@@ -81,7 +79,7 @@ ImportReport import_folder(Repository& repository, const CheckpointFolder& folde
   for (const SideFile& file : folder.side_file_list()) report.folder_bytes += file.size;
 
   const auto head = repository.refs().head(branch);
-  if (head && !head->is_deletion() && repository.read_commit(head->new_commit).checkpoint == commit.checkpoint) {
+  if (head && head->kind == RefKind::branch && !head->is_deletion() && repository.read_commit(head->new_commit).checkpoint == commit.checkpoint) {
     report.commit = head->new_commit;
     report.unchanged = true;
     return report;

@@ -25,6 +25,6 @@ ImportReport import_folder(Repository& repository, const CheckpointFolder& folde
                            const std::string& message, const Committer& committer, const Progress& progress);
 
 /// Stores headers and side files of a folder. The weights id and the shards' digests are the caller's to set.
-CheckpointTable write_folder_files(PackSession& session, const CheckpointFolder& folder);
+CheckpointTable write_folder_files(PackSession& session, Filesystem& fs, const CheckpointFolder& folder);
 
 }  // namespace dstore

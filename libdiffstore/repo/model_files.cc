@@ -1,5 +1,7 @@
 #include "repo/model_files.h"
 
+#include <algorithm>
+
 #include "dstore/error.h"
 
 namespace dstore {
@@ -24,6 +26,23 @@ std::unique_ptr<StoredWeights> load_weights(const Repository& repository, const 
   return StoredWeights::load(repository.store(), read_checkpoint(repository, commit).weights);
 }
 
+namespace {
+
+/// The shards hold every tensor of the weights once and nothing else.
+void check_coverage(const ModelFiles& files, const std::string& what) {
+  std::vector<std::string_view> held;
+  for (const ShardFile& shard : files.shards) {
+    for (const SafetensorsEntry& entry : shard.header.entries) held.push_back(entry.info.name);
+  }
+  std::sort(held.begin(), held.end());
+  const std::vector<TensorInfo>& wanted = files.weights->tensors();
+  if (!std::equal(held.begin(), held.end(), wanted.begin(), wanted.end(), [](std::string_view name, const TensorInfo& info) { return name == info.name; })) {
+    throw Error(ErrorCode::corrupt, what + ": its files do not hold each tensor of its weights once");
+  }
+}
+
+}  // namespace
+
 ModelFiles load_commit_files(const Repository& repository, const Commit& commit) {
   const CheckpointTable checkpoint = read_checkpoint(repository, commit);
   ModelFiles out;
@@ -32,10 +51,14 @@ ModelFiles load_commit_files(const Repository& repository, const Commit& commit)
     throw Error(ErrorCode::corrupt, "checkpoint " + commit.checkpoint.short_hex() + " and its delta name different weights");
   }
   for (const CheckpointTable::ShardRow& row : checkpoint.shards) {
+    if (repository.file_object_size(row.header) > 8 + kMaxSafetensorsHeader) {
+      throw Error(ErrorCode::corrupt, printable(row.path) + ": a header of more than 100 MB");
+    }
     SafetensorsHeader header = parse_safetensors_header(repository.read_file_object(row.header), row.bytes, row.path);
     out.shards.push_back({row.path, std::move(header), row.sha256});
   }
   for (const CheckpointTable::FileRow& row : checkpoint.files) out.files.emplace(row.path, PlainFile{row.file, {}});
+  check_coverage(out, "checkpoint " + commit.checkpoint.short_hex());
   return out;
 }
 

@@ -17,7 +17,6 @@ RepositoryConfig read_config(Filesystem& fs, const std::string& dir) {
   return RepositoryConfig::parse(read_text_file(fs, path, OpenMode::read_store), path);
 }
 
-/// The user's trust; empty where no configuration folder can be named (a service without HOME can still read).
 TrustStore load_trust(Filesystem& fs) { return TrustStore::load(fs, SigningConfig::from_environment()); }
 
 }  // namespace
@@ -33,14 +32,22 @@ std::string RepositoryConfig::serialize() const {
 }
 
 RepositoryConfig RepositoryConfig::parse(std::string_view text, std::string_view what) {
-  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
-  const Json json = Json::parse(text, what);
+  if (!text.ends_with('\n')) throw Error(ErrorCode::corrupt, std::string(what) + ": cut short (no line feed at the end)");
+  const Json json = Json::parse(text.substr(0, text.size() - 1), what);
   if (json.at("v").integer() != kConfigVersion) {
     throw Error(ErrorCode::unsupported, std::string(what) + ": the repository was made by a newer dstore");
   }
   RepositoryConfig config;
   config.repository = ObjectId::parse(json.at("repository").string(), what);
-  for (const auto& [name, url] : json.at("remotes").object()) config.remotes.emplace(name, url.string());
+  for (const auto& [name, url] : json.at("remotes").object()) {
+    if (!RefName::is_valid(name) || name.find('/') != std::string::npos) {
+      throw Error(ErrorCode::corrupt, std::string(what) + ": no remote may be called " + printable(name));
+    }
+    config.remotes.emplace(name, url.string());
+  }
+  if (config.repository.is_none() || config.serialize() != text) {
+    throw Error(ErrorCode::corrupt, std::string(what) + ": not a configuration of version 1");
+  }
   return config;
 }
 
@@ -115,15 +122,24 @@ CheckedCommit Repository::require_commit(const ObjectId& id) const {
   return checked;
 }
 
-Bytes Repository::read_file_object(const ObjectId& id) const {
+void Repository::read_file_object(const ObjectId& id, const std::function<void(ByteSpan)>& visit) const {
   const FileObject file = FileObject::parse(store_.read(ObjectKind::file, id), "file " + id.short_hex());
-  const auto stored_chunks = file.chunks;
-  Bytes out(file.bytes);
-  for (std::size_t i = 0; i < stored_chunks.size(); ++i) {
-    store_.read_into(ObjectKind::chunk, stored_chunks[i],
-                     MutableByteSpan(out).subspan(i * kChunkBytes, chunk_size(file.bytes, i)));
+  Bytes buffer;
+  for (std::size_t i = 0; i < file.chunks.size(); ++i) {
+    buffer.resize(chunk_size(file.bytes, i));
+    store_.read_into(ObjectKind::chunk, file.chunks[i], buffer);
+    visit(buffer);
   }
+}
+
+Bytes Repository::read_file_object(const ObjectId& id) const {
+  Bytes out;
+  read_file_object(id, [&](ByteSpan chunk) { out.insert(out.end(), chunk.begin(), chunk.end()); });
   return out;
+}
+
+std::uint64_t Repository::file_object_size(const ObjectId& id) const {
+  return FileObject::parse(store_.read(ObjectKind::file, id), "file " + id.short_hex()).bytes;
 }
 
 }  // namespace dstore

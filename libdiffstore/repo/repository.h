@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -65,8 +66,10 @@ class Repository {
   CheckedCommit check_commit(const ObjectId& id) const;
   /// check_commit(), and Error{untrusted} unless the commit is well signed, or unsigned and made here.
   CheckedCommit require_commit(const ObjectId& id) const;
-  /// The content of a side file or header.
+  /// The content of a side file or header, whole or chunk by chunk.
   Bytes read_file_object(const ObjectId& id) const;
+  void read_file_object(const ObjectId& id, const std::function<void(ByteSpan)>& visit) const;
+  std::uint64_t file_object_size(const ObjectId& id) const;
 
  private:
   Repository(Filesystem& fs, std::string dir, RepositoryConfig config, ObjectStore store);

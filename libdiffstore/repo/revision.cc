@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/edit_distance.h"
 #include "dstore/error.h"
@@ -61,11 +62,14 @@ class Parser {
     RevisionExpression::Term out;
     out.negative = negative;
     std::string_view first = word();
+    const std::size_t after_word = at_;
     skip_spaces();
-    if (at_ < text_.size() && text_[at_] == '*') {
+    if (at_ >= text_.size() || text_[at_] != '*') {
+      at_ = after_word;  // a step follows its word without a space
+    } else {
       double value = 0;
       const auto result = std::from_chars(first.data(), first.data() + first.size(), value);
-      if (first.empty() || result.ec != std::errc() || result.ptr != first.data() + first.size()) fail("expected a number before '*'");
+      if (first.empty() || result.ec != std::errc() || !std::isfinite(value) || result.ptr != first.data() + first.size()) fail("expected a number before '*'");
       out.weight = std::string(first);
       ++at_;
       skip_spaces();

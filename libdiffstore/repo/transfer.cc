@@ -17,16 +17,26 @@ class Copier {
   Copier(const Repository& from, Repository& to, const Progress& progress)
       : from_(from), to_(to), session_(to.store().begin_write()), progress_(progress) {}
 
-  void add_commit(const ObjectId& id) {
-    if (!seen_.insert(id).second) return;
-    if (to_.store().contains(id)) return copy_signatures(id);
-    const Commit commit = from_.read_commit(id);
-    for (const ObjectId& parent : commit.parents) add_commit(parent);
-    for (const ObjectId& source : commit.derived_from) add_commit(source);
-    if (commit.base) add_commit(*commit.base);
-    add_checkpoint(commit);
-    copy_signatures(id);
-    copy(id);
+  /// The commit with all it needs: what it names comes first (an explicit stack: histories are long).
+  void add_commit(const ObjectId& head) {
+    std::vector<std::pair<ObjectId, bool>> stack{{head, false}};
+    while (!stack.empty()) {
+      const auto [id, needs_are_there] = stack.back();
+      stack.pop_back();
+      if (needs_are_there) {
+        add_checkpoint(from_.read_commit(id));
+        copy_signatures(id);
+        copy(id);
+      } else if (to_.store().contains(id)) {
+        copy_signatures(id);
+      } else if (seen_.insert(id).second) {
+        const Commit commit = from_.read_commit(id);
+        stack.emplace_back(id, true);
+        for (const ObjectId& parent : commit.parents) stack.emplace_back(parent, false);
+        for (const ObjectId& source : commit.derived_from) stack.emplace_back(source, false);
+        if (commit.base) stack.emplace_back(*commit.base, false);
+      }
+    }
   }
 
   TransferReport finish() {
@@ -101,18 +111,23 @@ const std::string& remote_url(const Repository& local, const std::string& name) 
   throw Error(ErrorCode::not_found, "no remote is called " + printable(name) + "; `dstore remote add " + printable(name) + " PATH` makes it");
 }
 
-/// Brings the mirror up to the remote's log, entry by entry.
-void mirror_ref(Repository& local, const std::string& remote_name, const RefLog& remote_refs, const RefName& ref) {
-  RefLog mirror = local.remote_refs(remote_name);
-  const auto known = mirror.head(ref);
-  const std::vector<RefEntry> entries = remote_refs.entries(ref);
+/// The entries of a remote's ref that we have not seen yet. Error{untrusted} where those that we have seen are gone.
+std::vector<RefEntry> unseen_entries(const Repository& local, const std::string& remote_name, const RefLog& remote_refs, const RefName& ref) {
+  const auto known = local.remote_refs(remote_name).head(ref);
+  std::vector<RefEntry> entries = remote_refs.entries(ref);
   const std::uint64_t have = known ? known->sequence : 0;
   if (have > entries.size() || (have > 0 && entries[have - 1].digest() != known->digest())) {
     throw Error(ErrorCode::untrusted, "remote " + remote_name + ": the history of " + ref.text() +
                                           " no longer contains what was seen before: somebody rolled it back or replaced it");
   }
-  for (std::size_t i = have; i < entries.size(); ++i) {
-    if (!mirror.append(entries[i])) throw Error(ErrorCode::conflict, "another fetch from " + remote_name + " is running; try again");
+  entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(have));
+  return entries;
+}
+
+void mirror_entries(Repository& local, const std::string& remote_name, const std::vector<RefEntry>& entries) {
+  RefLog mirror = local.remote_refs(remote_name);
+  for (const RefEntry& entry : entries) {
+    if (!mirror.append(entry)) throw Error(ErrorCode::conflict, "another fetch from " + remote_name + " is running; try again");
   }
 }
 
@@ -189,11 +204,12 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
   std::vector<std::pair<RefEntry, ObjectId>> moves;  // our head, the remote's commit
   std::size_t up_to_date = 0;
   for (RefEntry& head : chosen_heads(local.refs(), refs, "this repository")) {
+    const std::vector<RefEntry> unseen = unseen_entries(local, remote_name, remote_refs, head.ref);
     const auto theirs = remote_refs.head(head.ref);
     const ObjectId present = theirs ? theirs->new_commit : ObjectId();
     if (present == head.new_commit) {
       ++up_to_date;
-      mirror_ref(local, remote_name, remote_refs, head.ref);
+      mirror_entries(local, remote_name, unseen);
       continue;
     }
     const bool forward = present.is_none() || (local.store().contains(present) &&
@@ -213,7 +229,9 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
       throw Error(ErrorCode::conflict, "push of " + head.ref.text() + ": somebody else pushed meanwhile; `dstore pull` and push again");
     }
     report.refs.push_back({head.ref.text(), present, head.new_commit});
-    mirror_ref(local, remote_name, remote_refs, head.ref);
+    std::vector<RefEntry> unseen = unseen_entries(local, remote_name, remote_refs, head.ref);
+    while (!unseen.empty() && unseen.back().new_commit != head.new_commit) unseen.pop_back();  // later ones are for a fetch to judge
+    mirror_entries(local, remote_name, unseen);
   }
   return report;
 }
@@ -221,22 +239,30 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
 TransferReport fetch(Repository& local, const std::string& remote_name, const TransferOptions& options, const Progress& progress) {
   const Repository remote = open_remote(local.fs(), remote_url(local, remote_name), false);
   const RefLog remote_refs = remote.refs();
+  const RefLog mirror = local.remote_refs(remote_name);
+  std::set<RefName> names;
+  for (const RefName& ref : remote_refs.list()) names.insert(ref);
+  for (const RefName& ref : mirror.list()) names.insert(ref);  // one that vanished was rolled back to nothing
   std::vector<ObjectId> commits;
+  std::vector<std::vector<RefEntry>> news;  // exactly what is judged here gets into the mirror
   TransferReport refs;
-  for (const RefEntry& head : remote_refs.heads()) {
-    const auto known = local.remote_refs(remote_name).head(head.ref);
+  for (const RefName& ref : names) {
+    std::vector<RefEntry> unseen = unseen_entries(local, remote_name, remote_refs, ref);
+    const auto known = mirror.head(ref);
     const ObjectId before = known ? known->new_commit : ObjectId();
-    if (before == head.new_commit) {
-      ++refs.up_to_date;
-      continue;
+    const ObjectId after = unseen.empty() ? before : unseen.back().new_commit;
+    if (!unseen.empty()) judge_ref_entry(local, unseen.back(), remote_name, options);
+    if (before == after) {
+      if (!after.is_none()) ++refs.up_to_date;
+    } else if (!after.is_none()) {
+      judge_commits(local, remote, after, options);
+      commits.push_back(after);
+      refs.refs.push_back({ref.text(), before, after});
     }
-    judge_ref_entry(local, head, remote_name, options);
-    judge_commits(local, remote, head.new_commit, options);
-    commits.push_back(head.new_commit);
-    refs.refs.push_back({head.ref.text(), before, head.new_commit});
+    news.push_back(std::move(unseen));
   }
   TransferReport report = copy_missing(remote, local, commits, progress);
-  for (const RefName& ref : remote_refs.list()) mirror_ref(local, remote_name, remote_refs, ref);
+  for (const std::vector<RefEntry>& entries : news) mirror_entries(local, remote_name, entries);
   report.refs = std::move(refs.refs);
   report.up_to_date = refs.up_to_date;
   return report;

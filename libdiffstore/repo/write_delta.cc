@@ -110,6 +110,18 @@ ObjectId write_file(PackSession& session, ByteSpan content) {
   return session.add(ObjectKind::file, file.serialize());
 }
 
+ObjectId write_file(PackSession& session, File& file) {
+  FileObject object;
+  object.bytes = file.info().size;
+  Bytes buffer;
+  for (std::uint64_t i = 0; i < chunk_count(object.bytes); ++i) {
+    buffer.resize(chunk_size(object.bytes, i));
+    if (file.read_at(i * kChunkBytes, buffer) != buffer.size()) throw Error(ErrorCode::io, file.path() + ": became shorter while it was read");
+    object.chunks.push_back(session.add(ObjectKind::chunk, buffer));
+  }
+  return session.add(ObjectKind::file, object.serialize());
+}
+
 ObjectId write_tensor(PackSession& session, const TensorSource& source, std::size_t index) {
   const TensorInfo& info = source.tensors()[index];
   TensorObject tensor{info.dtype, info.shape, info.bytes, {}};
@@ -190,6 +202,10 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
       change.base_name = base_name;
     }
     out.table.changes.push_back(std::move(change));
+  }
+  for (const DeltaTable::Change& change : out.table.changes) {
+    if (change.op != DeltaOp::add) continue;
+    if (const auto replaced = base.find(change.name)) taken[*replaced] = true;
   }
   for (std::size_t i = 0; i < taken.size(); ++i) {
     if (taken[i]) continue;

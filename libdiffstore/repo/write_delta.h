@@ -3,6 +3,7 @@
 #include <functional>
 #include <vector>
 
+#include "base/filesystem.h"
 #include "object/delta_table.h"
 #include "repo/align.h"
 #include "repo/stored_weights.h"
@@ -29,7 +30,9 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
 
 /// Stores a tensor whole; returns its id.
 ObjectId write_tensor(PackSession& session, const TensorSource& source, std::size_t index);
-/// Stores a side file or header; returns the file object's id.
+/// Stores a header or small file; returns the file object's id.
 ObjectId write_file(PackSession& session, ByteSpan content);
+/// Stores a file of any size, chunk by chunk.
+ObjectId write_file(PackSession& session, File& file);
 
 }  // namespace dstore

@@ -12,7 +12,8 @@ namespace {
 constexpr int kMaxDepth = 64;
 constexpr std::uint64_t kMaxIgnoreFile = 1u << 20;
 constexpr std::string_view kIgnoreFile = ".dstoreignore";
-constexpr std::array<std::string_view, 4> kNeverImported{".dstore", ".dstore-checkout", ".git", ".cache"};
+constexpr std::array<std::string_view, 3> kNeverImported{".dstore", ".git", ".cache"};
+constexpr std::string_view kOwnFiles = ".dstore-";  // .dstore-checkout and what a killed checkout leaves
 constexpr std::array<std::string_view, 7> kPickleSuffixes{".bin", ".pt",   ".pth",           ".pkl",
                                                           ".pickle", ".ckpt", ".bin.index.json"};
 
@@ -31,7 +32,8 @@ class Walk {
   void visit_folder(const std::string& relative, int depth) {
     if (depth > kMaxDepth) refuse(relative, "more than " + std::to_string(kMaxDepth) + " folders deep");
     for (const std::string& name : fs_.list(join_path(folder_, relative))) {
-      if (std::ranges::find(kNeverImported, name) == kNeverImported.end()) visit(join_path(relative, name), depth);
+      if (name.starts_with(kOwnFiles) || std::ranges::find(kNeverImported, name) != kNeverImported.end()) continue;
+      visit(join_path(relative, name), depth);
     }
   }
 

@@ -25,7 +25,7 @@ struct FolderScan {
 };
 
 /// Walks `folder` and its subfolders (not through links), without what .dstoreignore leaves out and without .dstore,
-/// .dstore-checkout, .git and .cache at any depth. Error{not_found} if there is no such folder, {invalid_argument} for
+/// .dstore-*, .git and .cache at any depth. Error{not_found} if there is no such folder, {invalid_argument} for
 /// a file name that no checkpoint can hold.
 FolderScan scan_folder(Filesystem& fs, const std::string& folder);
 

@@ -28,6 +28,11 @@ def write(path, text):
         file.write(text)
 
 
+def read(*path, mode="r"):
+    with open(os.path.join(*path), mode, encoding=None if "b" in mode else "utf-8") as file:
+        return file.read()
+
+
 def bits(tensor):
     return tensor.view(torch.int16 if tensor.dtype == torch.bfloat16 else torch.int32)
 
@@ -48,7 +53,7 @@ class CommandTest(unittest.TestCase):
         cls.narrow = os.path.join(root, "narrow")
         model.to(torch.bfloat16).save_pretrained(cls.narrow)
         for name in ("vocab.txt", "tokenizer_config.json"):
-            write(os.path.join(cls.narrow, name), open(os.path.join(cls.base, name)).read())
+            write(os.path.join(cls.narrow, name), read(cls.base, name))
         torch.manual_seed(2)
         cls.tables = {}
         for split, count in (("train", 160), ("dev", 40), ("test", 60)):
@@ -57,7 +62,7 @@ class CommandTest(unittest.TestCase):
                 words = [WORDS[int(i)] for i in torch.randint(0, len(WORDS), (int(torch.randint(3, 9, ())),))]
                 colour = WORDS[int(torch.randint(0, 3, ()))]
                 rows.append(f"{colour} {' '.join(words)}\tis-{colour}")
-                values.append(f"{colour} {' '.join(words)}\t{len(words) / 4}")
+                values.append(f"{colour} {' '.join(words)}\t{WORDS.index(colour) * 0.75}")
             cls.tables[split] = os.path.join(root, split + ".tsv")
             write(cls.tables[split], "\n".join(rows) + "\n")
             write(os.path.join(root, split + "-values.tsv"), "\n".join(values) + "\n")
@@ -72,8 +77,7 @@ class CommandTest(unittest.TestCase):
         return out
 
     def stage(self, out):
-        with open(os.path.join(out, "stage.json"), encoding="utf-8") as file:
-            return json.load(file)
+        return json.loads(read(out, "stage.json"))
 
     def changed(self, out, base=None):
         """Names of changed tensors and the number of changed entries of the base's."""
@@ -97,8 +101,8 @@ class CommandTest(unittest.TestCase):
         tensors = {(stage["base_prefix"] + k if k in names else k): v for k, v in tensors.items()}
         save_file(tensors, os.path.join(folder, "model.safetensors"), {"format": "pt"})
         for name in ("vocab.txt", "tokenizer_config.json"):
-            write(os.path.join(folder, name), open(os.path.join(self.base, name)).read())
-        write(os.path.join(folder, "config.json"), open(os.path.join(out, "files", "config.json")).read())
+            write(os.path.join(folder, name), read(self.base, name))
+        write(os.path.join(folder, "config.json"), read(out, "files", "config.json"))
         return folder
 
     def test_every_method_leaves_a_stage(self):
@@ -122,7 +126,7 @@ class CommandTest(unittest.TestCase):
                     self.assertEqual(names, {"classifier.weight", "classifier.bias"})
                 if method == "bitfit":
                     self.assertTrue(all(n.endswith("bias") for n in names - {"classifier.weight"}))
-                lines = [json.loads(line) for line in open(os.path.join(out, "train.jsonl"))]
+                lines = [json.loads(line) for line in read(out, "train.jsonl").splitlines()]
                 self.assertEqual(sum(line["event"] == "step" for line in lines), 20)
 
     def test_diff_pruning_selects_exactly_its_share(self):
@@ -143,8 +147,8 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(float(json.loads(done.stdout)["metrics"]["accuracy"]), accuracy)
         model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        lines = open(self.tables["test"], encoding="utf-8").read().splitlines()[1:]
-        rows = open(predictions, encoding="utf-8").read().splitlines()[1:]
+        lines = read(self.tables["test"]).splitlines()[1:]
+        rows = read(predictions).splitlines()[1:]
         for line, row in zip(lines, rows, strict=True):
             text = line.split("\t")[0]
             with torch.no_grad():
@@ -157,7 +161,7 @@ class CommandTest(unittest.TestCase):
     def test_equal_seeds_give_equal_bytes_and_others_do_not(self):
         for method in ("full", "diff-pruning"):
             with self.subTest(method):
-                first, second, other = (open(os.path.join(self.train("--method", method, "--steps", "12", "--seed", seed), "tensors.safetensors"), "rb").read()
+                first, second, other = (read(self.train("--method", method, "--steps", "12", "--seed", seed), "tensors.safetensors", mode="rb")
                                         for seed in ("5", "5", "6"))
                 self.assertEqual(first, second)
                 self.assertNotEqual(first, other)
@@ -176,7 +180,7 @@ class CommandTest(unittest.TestCase):
         stage = self.stage(out)
         self.assertEqual(stage["metrics"][0]["metric"], "spearman")
         self.assertGreater(float(stage["metrics"][0]["value"]), 0.5)
-        config = json.load(open(os.path.join(out, "files", "config.json")))
+        config = json.loads(read(out, "files", "config.json"))
         self.assertEqual(config["problem_type"], "regression")
         self.assertEqual(AutoModelForSequenceClassification.from_pretrained(self.materialise(out)).num_labels, 1)
 

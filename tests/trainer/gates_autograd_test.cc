@@ -42,7 +42,7 @@ TEST_CASE("gate gradients equal autograd of the composed expression") {
     u[i] = std::min(std::max(noise.uniform(i), kNoiseMargin), 1 - kNoiseMargin);
   }
   const double lambda = 1e-2, group_alpha = 0.4;
-  const float group_u = 0.37f;
+  const float group_u = 0.62f;
 
   const at::Tensor wt = doubles(w).requires_grad_(), at_ = doubles(alpha).requires_grad_(), ag = doubles({static_cast<float>(group_alpha)}).requires_grad_();
   const at::Tensor z_group = hard_concrete(ag, doubles({group_u}));

@@ -1,5 +1,5 @@
+#include <algorithm>
 #include <bit>
-#include <set>
 
 #include "catch.h"
 #include "tests/trainer/tiny_model.h"
@@ -109,7 +109,7 @@ TEST_CASE("full fine-tuning leaves the rows of words that never occur as they we
     const MemoryTensors base = tiny_bert(tiny_config());
     std::vector<float> before(out.parameters[i].count);
     read_as_float(base, out.parameters[i], before);
-    for (std::size_t j = 40 * 12; j < before.size(); ++j) CHECK(std::bit_cast<std::uint32_t>(before[j]) == std::bit_cast<std::uint32_t>(out.values[i][j]));
+    CHECK(std::equal(before.begin() + 40 * 12, before.end(), out.values[i].begin() + 40 * 12));
     CHECK(changed(out)[i] > 0);
   }
 }

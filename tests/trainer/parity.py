@@ -161,7 +161,8 @@ torch.set_num_threads(2)
 schedules()
 adamw()
 tiny_models()
-if len(sys.argv) > 2:
-    real_model(sys.argv[2])
+folder = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("DSTORE_MINILM")
+if folder:
+    real_model(folder)
 print(json.dumps({"failed": FAILED, "torch": torch.__version__}))
 sys.exit(1 if FAILED else 0)

@@ -7,6 +7,8 @@ if(TARGET dstore_trainer)
     LINK dstore_trainer dstore::diffstore)
   target_include_directories(trainer_test PRIVATE ${PROJECT_SOURCE_DIR}/libdiffstore)
 
+  set_tests_properties(trainer PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive;GOMP_SPINCOUNT=0")
+
   add_executable(parity_driver ${CMAKE_CURRENT_LIST_DIR}/parity_driver.cc)
   target_include_directories(parity_driver PRIVATE ${PROJECT_SOURCE_DIR}/libdiffstore)
   target_link_libraries(parity_driver PRIVATE dstore_flags dstore_trainer dstore::diffstore)

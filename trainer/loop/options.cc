@@ -82,7 +82,8 @@ void add_train(Commands& c) {
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--set", o.settings, "a method's setting; --set preset=NAME for several")->type_name("KEY=VALUE")->allow_extra_args(false);
   app.add_flag("--dry-run", o.dry_run, "show what would train, and stop");
-  app.add_flag("-q,--quiet", o.quiet, "no progress");
+  app.add_flag("-q,--quiet", o.quiet, "no progress and no summary");
+  app.add_flag("--json", o.json, "leave the output to dstore");
 }
 
 void add_eval(Commands& c) {
@@ -97,6 +98,7 @@ void add_eval(Commands& c) {
   app.add_option("--threads", o.threads, "threads (else all processors)")->check(CLI::Range(1, 4096));
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_flag("--json", o.json, "print JSON");
+  app.add_flag("-q,--quiet", o.quiet)->group("");
 }
 
 void require(const std::string& value, const char* option, const char* command) {

@@ -40,6 +40,7 @@ struct TrainOptions {
   std::vector<std::string> settings;
   bool dry_run = false;
   bool quiet = false;
+  bool json = false;
 };
 
 struct EvalOptions {
@@ -51,6 +52,7 @@ struct EvalOptions {
   unsigned threads = 0;
   std::string device = "cpu";
   bool json = false;
+  bool quiet = false;
 };
 
 /// Parses the command line and runs what it asks for; returns the exit status. Errors leave as exceptions.

@@ -170,7 +170,7 @@ int run_training(const TrainOptions& o) {
   for (const std::string& line : loop.log) log += line + "\n";
   write_text(join_path(o.out, "train.jsonl"), log);
 
-  if (!o.quiet) {
+  if (!o.quiet && !o.json) {
     std::cout << method.name << ": " << facts["selected"] << " weights selected, " << facts["changed"] << " changed";
     if (!metrics.empty()) std::cout << ", " << metrics.front().split << " " << metrics.front().metric.name << " " << shortest_decimal(metrics.front().metric.value);
     std::cout << ", " << facts["seconds_per_step"] << " s/step\n";

@@ -1,0 +1,161 @@
+"""kill -9 and Ctrl-C at random moments of import, commit and checkout: old or new, never between, and nothing lost."""
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+import safetensors_file as st
+from sandbox import DONE, INTERRUPTED, NOT_FOUND, TIMEOUT, Case, Result, snapshot
+
+ROUNDS = 30
+ELEMENTS = 700_000  # of each of three tensors: 8.4 MB in all
+
+
+class Stopped(Case):
+    def setUp(self):
+        super().setUp()
+        self.run_plain("init", self.repo)
+        self.base, self.task = self.root / "base", self.root / "task"
+        self.model = {name: st.random_tensor(self.rng, "F32", [ELEMENTS]) for name in ("a", "b", "c")}
+        st.write(self.base / "model.safetensors", self.model)
+        (self.base / "config.json").write_text("{}")
+        changed = {name: st.changed(self.rng, tensor, 5000) for name, tensor in self.model.items()}
+        st.write(self.task / "model.safetensors", changed)
+        (self.task / "config.json").write_text('{"task": 1}')
+
+    def stop_at(self, seconds, number, *words):
+        """Runs dstore and sends it the signal after so many seconds, unless it is done before."""
+        child = subprocess.Popen(self.command(words), cwd=self.root, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        try:
+            out, err = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            child.send_signal(number)
+            out, err = child.communicate(timeout=TIMEOUT)
+        result = Result([str(word) for word in words], child.returncode, out, err.decode())
+        if number == signal.SIGKILL:
+            self.assertIn(result.code, (DONE, -signal.SIGKILL), str(result))
+        elif result.code == INTERRUPTED:
+            self.assertRegex(result.err, r"\Adstore: [^\n]+\n\Z", str(result))
+        else:  # before main() has its handler, the signal ends the program at once
+            self.assertIn(result.code, (DONE, -signal.SIGINT), str(result))
+        return result
+
+    def moments(self, *words):
+        """Random moments of a run of this command, measured first."""
+        start = time.monotonic()
+        self.ok(*words)
+        whole = time.monotonic() - start
+        return [self.rng.uniform(0, 1.2) * whole for _ in range(ROUNDS)]
+
+
+class WritingTest(Stopped):
+    def head(self, branch):
+        result = self.run_in("show", branch, "--json")
+        self.assertIn(result.code, (DONE, NOT_FOUND), str(result))
+        return result.json["id"] if result.code == DONE else None
+
+    def left_behind(self):
+        return sorted(str(path.relative_to(self.root)) for path in (self.repo / ".dstore" / "tmp").rglob("*"))
+
+    def check_writing(self, number, folder, branch, *words):
+        """Each round writes other bytes to the same branch."""
+        moments = self.moments(*words)
+        seen = set()
+        for turn, moment in enumerate(moments):
+            tensors = st.read(folder / "model.safetensors")
+            tensors["b"] = st.changed(self.rng, tensors["b"], 50)
+            st.write(folder / "model.safetensors", tensors)
+            before = self.head(branch)
+            result = self.stop_at(moment, number, *words)
+            after = self.head(branch)
+            seen.add(result.code)
+            if result.code == DONE:
+                self.assertNotEqual(after, before)
+            elif result.code == INTERRUPTED:
+                self.assertEqual(after, before, f"said to be interrupted, but the branch moved\n{result}")
+                self.assertEqual(self.left_behind(), [])
+            if after != before and turn % 3 == 0:
+                self.assert_model(self.checkout(branch, f"out{turn}"), folder)
+                shutil.rmtree(self.root / f"out{turn}")
+            if turn % 10 == 9:
+                self.assert_verifies()
+        self.assertTrue(seen - {DONE}, "no run was stopped")
+        self.ok(*words) if self.run_in(*words).code not in (DONE, 1) else None
+        self.assert_verifies()
+        self.assert_model(self.checkout(branch, "last"), folder)
+
+    def test_import_killed(self):
+        self.check_writing(signal.SIGKILL, self.base, "base", "import", self.base, "--name", "base")
+
+    def test_import_interrupted(self):
+        self.check_writing(signal.SIGINT, self.base, "base", "import", self.base, "--name", "base")
+
+    def test_commit_killed(self):
+        self.ok("import", self.base, "--name", "base")
+        self.check_writing(signal.SIGKILL, self.task, "task", "commit", self.task, "--base", "base", "--name", "task", "-m", "x")
+
+    def test_commit_interrupted(self):
+        self.ok("import", self.base, "--name", "base")
+        self.check_writing(signal.SIGINT, self.task, "task", "commit", self.task, "--base", "base", "--name", "task", "-m", "x")
+
+
+class CheckoutTest(Stopped):
+    def check_checkout(self, number):
+        self.ok("import", self.base, "--name", "base")
+        self.ok("commit", self.task, "--base", "base", "--name", "task", "-m", "x")
+        out = self.root / "folder" / "out"
+        out.parent.mkdir()
+        moments = self.moments("checkout", "task", "-o", out)
+        shutil.rmtree(out)
+        for moment in moments:
+            result = self.stop_at(moment, number, "checkout", "task", "-o", out)
+            if out.exists():
+                self.assert_model(out, self.task)
+                self.assertTrue((out / ".dstore-checkout").exists())
+                shutil.rmtree(out)
+            else:
+                self.assertNotEqual(result.code, DONE)
+            if number == signal.SIGINT and result.code != -signal.SIGINT:
+                self.assertEqual(list(out.parent.iterdir()), [])
+        self.ok("checkout", "task", "-o", out)
+        self.assert_model(out, self.task)
+
+    def check_in_place(self, number):
+        self.ok("import", self.base, "--name", "base")
+        self.ok("commit", self.task, "--base", "base", "--name", "task", "-m", "x")
+        want = {revision: snapshot(self.checkout(revision, "want-" + revision)) for revision in ("base", "task")}
+        out = self.checkout("base", "out")
+        moments = self.moments("checkout", "task", "-o", out)
+        now = "task"
+        for moment in moments:
+            to = "base" if now == "task" else "task"
+            result = self.stop_at(moment, number, "checkout", to, "-o", out)
+            status = self.ok("status", out, "--json").json  # finishes what was begun
+            self.assertEqual(status["changes"], [])
+            self.assertEqual(snapshot(out), want[status["revision"]])
+            if result.code == DONE:
+                self.assertEqual(status["revision"], to)
+            elif result.code == INTERRUPTED:
+                self.assertEqual(status["revision"], now, f"said that nothing was changed\n{result}")
+            now = status["revision"]
+        self.ok("checkout", "base", "-o", out)
+        self.assertEqual(snapshot(out), want["base"])
+        self.assertEqual([path.name for path in out.iterdir() if path.name.startswith(".dstore-")], [".dstore-checkout"])
+
+    def test_checkout_killed(self):
+        self.check_checkout(signal.SIGKILL)
+
+    def test_checkout_interrupted(self):
+        self.check_checkout(signal.SIGINT)
+
+    def test_checkout_in_place_killed(self):
+        self.check_in_place(signal.SIGKILL)
+
+    def test_checkout_in_place_interrupted(self):
+        self.check_in_place(signal.SIGINT)
+
+
+if __name__ == "__main__":
+    unittest.main()

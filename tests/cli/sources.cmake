@@ -1,0 +1,22 @@
+# The program as a user types it, with plain unittest: no package is needed. Several entries, so that they run side by side.
+if(Python_EXECUTABLE)
+  set(cli_python ${Python_EXECUTABLE})
+else()
+  find_program(cli_python NAMES python3)
+endif()
+
+# dstore_cli_test(NAME FILE [CLASS]): the tests of FILE_test.py, or of one class of it, that ctest runs as cli_NAME.
+function(dstore_cli_test name file)
+  add_test(NAME cli_${name} COMMAND ${cli_python} ${CMAKE_CURRENT_SOURCE_DIR}/cli/${file}_test.py ${ARGN})
+  set_tests_properties(cli_${name} PROPERTIES ENVIRONMENT "DSTORE_BIN=$<TARGET_FILE:dstore>;PYTHONDONTWRITEBYTECODE=1" TIMEOUT 900)
+endfunction()
+
+if(cli_python AND TARGET dstore)
+  foreach(cli_test usage story sharing folders stage full_disk read_only together)
+    dstore_cli_test(${cli_test} ${cli_test})
+  endforeach()
+  dstore_cli_test(damage damage DamageTest)
+  dstore_cli_test(damage_bit_flips damage BitFlipTest)
+  dstore_cli_test(killed_writing killed WritingTest)
+  dstore_cli_test(killed_checkout killed CheckoutTest)
+endif()
