@@ -24,7 +24,7 @@ def describe(dstore, folder):
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     print(f"machine   {processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()} {platform.release()}")
     print(f"folder    {folder} ({first_line('stat', '-f', '-c', '%T', folder)})")
-    print(f"versions  {first_line(dstore, '--version')}; {first_line('openssl', 'version')}; {first_line('git', '--version')}; "
+    print(f"versions  {first_line(dstore, '--version')}; {' '.join(first_line('openssl', 'version').split()[:2])}; {first_line('git', '--version')}; "
           f"Python {platform.python_version()}")
     print(f"load      {os.getloadavg()[0]:.2f} (a busy machine gives slower numbers; the ratios suffer less)")
 

@@ -4,6 +4,7 @@ import argparse
 import pathlib
 import shutil
 import statistics
+import sys
 import tempfile
 
 import machine
@@ -29,7 +30,7 @@ def main():
         machine.run(args.dstore, "init", store)
         machine.run(args.dstore, "-C", store, "import", args.model, "--name", "base", "-m", "base")
         commands = {"dstore log": [args.dstore, "-C", store, "log"], "dstore --version": [args.dstore, "--version"],
-                    "python3 -c pass": ["python3", "-c", "pass"]}
+                    "python -c pass": [sys.executable, "-c", "pass"]}
         if shutil.which("git"):
             git_repository(scratch / "git")
             commands["git log"] = ["git", "-C", scratch / "git", "log"]
@@ -38,7 +39,7 @@ def main():
             for name, command in commands.items():
                 times[name].append(machine.seconds(lambda: machine.run(*command)))
         middle = {name: statistics.median(values) for name, values in times.items()}
-        reference = middle.get("git log", middle["python3 -c pass"])
+        reference = middle.get("git log", middle["python -c pass"])
         machine.table(f"Start-up (medians of {args.rounds}, taking turns; starting a process included)",
                       ["", "time", "vs git log"],
                       [[name, f"{1000 * value:.1f} ms", f"{value / reference:.2f}"] for name, value in middle.items()])

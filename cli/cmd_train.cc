@@ -67,9 +67,18 @@ int run_program(const std::vector<std::string>& words) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+constexpr const char* kOwnOptions =
+    "\nThe result:\n"
+    "  --name TASK                 what the task is called; also the branch that commit makes\n"
+    "  -m,--message MSG            commit at once (else the result is staged for `dstore commit TASK -m MSG`)\n"
+    "  --author WHO, --no-sign     as in `dstore commit`\n"
+    "  -C DIR                      work as if started in DIR";
+
+bool is_help(const std::string& word) { return word == "--help" || word == "-h"; }
+
 bool asks_for_information(const std::vector<std::string>& rest) {
   for (const std::string& word : rest) {
-    if (word == "--help" || word == "-h" || word == "--list-methods" || word == "--list-models" || word == "--dry-run") return true;
+    if (is_help(word) || word == "--list-methods" || word == "--list-models" || word == "--dry-run") return true;
   }
   return false;
 }
@@ -85,7 +94,12 @@ std::vector<std::string> trainer_words(const Session& session, const std::string
 int run_train(const Arguments& arguments, Session& session) {
   set_thread_environment();
   if (explain_without_trainer(session, train_command(), arguments.rest)) return 0;
-  if (asks_for_information(arguments.rest)) return run_program(trainer_words(session, "train", arguments.rest));
+  if (asks_for_information(arguments.rest)) {
+    const int status = run_program(trainer_words(session, "train", arguments.rest));
+    const bool help = std::find_if(arguments.rest.begin(), arguments.rest.end(), is_help) != arguments.rest.end();
+    if (help) session.say(kOwnOptions);
+    return status;
+  }
   if (arguments.rest.empty() || arguments.rest.front().starts_with("-")) {
     throw Error(ErrorCode::invalid_argument, "say what to train, before the options: dstore train REV --method METHOD --data TRAIN.tsv --name TASK");
   }

@@ -110,7 +110,13 @@ void ObjectStore::for_each(std::optional<ObjectKind> kind, const std::function<v
 }
 
 std::vector<ObjectId> ObjectStore::signatures_of(const ObjectId& target) const {
-  const auto look = [&](ObjectIndex& i) { return i.signatures_of(target); };
+  const auto look = [&](ObjectIndex& i) {
+    auto ids = i.signatures_of(target);
+    for (const ObjectId& id : ids) {
+      if (!i.find(id)) throw IndexFailure("a signature of the index is no object", true);
+    }
+    return ids;
+  };
   auto found = state_->ask(look);
   if (!found.empty()) return found;
   state_->roll_forward();

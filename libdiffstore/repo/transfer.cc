@@ -159,6 +159,17 @@ void judge_commits(const Repository& local, const Repository& remote, const Obje
   }
 }
 
+/// An empty folder, or what a process left that was killed while it made a repository: empty packs/ and tmp/, no config.
+bool may_become_repository(Filesystem& fs, const std::string& path) {
+  for (const std::string& name : fs.list(path)) {
+    if (name.starts_with(".tmp-")) continue;
+    const auto info = fs.stat(join_path(path, name), false);
+    const bool empty_folder = info && info->type == FileInfo::Type::directory && fs.list(join_path(path, name)).empty();
+    if ((name != "packs" && name != "tmp") || !empty_folder) return false;
+  }
+  return true;
+}
+
 std::vector<RefEntry> chosen_heads(const RefLog& log, const std::vector<RefName>& refs, const std::string& where) {
   std::vector<RefEntry> heads = log.heads();
   if (refs.empty()) return heads;
@@ -185,7 +196,7 @@ Repository open_remote(Filesystem& fs, const std::string& url, bool create) {
   if (Repository::is_repository(fs, path)) return Repository::open(fs, path, IndexMode::memory);
   if (!create) throw Error(ErrorCode::remote, "remote " + printable(url) + ": no repository there");
   const auto info = fs.stat(path, true);
-  if (info && (info->type != FileInfo::Type::directory || !fs.list(path).empty())) {
+  if (info && (info->type != FileInfo::Type::directory || !may_become_repository(fs, path))) {
     throw Error(ErrorCode::remote, "remote " + printable(url) + ": exists and is not a dstore repository; give an empty or new folder");
   }
   return Repository::create(fs, path, IndexMode::memory);

@@ -6,9 +6,10 @@ import time
 import unittest
 
 import safetensors_file as st
-from sandbox import DONE, INTERRUPTED, NOT_FOUND, TIMEOUT, Case, Result, snapshot
+from sandbox import DONE, DSTORE, INTERRUPTED, NOT_FOUND, TIMEOUT, Case, Result, snapshot
 
 ROUNDS = 30
+SHARING_ROUNDS = 10
 ELEMENTS = 700_000  # of each of three tensors: 8.4 MB in all
 
 
@@ -24,9 +25,9 @@ class Stopped(Case):
         st.write(self.task / "model.safetensors", changed)
         (self.task / "config.json").write_text('{"task": 1}')
 
-    def stop_at(self, seconds, number, *words):
+    def stop_at(self, seconds, number, *words, command=None):
         """Runs dstore and sends it the signal after so many seconds, unless it is done before."""
-        child = subprocess.Popen(self.command(words), cwd=self.root, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        child = subprocess.Popen(command or self.command(words), cwd=self.root, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE)
         try:
             out, err = child.communicate(timeout=seconds)
@@ -155,6 +156,71 @@ class CheckoutTest(Stopped):
 
     def test_checkout_in_place_interrupted(self):
         self.check_in_place(signal.SIGINT)
+
+
+class SharingTest(Stopped):
+    """The same of push, fetch and clone: objects first, the ref last, on both sides."""
+
+    def setUp(self):
+        super().setUp()
+        self.ok("import", self.base, "--name", "base")
+        self.ok("commit", self.task, "--base", "base", "--name", "task", "-m", "x")
+        self.remote = self.root / "remote"
+        self.ok("remote", "add", "origin", self.remote)
+
+    def change_task(self):
+        tensors = st.read(self.task / "model.safetensors")
+        tensors["b"] = st.changed(self.rng, tensors["b"], 50_000)
+        st.write(self.task / "model.safetensors", tensors)
+        self.ok("commit", self.task, "--base", "base", "--name", "task", "-m", "x")
+
+    def ok_there(self, repository, *words):
+        result = self.run_plain("-C", repository, *words)
+        self.assertEqual(result.code, DONE, str(result))
+
+    def clone(self):
+        clone = self.root / "clone"
+        self.ok("clone", self.remote, clone)
+        self.ok_there(clone, "checkout", "task", "-o", self.root / "out")
+        self.assert_model(self.root / "out", self.task)
+        self.ok_there(clone, "verify")
+        shutil.rmtree(self.root / "out")
+        return clone
+
+    def test_push_killed(self):
+        for turn, moment in enumerate(self.moments("push")[:SHARING_ROUNDS]):
+            if turn % 3 == 0:  # everything anew
+                shutil.rmtree(self.remote)
+                shutil.rmtree(self.repo / ".dstore" / "remotes")
+            self.change_task()
+            self.stop_at(moment, signal.SIGKILL if turn % 2 else signal.SIGINT, "push")
+        self.ok("push")
+        self.clone()
+
+    def test_pull_killed(self):
+        self.ok("push")
+        clone = self.clone()
+        for turn in range(SHARING_ROUNDS):
+            self.change_task()
+            self.ok("push")
+            self.stop_at(self.rng.uniform(0, 0.1), signal.SIGKILL if turn % 2 else signal.SIGINT, "pull", command=[DSTORE, "-C", str(clone), "pull"])
+            if turn % 3 == 0:
+                self.ok_there(clone, "verify")
+        self.ok_there(clone, "pull")
+        self.ok_there(clone, "checkout", "task", "-o", self.root / "out")
+        self.assert_model(self.root / "out", self.task)
+        self.ok_there(clone, "verify")
+
+    def test_clone_interrupted_leaves_nothing(self):
+        self.ok("push")
+        whole = time.monotonic()
+        clone = self.clone()
+        whole = time.monotonic() - whole
+        for _ in range(SHARING_ROUNDS):
+            shutil.rmtree(clone, ignore_errors=True)
+            result = self.stop_at(self.rng.uniform(0, whole), signal.SIGINT, "clone", self.remote, clone)
+            if result.code == INTERRUPTED:
+                self.assertFalse(clone.exists(), str(result))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Remotes: push, clone, fetch, pull, and whom to trust."""
 import unittest
 
-from sandbox import CONFLICT, DONE, UNTRUSTED, Case
+from sandbox import CONFLICT, DONE, REMOTE, UNTRUSTED, Case
 
 
 class SharingTest(Case):
@@ -71,6 +71,18 @@ class SharingTest(Case):
         second = self.ok("push", "--json").json
         self.assertLess(second["bytes"], 10_000)
         self.assertGreater(second["objects"], 0)
+
+    def test_push_goes_on_where_making_the_remote_was_stopped_but_takes_no_other_folder(self):
+        self.remote.mkdir()
+        (self.remote / "precious.txt").write_text("mine")
+        self.fails(REMOTE, "push")
+        self.assertEqual([path.name for path in self.remote.iterdir()], ["precious.txt"])
+        (self.remote / "precious.txt").unlink()
+        for name in ("packs", "tmp"):
+            (self.remote / name).mkdir()
+        (self.remote / ".tmp-0123").write_text("half of a config")
+        self.ok("push")
+        self.ok("clone", self.remote, self.root / "clone")
 
     def test_a_damaged_remote_is_refused_and_the_clone_leaves_nothing(self):
         self.ok("push")

@@ -175,11 +175,11 @@ class CommandTest(unittest.TestCase):
         self.assertLessEqual(int(training["nonzero"]), int(training["selected"]))
 
     def test_regression(self):
-        out = self.train("--method", "full", "--task", "regression", "--epochs", "8", "--lr", "1e-3",
+        out = self.train("--method", "full", "--task", "regression", "--steps", "200", "--lr", "1e-3",
                          "--test", os.path.join(self.root, "test-values.tsv"), data=os.path.join(self.root, "train-values.tsv"))
         stage = self.stage(out)
         self.assertEqual(stage["metrics"][0]["metric"], "spearman")
-        self.assertGreater(float(stage["metrics"][0]["value"]), 0.5)
+        self.assertGreater(float(stage["metrics"][0]["value"]), 0.8)
         config = json.loads(read(out, "files", "config.json"))
         self.assertEqual(config["problem_type"], "regression")
         self.assertEqual(AutoModelForSequenceClassification.from_pretrained(self.materialise(out)).num_labels, 1)

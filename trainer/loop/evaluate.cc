@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/parallel.h"
 #include "dstore/error.h"
+#include "trainer/loop/task_data.h"
 #include "trainer/optim/threads.h"
 
 namespace dstore {
@@ -104,6 +105,7 @@ int run_evaluation(const EvalOptions& options) {
   }
   const WordPieceTokenizer tokenizer = load_tokenizer(*model);
   const Dataset dataset = encode_table(read_text_table(posix_filesystem(), options.data.data, table_options(options.data)), tokenizer, labels, encode);
+  check_ids(dataset, config);
   Network network(model->tensors(), match_parameters(model->tensors(), config, outputs, model->description()),
                   {encode.task, 0, parse_device(options.device)});
   const Predictions predictions = predict(network, dataset, tokenizer.pad_id(), options.batch);

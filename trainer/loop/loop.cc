@@ -141,6 +141,7 @@ class Loop {
     if (result_.best_step != 0 && !(value > best_)) return;
     best_ = value;
     result_.best_step = result_.steps_done;
+    result_.dev = metrics;
     if (!last) training_.keep_best();
   }
 

@@ -7,6 +7,7 @@
 #include "trainer/loop/progress.h"
 #include "trainer/loop/task_data.h"
 #include "trainer/methods/method.h"
+#include "trainer/text/metrics.h"
 
 namespace dstore {
 
@@ -22,7 +23,8 @@ struct LoopResult {
   bool interrupted = false;
   double loss_first = 0, loss_last = 0;  ///< means over the first and last (up to) 20 steps
   double seconds = 0;                    ///< training alone, without evaluations
-  long best_step = 0;
+  long best_step = 0;                    ///< 0: never measured on dev
+  std::vector<Metric> dev;               ///< of the best step
   std::vector<std::string> log;          ///< one JSON object a line
 };
 

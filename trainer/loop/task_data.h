@@ -13,6 +13,7 @@ namespace dstore {
 struct TaskData {
   TaskKind task = TaskKind::classification;
   LabelMap labels;  ///< empty for regression
+  bool same_task = true;  ///< the model's own labels: its head, if it has one, is a start
   std::int32_t pad_id = 0;
   Dataset train;
   std::optional<Dataset> dev, test;
@@ -23,6 +24,9 @@ struct TaskData {
 /// Reads the files. The labels are the model's own where it is a task that knows every label of the training data, else
 /// those of the training data. Error{invalid_argument} for bad files, with the place.
 TaskData load_task_data(const Model& model, const std::string& config_json, const ModelConfig& config, const DataOptions& options);
+
+/// Error{invalid_argument} if an example has token or type ids that the model has no embedding for.
+void check_ids(const Dataset& dataset, const ModelConfig& config);
 
 /// Entropy of the labels: the loss of always answering with their frequencies; nullopt for regression.
 std::optional<double> prior_loss(const TaskData& data);

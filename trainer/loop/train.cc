@@ -140,7 +140,7 @@ int run_training(const TrainOptions& o) {
   ModelConfig config = ModelConfig::parse(config_json, model->description());
   if (!o.pooling.empty()) config.pooling = parse_pooling(o.pooling);
   const TaskData data = load_task_data(*model, config_json, config, o.data);
-  Network network(model->tensors(), match_parameters(model->tensors(), config, data.outputs(), model->description()),
+  Network network(model->tensors(), match_parameters(model->tensors(), config, data.outputs(), model->description(), data.same_task),
                   {data.task, o.seed, parse_device(o.device)});
   select_trainable(network, method, settings);
   const long steps = total_steps(o, data.train.examples.size());
@@ -160,7 +160,7 @@ int run_training(const TrainOptions& o) {
 
   std::vector<StagedMetric> metrics;
   if (data.test) measure(network, *data.test, "test", data.pad_id, metrics);
-  if (data.dev) measure(network, *data.dev, "dev", data.pad_id, metrics);
+  for (const Metric& metric : loop.dev) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
   const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
   add_outcome(facts, loop, *training, counts, trainable);
   make_directories(posix_filesystem(), join_path(o.out, "files"));

@@ -53,6 +53,7 @@ class DiffPruning : public Training {
     }
     GatePhase::Projection projection = gate_phase_->project(count_);
     gate_phase_->restore_base();
+    network_.values_changed();
     gate_phase_.reset();
     if (projection.filled > 0) {
       options_.warn("only " + std::to_string(count_ - projection.filled) + " of " + std::to_string(count_) +

@@ -79,7 +79,8 @@ std::uint64_t ParameterTable::trainable_elements() const {
   return total;
 }
 
-ParameterTable match_parameters(const TensorSource& base, const ModelConfig& config, std::int64_t outputs, const std::string& where) {
+ParameterTable match_parameters(const TensorSource& base, const ModelConfig& config, std::int64_t outputs, const std::string& where,
+                                bool keep_head) {
   ParameterTable table;
   table.config = config;
   table.family = find_family(config.model_type);
@@ -96,7 +97,7 @@ ParameterTable match_parameters(const TensorSource& base, const ModelConfig& con
       const auto shape = role_shape(row.role, config, outputs);
       if (info.part == RolePart::head) {
         const auto at = base.find(name);
-        if (at && base.tensors()[*at].shape == shape && trainable_dtype(base.tensors()[*at].dtype)) {
+        if (keep_head && at && base.tensors()[*at].shape == shape && trainable_dtype(base.tensors()[*at].dtype)) {
           table.parameters.push_back(from_base(base, *at, row.role, layer, shape, where));
           table.parameters.back().is_head = true;
           continue;

@@ -44,11 +44,11 @@ struct ParameterTable {
   std::uint64_t trainable_elements() const;
 };
 
-/// Finds every tensor, with or without the family's prefix. A base's own head is used if it has `outputs` rows, else a
-/// new one takes its place; a missing pooler is new and counts as head. Error{invalid_argument} for a missing tensor or one
+/// Finds every tensor, with or without the family's prefix. A base's own head is used if `keep_head` and it has `outputs`
+/// rows, else a new one takes its place; a missing pooler is new and counts as head. Error{invalid_argument} for a missing tensor or one
 /// of another shape than config.json says, {unsupported} for a dtype that is not F64, F32, BF16 or F16.
 ParameterTable match_parameters(const TensorSource& base, const ModelConfig& config, std::int64_t outputs,
-                                const std::string& where);
+                                const std::string& where, bool keep_head = true);
 
 /// The base's bytes as fp32 (exact for F32, BF16, F16). out.size() == parameter.count.
 void read_as_float(const TensorSource& base, const Parameter& parameter, std::span<float> out);
