@@ -61,7 +61,7 @@ CommitReport commit_a_folder(const Arguments& arguments, Session& session, Repos
 }
 
 int run(const Arguments& arguments, Session& session) {
-  if (!arguments.has("message")) throw Error(ErrorCode::invalid_argument, "say what this commit is: -m MSG");
+  if (arguments.get("message").empty()) throw Error(ErrorCode::invalid_argument, "say what this commit is: -m MSG");
   Repository repository = session.open();
   const std::string what = arguments.get("what");
   const std::string folder = session.path(what);

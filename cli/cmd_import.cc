@@ -1,4 +1,5 @@
 #include "command.h"
+#include "dstore/error.h"
 #include "output.h"
 #include "repo/import.h"
 
@@ -6,6 +7,7 @@ namespace dstore::cli {
 namespace {
 
 int run(const Arguments& arguments, Session& session) {
+  if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "give the base a name: dstore import FOLDER --name NAME");
   const RefName branch = RefName::parse(arguments.get("name"));
   Repository repository = session.open();
   const std::string typed = arguments.get("folder");

@@ -25,7 +25,9 @@ int main(int argc, char** argv) {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   try {
-    return dstore::cli::run_command_line(argc, argv);
+    const int status = dstore::cli::run_command_line(argc, argv);
+    if (std::cout.flush()) return status;
+    throw dstore::Error(dstore::ErrorCode::io, "standard output cannot be written (is the disk full?); what was printed is not complete");
   } catch (const dstore::Interrupted&) {
     std::cerr << "dstore: interrupted; nothing was changed\n";
     return dstore::cli::kInterrupted;

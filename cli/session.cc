@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -16,7 +17,13 @@ namespace dstore::cli {
 
 std::int64_t now() {
   // For reproducible commits, as other archivers and version control systems do.
-  if (const char* fixed = std::getenv("SOURCE_DATE_EPOCH")) return std::strtoll(fixed, nullptr, 10);
+  if (const char* fixed = std::getenv("SOURCE_DATE_EPOCH")) {
+    const std::string_view text(fixed);
+    std::int64_t seconds = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && seconds >= 0) return seconds;
+    throw Error(ErrorCode::invalid_argument, "SOURCE_DATE_EPOCH: expected seconds since 1970, not \"" + printable(text) + "\"");
+  }
   return static_cast<std::int64_t>(std::time(nullptr));
 }
 

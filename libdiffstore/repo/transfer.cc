@@ -225,7 +225,10 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
     }
     const bool forward = present.is_none() || (local.store().contains(present) &&
         is_ancestor([&](const ObjectId& id) { return local.read_commit(id); }, present, head.new_commit));
-    if (!forward && (head.kind == RefKind::tag || !options.force)) {
+    if (head.kind == RefKind::tag && !present.is_none()) {
+      throw Error(ErrorCode::conflict, "push of " + head.ref.text() + ": the remote has this tag at " + present.short_hex() + "; a tag never moves, give yours another name");
+    }
+    if (!forward && !options.force) {
       throw Error(ErrorCode::conflict, "push of " + head.ref.text() + ": the remote is at " + present.short_hex() +
                                            ", which is not in this branch's history; `dstore pull` first (or --force)");
     }
@@ -286,11 +289,12 @@ TransferReport fast_forward(Repository& local, const std::string& remote_name, c
     const auto ours = local.refs().head(theirs.ref);
     const ObjectId present = ours ? ours->new_commit : ObjectId();
     const auto read = [&](const ObjectId& id) { return local.read_commit(id); };
-    if (present == theirs.new_commit || (!present.is_none() && is_ancestor(read, theirs.new_commit, present))) {
+    const bool fixed = ours && ours->kind == RefKind::tag;  // a tag never moves
+    if (present == theirs.new_commit || (!present.is_none() && !fixed && is_ancestor(read, theirs.new_commit, present))) {
       ++report.up_to_date;
       continue;
     }
-    if ((!present.is_none() && !is_ancestor(read, present, theirs.new_commit)) ||
+    if ((!present.is_none() && (fixed || !is_ancestor(read, present, theirs.new_commit))) ||
         !move_ref(local.refs(), local.config().repository, theirs.ref, theirs.kind, present, theirs.new_commit, committer)) {
       diverged += (diverged.empty() ? "" : ", ") + theirs.ref.text();
       continue;

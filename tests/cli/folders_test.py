@@ -74,6 +74,15 @@ class FolderTest(Case):
         self.ok("checkout", "base", "-o", joined)
         self.assert_model(joined, base)
 
+    def test_a_store_and_a_git_folder_beside_the_model_are_left_out(self):
+        base = self.tiny_base()
+        self.repo = base
+        self.run_plain("init", self.repo)
+        (base / ".git").mkdir()
+        (base / ".git" / "HEAD").write_text("ref")
+        self.ok("import", base, "--name", "base")
+        self.assertEqual(sorted(snapshot(self.checkout("base", "out"))), ["config.json", "model.safetensors", "vocab.txt"])
+
     def test_a_prefix_and_a_dropped_buffer_are_still_a_small_delta(self):
         base = self.tiny_base(scale=8)
         task = self.tiny_task(base, head=False)

@@ -67,7 +67,7 @@ class Case(unittest.TestCase):
 
     def run_plain(self, *words, env=None, **options):
         """Exactly these words, in the scratch folder."""
-        words = [str(word) for word in words]
+        words = [os.fsdecode(word) if isinstance(word, bytes) else str(word) for word in words]
         done = subprocess.run([DSTORE, *words], cwd=options.pop("cwd", self.root), env=env or self.environment(), stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=TIMEOUT, **options)
         return Result(words, done.returncode, done.stdout, done.stderr.decode(errors="replace"))

@@ -1,7 +1,8 @@
 """Help, options, exit statuses and errors of the command line itself."""
+import subprocess
 import unittest
 
-from sandbox import CONFLICT, DONE, FINDINGS, NOT_FOUND, REMOTE, UNSUPPORTED, UNTRUSTED, USAGE, Case
+from sandbox import CONFLICT, DONE, FINDINGS, IO, NOT_FOUND, REMOTE, UNSUPPORTED, UNTRUSTED, USAGE, Case
 
 COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "status", "log", "show", "diff", "stats", "tasks", "branch", "tag",
             "verify", "cat", "remote", "push", "fetch", "pull", "clone", "key"]
@@ -45,7 +46,8 @@ class UsageTest(Case):
     def test_wrong_usage_is_one_line_and_status_2(self):
         self.make_store()
         for words in ([], ["--nonsense"], ["log", "--nonsense"], ["log", "-n", "many"], ["log", "-n", "-1"], ["import"], ["import", self.base],
-                      ["commit"], ["commit", self.task, "-m", "x"], ["commit", self.task, "--base", "base", "-m", "x"],
+                      ["commit"], ["commit", self.task, "-m", "x"], ["commit", self.task, "--base", "base", "--name", "t", "-m", ""],
+                      ["commit", self.task, "--base", "base", "--name", "t", "-m", b"\xff"], ["log", "--sort", "nonsense"], ["commit", self.task, "--base", "base", "-m", "x"],
                       ["commit", self.task, "--base", "base", "--name", "t", "-m", "x", "--dtype", "wide"],
                       ["checkout"], ["checkout", "base"], ["show"], ["diff", "base"], ["cat"], ["tag", "v1"], ["branch", "b"],
                       ["remote", "add"], ["remote", "add", "origin"], ["remote", "frobnicate", "x"], ["key", "frobnicate"], ["clone"], ["clone", "a"],
@@ -53,6 +55,28 @@ class UsageTest(Case):
                       ["log", "x", "y\nz"], ["y\nz"], ["show", "y\nz"], ["train"], ["train", "base"]):
             with self.subTest(words):
                 self.check_error(self.run_in(*words), USAGE)
+
+    def test_output_that_cannot_be_written_is_an_error(self):
+        self.make_store()
+        for words in (["cat", "task"], ["log"], ["show", "task"], ["log", "--json"]):
+            with self.subTest(words), open("/dev/full", "wb") as full:
+                done = subprocess.run(self.command(words), env=self.environment(), stdout=full, stderr=subprocess.PIPE)
+                self.assertEqual(done.returncode, IO)
+                self.assertRegex(done.stderr.decode(), r"\Adstore: standard output [^\n]+\n\Z")
+
+    def test_a_fixed_time_makes_the_same_commits(self):
+        self.make_store()
+        ids = set()
+        for name in ("r1", "r2"):
+            self.repo = self.root / name
+            self.run_plain("init", self.repo)
+            fixed = self.environment(SOURCE_DATE_EPOCH="1700000000")
+            self.ok("import", self.base, "--name", "base", "-m", "the base", env=fixed)
+            self.ok("commit", self.task, "--base", "base", "--name", "task", "-m", "a task", env=fixed)
+            ids.add(self.ok("show", "task", "--json").json["id"])
+        self.assertEqual(len(ids), 1)
+        for wrong in ("", "abc", "-5", "1 ", "99999999999999999999"):
+            self.fails(USAGE, "import", self.base, "--name", "late", env=self.environment(SOURCE_DATE_EPOCH=wrong), says="SOURCE_DATE_EPOCH")
 
     def test_exit_statuses_follow_the_table(self):
         self.make_store()

@@ -27,9 +27,9 @@ TEST_CASE("a checkout's record has one form, whatever byte is changed") {
                            kIdText + "\",\"size\":6}},\"revision\":\"base\",\"v\":1}";
   CHECK(CheckoutRecord::parse(text, "record").serialize() == text);
   for (std::size_t i = 0; i < text.size(); ++i) {
-    for (const int value : {0, '"', '-', '/', '0', '9', 'A', '{', 0xff}) {
+    for (const char value : {'\0', '"', '-', '/', '0', '9', 'A', '{', '\xff'}) {
       std::string changed = text;
-      changed[i] = static_cast<char>(value);
+      changed[i] = value;
       try {
         if (CheckoutRecord::parse(changed, "record").serialize() != changed) FAIL("second form: " << changed);
       } catch (const Error& error) {

@@ -96,6 +96,9 @@ TEST_CASE("push takes only what follows; force moves branches, never tags") {
   f.push(bob);
   tag(f.ada, "task");
   CHECK(error_of([&] { f.push(f.ada, force); }) == ErrorCode::conflict);
+  fetch(f.ada, "origin", {}, {});
+  CHECK(error_of([&] { fast_forward(f.ada, "origin", {RefName::parse("v1")}, f.box.committer()); }) == ErrorCode::conflict);
+  CHECK(resolve_commit(f.ada, "v1") == resolve_commit(f.ada, "task"));
 }
 
 TEST_CASE("a remote that was rolled back is refused by fetch and push, and nothing moves") {
