@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import pathlib
 import shutil
 import tempfile
@@ -103,6 +104,7 @@ def main():
         report("A random change (numpy, fixed seed)", base_file, changed / "model.safetensors",
                stored_bytes(args.dstore, store, "task"), scratch, "")
         if args.demo and (args.demo / ".dstore").is_dir():
+            os.environ["DSTORE_CONFIG_HOME"] = str(args.demo / "user1")  # its key signed the demo's commits
             out = scratch / "noun"
             machine.run(args.dstore, "-C", args.demo, "checkout", "minilm+noun-topic", "-o", out, "--single-file")
             report("noun-topic, trained by the demo", base_file, out / "model.safetensors",

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""A Markdown table of the tasks in a store, from `dstore log --json`: what each method reached, changed and cost."""
+"""A Markdown table of the tasks in the store here: what each method reached, changed and cost. Needs `dstore` on PATH."""
 import json
-import pathlib
-import sys
+import subprocess
 
 
 def metric_of(commit):
@@ -11,8 +10,9 @@ def metric_of(commit):
     return metrics[0] if metrics else None
 
 
-def grouped(facts, key):
-    return f"{int(facts[key]):,}" if facts.get(key) else "-"
+def ask(*command):
+    done = subprocess.run(["dstore", *command, "--json"], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
 
 
 def method_of(commit):
@@ -36,7 +36,7 @@ def row(commit, full_seconds):
     return [
         commit["refs"][0], method_of(commit), facts.get("steps", "-"),
         f"{100 * metric['value']:.2f} %" if metric and metric["name"] == "accuracy" else "-",
-        grouped(facts, "selected"), grouped(facts, "changed"),
+        f"{int(facts['selected']):,}" if "selected" in facts else "-", f"{commit['weights_changed']:,}",
         f"{sizes['stored_bytes']:,}", f"{sizes['checkpoint_bytes']:,}",
         f"{sizes['checkpoint_bytes'] / max(sizes['stored_bytes'], 1):.0f} x",
         f"{float(seconds) / full_seconds:.2f}" if seconds and full_seconds else "-",
@@ -47,8 +47,8 @@ HEAD = ["task", "method", "steps", "accuracy", "selected", "changed", "bytes sto
 
 
 def main():
-    commits = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
-    tasks = [commit for commit in reversed(commits) if commit["kind"] == "task" and commit["refs"]]
+    heads = [commit for commit in reversed(ask("log")) if commit["kind"] == "task" and commit["refs"]]
+    tasks = [ask("show", commit["id"]) for commit in heads]
     full_seconds = full_step_seconds(tasks)
     rows = [HEAD] + [row(commit, full_seconds) for commit in tasks]
     widths = [max(len(line[i]) for line in rows) for i in range(len(HEAD))]

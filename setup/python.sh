@@ -46,7 +46,7 @@ cpu_torch() {
 
 install_venv() {
   say "Python packages, about 320 MB to download and 1.3 GB on disk, into $venv:"
-  sed -n 's/^\([a-z].*\)==\([^;]*\).*/  \1 \2/p' "$root"/setup/requirements*.txt | sort -u
+  sed -n 's/^\([a-z].*\)==\([^;]*\).*/  \1 \2/p' "$root"/setup/requirements*.txt | sort -u -k1,1
   say "torch is 0.2 GB of the download in its CPU-only build."
   confirm
   if ! "$venv_python" -c 'import torch' 2>/dev/null && ! cpu_torch; then

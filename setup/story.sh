@@ -133,8 +133,7 @@ results_table() {
   say ""
   say "The numbers of this run (one seed$([[ $size == full ]] || echo ', too few steps to judge a method by')):"
   say ""
-  dstore log --json >log.json
-  "$venv_python" "$root/examples/results_table.py" log.json | tee results.md
+  "$venv_python" "$root/examples/results_table.py" | tee results.md
 }
 
 # open_work: an empty demo-work/ with the model at hand under a short name.

@@ -3,8 +3,8 @@ import re
 import struct
 from typing import NamedTuple, Optional
 
-from reader.basics import (NO_ID, Fields, NotFound, Unsupported, check_keys, check_version, id_from_text, is_count, is_text, object_id, read_canonical,
-                           require)
+from reader.basics import (NO_ID, Corrupt, Fields, Problem, Unsupported, check_keys, check_version, id_from_text, is_count, is_text,
+                           object_id, read_canonical, require)
 
 CHUNK = 4 << 20
 
@@ -116,7 +116,7 @@ class Table:
         try:
             return self.strings.take(length).decode("utf-8")
         except UnicodeDecodeError:
-            require(False, "a name that is not UTF-8")
+            raise Corrupt("a name that is not UTF-8") from None
 
     def end(self):
         self.records.end()
@@ -346,9 +346,7 @@ def read_object(store, kind, id):
     content = store.read(kind, id)
     try:
         return PARSERS[kind](content)
-    except (NotFound, Unsupported) as error:
-        raise type(error)(f"{kind} {id.hex()}: {error}") from None
-    except Exception as error:
+    except Problem as error:
         raise type(error)(f"{kind} {id.hex()}: {error}") from None
 
 

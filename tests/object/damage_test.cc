@@ -37,10 +37,10 @@ TEST_CASE("bytes after an object are refused") {
 TEST_CASE("a changed byte is refused or gives another object with exactly these bytes") {
   for (const Sample& sample : samples()) {
     for (std::size_t i = 0; i < sample.bytes.size(); ++i) {
-      for (int value = 0; value < 256; ++value) {
+      for (const int mask : {1, 2, 4, 8, 16, 32, 64, 128, 255, 3, 0x5a}) {
         Bytes changed = sample.bytes;
-        changed[i] = static_cast<std::byte>(value);
-        if (!is_handled(sample, changed)) FAIL(sample.name << ": byte " << i << " as " << value << " has a second form");
+        changed[i] ^= static_cast<std::byte>(mask);
+        if (!is_handled(sample, changed)) FAIL(sample.name << ": byte " << i << " xor " << mask << " has a second form");
       }
     }
   }

@@ -1,5 +1,6 @@
 #include "trainer/loop/evaluate.h"
 
+#include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -119,7 +120,7 @@ int run_evaluation(const EvalOptions& options) {
     return 0;
   }
   std::cout << model->description() << " on " << options.data.data << " (n = " << predictions.size() << ")\n";
-  for (const Metric& metric : metrics) std::cout << "  " << metric.name << "  " << shortest_decimal(metric.value) << '\n';
+  for (const Metric& metric : metrics) std::cout << "  " << metric.name << "  " << std::fixed << std::setprecision(4) << metric.value << '\n';
   return 0;
 }
 

@@ -1,0 +1,89 @@
+"""Checks a whole repository: every pack, object, ref and signature, and that whatever an object names is there."""
+from reader.basics import KINDS, Problem, Unsupported, require
+from reader.files import check_headers, ShardFile
+from reader.model import Model
+from reader.objects import ADD, PARSERS, chunk_sizes, read_file
+from reader.safetensors import parse_header
+from reader.segment import parse_segment, read_positions
+
+
+def check_packs(store):
+    """pack.md, Reading an object, for every record of every pack; then every object's own format."""
+    problems = []
+    for pack in store.packs:
+        for row in pack.rows:
+            name = f"{KINDS[row.kind]} {row.id.hex()}"
+            try:
+                check_content(KINDS[row.kind], pack.read(row, store.checksums), store.checksums)
+            except Problem as error:
+                problems.append(f"pack {pack.name}, offset {row.offset}: {name}: {error}")
+    return problems
+
+
+def check_content(kind, content, checksums):
+    if kind == "chunk":
+        require(1 <= len(content) <= 4 << 20, "size of a chunk")
+    elif kind == "segment":
+        for piece in parse_segment(content, checksums):
+            for block in piece.blocks:
+                if block:
+                    read_positions(block)
+    elif kind == "evaluation":
+        raise Unsupported("an evaluation")
+    elif kind in PARSERS:
+        PARSERS[kind](content)
+
+
+def check_links(repository):
+    """objects.md, Ids: what an object names is there, and fits. Broken objects have been told already."""
+    problems = []
+
+    def each(kind, check):
+        for id in repository.store.ids(kind):
+            try:
+                value = repository.read(kind, id)
+            except Problem:
+                continue
+            try:
+                check(value)
+            except Problem as error:
+                problems.append(f"{kind} {id.hex()}: {error}")
+    store = repository.store
+    each("tensor", lambda tensor: check_chunks(store, tensor.chunks, tensor.size()))
+    each("file", lambda file: check_chunks(store, file[1], file[0]))
+    each("weights", lambda weights: check_there(store, "tensor", weights.values()))
+    each("delta", lambda delta: check_delta(store, delta))
+    each("commit", lambda commit: check_commit(repository, commit))
+    for name, entries in repository.refs.items():
+        if entries[-1].new and store.kind(entries[-1].new) != "commit":
+            problems.append(f"ref {name}: the commit {entries[-1].new.hex()} is not in the store")
+    return problems
+
+
+def check_there(store, kind, ids):
+    for id in ids:
+        require(store.kind(id) == kind, f"{kind} {id.hex()} is not in the store")
+
+
+def check_chunks(store, chunks, size):
+    check_there(store, "chunk", chunks)
+    for id, expected in zip(chunks, chunk_sizes(size)):
+        require(store.size(id) == expected, f"chunk {id.hex()} has {store.size(id)} bytes, not {expected}")
+
+
+def check_delta(store, delta):
+    check_there(store, "weights", [delta.base])
+    check_there(store, "segment", delta.segments)
+    check_there(store, "tensor", [change.tensor for change in delta.changes if change.operation == ADD])
+
+
+def check_commit(repository, commit):
+    """Also: delta and checkpoint agree, the delta gives the result's table, and the headers list these tensors."""
+    store = repository.store
+    check_there(store, "commit", [*commit.parents, *commit.derived_from, *([commit.base] if commit.base else [])])
+    model = Model(repository, commit)
+    check_there(store, "file", [id for _, id in model.checkpoint.files])
+    shards = {shard.path: ShardFile(parse_header(read_file(store, shard.header)), None) for shard in model.checkpoint.shards}
+    for shard in model.checkpoint.shards:
+        require(shards[shard.path].header.file_size() == shard.size, f"{shard.path}: header and size of the file contradict")
+    check_headers(shards, model)

@@ -1,0 +1,15 @@
+# The independent reader (spec/decode.py) against the program: what one writes, the other must read to the same bytes.
+if(NOT cli_python)
+  find_program(cli_python NAMES python3)
+endif()
+if(cli_python)
+  add_test(NAME spec_examples COMMAND ${cli_python} ${CMAKE_CURRENT_SOURCE_DIR}/spec/examples_test.py)
+  set_tests_properties(spec_examples PROPERTIES ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1" TIMEOUT 900)
+endif()
+if(cli_python AND TARGET dstore)
+  foreach(spec_test RevisionTest DamageTest)
+    add_test(NAME spec_${spec_test} COMMAND ${cli_python} ${CMAKE_CURRENT_SOURCE_DIR}/spec/decode_test.py ${spec_test})
+    set_tests_properties(spec_${spec_test} PROPERTIES
+                         ENVIRONMENT "DSTORE_BIN=$<TARGET_FILE:dstore>;PYTHONDONTWRITEBYTECODE=1" TIMEOUT 900)
+  endforeach()
+endif()
