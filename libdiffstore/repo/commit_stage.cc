@@ -93,6 +93,25 @@ std::int64_t require_count(const nlohmann::json& json, const std::string& what) 
 
 std::string stage_path(const Repository& repository, const RefName& name) { return repository.path("staged/" + name.encode()); }
 
+/// "~" is in no encoded ref name.
+constexpr std::string_view kReplacement = "~new";
+
+/// Puts a stage that was published in the place of an older one; also what an interrupted publish_stage() left to do.
+void finish_replacement(const Repository& repository, const std::string& target) {
+  Filesystem& fs = repository.fs();
+  const std::string replacement = target + std::string(kReplacement);
+  if (!exists(fs, replacement)) return;
+  if (exists(fs, target)) {
+    const std::string aside = repository.path("tmp/stage-" + random_name());
+    fs.rename(target, aside);
+    fs.rename(replacement, target);
+    remove_tree(fs, aside);
+  } else {
+    fs.rename(replacement, target);
+  }
+  fs.sync_directory(parent_path(target));
+}
+
 void sync_tree(Filesystem& fs, const std::string& folder) {
   for (const std::string& name : fs.list(folder)) {
     const std::string path = join_path(folder, name);
@@ -117,19 +136,21 @@ void publish_stage(Repository& repository, const std::string& folder, const RefN
   sync_tree(fs, folder);
   const std::string target = stage_path(repository, name);
   make_directories(fs, parent_path(target));
-  // A directory cannot replace a full one in a single step: the older stage is moved aside first, then dropped.
-  const std::string aside = repository.path("tmp/stage-" + random_name());
-  const bool replaces = exists(fs, target);
-  if (replaces) fs.rename(target, aside);
-  fs.rename(folder, target);
+  finish_replacement(repository, target);
+  // A folder cannot replace a full one in a single step. The new stage first gets its place under the name that
+  // finish_replacement() knows: from here on it cannot be lost.
+  fs.rename(folder, target + std::string(kReplacement));
   fs.sync_directory(parent_path(target));
-  if (replaces) remove_tree(fs, aside);
+  finish_replacement(repository, target);
 }
 
 std::vector<std::string> list_stages(const Repository& repository) {
   std::vector<std::string> names;
   const std::string folder = repository.path("staged");
   if (!exists(repository.fs(), folder)) return names;
+  for (const std::string& entry : repository.fs().list(folder)) {
+    if (entry.ends_with(kReplacement)) finish_replacement(repository, join_path(folder, entry.substr(0, entry.size() - kReplacement.size())));
+  }
   for (const std::string& entry : repository.fs().list(folder)) {
     if (const auto name = RefName::decode(entry)) names.push_back(name->text());
   }
@@ -142,6 +163,7 @@ Stage read_stage(const Repository& repository, const RefName& name) {
   Stage stage;
   stage.name = name.text();
   stage.folder = stage_path(repository, name);
+  finish_replacement(repository, stage.folder);
   if (!exists(fs, stage.folder)) {
     throw Error(ErrorCode::not_found, "nothing is staged under the name " + name.text() + "; `dstore train ... --name " + name.text() + "` makes it");
   }
@@ -204,7 +226,19 @@ CommitReport commit_stage(Repository& repository, const Stage& stage, const std:
   commit.message = message;
   commit.training = stage.training;
   commit.metrics = stage.metrics;
-  report.commit = publish_commit(repository, session, std::move(commit), RefName::parse(stage.name), committer);
+  const RefName branch = RefName::parse(stage.name);
+  // Killed after its commit, before the stage was removed: this is that very result again.
+  const auto head = repository.refs().head(branch);
+  if (head && head->kind == RefKind::branch && !head->is_deletion()) {
+    const Commit present = repository.read_commit(head->new_commit);
+    if (present.checkpoint == commit.checkpoint && present.training == commit.training) {
+      report.commit = head->new_commit;
+      report.unchanged = true;
+      remove_tree(repository.fs(), stage.folder);
+      return report;
+    }
+  }
+  report.commit = publish_commit(repository, session, std::move(commit), branch, committer);
   report.stored_bytes = session.bytes_stored();
   remove_tree(repository.fs(), stage.folder);
   return report;

@@ -64,7 +64,8 @@ class Repository {
   std::vector<Bytes> signature_blobs(const ObjectId& target) const;
   /// Reads and judges. Does not throw for a bad signature: the caller decides what an untrusted commit may do.
   CheckedCommit check_commit(const ObjectId& id) const;
-  /// check_commit(), and Error{untrusted} unless the commit is well signed, or unsigned and made here.
+  /// check_commit(), and Error{untrusted} unless the commit is well signed or unsigned: fetch
+  /// takes unsigned ones only where the user said so.
   CheckedCommit require_commit(const ObjectId& id) const;
   /// The content of a side file or header, whole or chunk by chunk.
   Bytes read_file_object(const ObjectId& id) const;

@@ -1,0 +1,334 @@
+"""What dstore writes, spec/decode.py reads to the same bytes; what is damaged, it refuses. In-process where that is faster."""
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+DECODE = HERE.parents[1] / "spec" / "decode.py"
+sys.path[:0] = [str(HERE.parent / "cli"), str(DECODE.parent)]
+
+import safetensors_file as st  # noqa: E402
+import sandbox  # noqa: E402
+from reader.basics import Problem  # noqa: E402
+from reader.check import check_content, check_links, check_packs  # noqa: E402
+from reader.repository import Repository  # noqa: E402
+from reader.segment import parse_segment  # noqa: E402
+
+# The dtypes whose elements are not what st.BITS knows.
+st.BITS.update({"C64": 64, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "F6_E2M3": 6, "F6_E3M2": 6, "F4": 4})
+
+
+def flip_bytes(rng, tensor, count):
+    """The tensor with `count` bytes changed: for dtypes whose elements are no whole bytes, too."""
+    data = bytearray(tensor.data)
+    for at in rng.sample(range(len(data)), count):
+        data[at] ^= rng.randrange(1, 256)
+    return st.Tensor(tensor.dtype, tensor.shape, data)
+
+
+def nudged(rng, tensor, every=1):
+    """Every n-th element a few steps up or down, as an optimiser would."""
+    code = {16: "H", 32: "I", 64: "Q"}[st.BITS[tensor.dtype]]
+    values = list(struct.unpack(f"<{len(tensor.data) * 8 // st.BITS[tensor.dtype]}{code}", tensor.data))
+    for at in range(0, len(values), every):
+        step = max(1, min(12, int(rng.expovariate(0.3))))
+        values[at] += step if values[at] & 0xff < 128 else -step
+    return st.Tensor(tensor.dtype, tensor.shape, struct.pack(f"<{len(values)}{code}", *values))
+
+
+def weights(rng, dtype, shape):
+    """Numbers like those of a model: normally distributed."""
+    count = st.elements(shape)
+    single = struct.pack(f"<{count}f", *(rng.gauss(0, 0.05) for _ in range(count)))
+    if dtype == "BF16":
+        single = b"".join(single[at + 2:at + 4] for at in range(0, len(single), 4))
+    if dtype == "F16":
+        single = struct.pack(f"<{count}e", *(value for (value,) in struct.iter_unpack("<f", single)))
+    return st.Tensor(dtype, shape, single)
+
+
+class Case(sandbox.Case):
+    def setUp(self):
+        super().setUp()
+        self.run_plain("init", self.repo)
+
+    def decode(self, *words, repository=None):
+        return subprocess.run([sys.executable, DECODE, repository or self.repo, *words], capture_output=True, text=True, timeout=600)
+
+    def decode_well(self, *words, repository=None):
+        done = self.decode(*words, repository=repository)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        return done.stdout
+
+    def model(self, folder, tensors, metadata=None, **files):
+        """A folder with one safetensors file, or (a list) with shards; and config.json."""
+        folder = self.root / folder
+        if isinstance(tensors, list):
+            st.write_sharded(folder, tensors)
+        else:
+            st.write(folder / "model.safetensors", tensors, metadata)
+        (folder / "config.json").write_text('{"model_type": "bert", "of": "%s"}\n' % folder.name)
+        for name, content in files.items():
+            (folder / name).write_text(content)
+        return folder
+
+    def import_base(self, folder, name="base"):
+        self.ok("import", folder, "--name", name, "-m", "a base")
+        self.assert_same(name, folder)
+
+    def commit_task(self, folder, name="task", base="base", *options):
+        self.ok("commit", folder, "--base", base, "--name", name, "-m", "a task", *options)
+        self.assert_same(name, folder)
+        self.assert_same(f"{base}+{name}")
+
+    def assert_same(self, revision, original=None):
+        """dstore and decode.py make the same files of a revision: those of `original`, if it is given."""
+        ours, theirs = self.root / "out-decode", self.root / "out-dstore"
+        for folder in (ours, theirs):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.ok("checkout", revision, "-o", theirs)
+        self.decode_well(revision, "-o", ours)
+        self.assert_model(ours, theirs)
+        if original:
+            self.assert_model(ours, original)
+
+
+class RevisionTest(Case):
+    def test_every_dtype_sparse_and_dense(self):
+        base = {dtype: st.random_tensor(self.rng, dtype, [64, 24]) for dtype in st.BITS}
+        base.update({f"scalar.{dtype}": st.random_tensor(self.rng, dtype, []) for dtype in st.BITS if st.BITS[dtype] % 8 == 0})
+        base.update({f"empty.{dtype}": st.random_tensor(self.rng, dtype, [3, 0]) for dtype in st.BITS})
+        self.import_base(self.model("base", base, {"format": "pt"}))
+        self.commit_task(self.model("sparse", {name: flip_bytes(self.rng, tensor, 5) if len(tensor.data) > 8 else tensor
+                                               for name, tensor in base.items()}), "sparse")
+        self.commit_task(self.model("dense", {name: st.random_tensor(self.rng, tensor.dtype, tensor.shape)
+                                              for name, tensor in base.items()}), "dense")
+        self.decode_well()
+
+    def test_small_steps_use_the_context_model(self):
+        base = {dtype: weights(self.rng, dtype, [300, 1000]) for dtype in ("F32", "BF16", "F16")}
+        base["F64"] = st.random_tensor(self.rng, "F64", [200, 30])
+        base["I32"] = st.random_tensor(self.rng, "I32", [200, 30])
+        self.import_base(self.model("base", base))
+        for every in (1, 3, 500):
+            task = {name: nudged(self.rng, tensor, every) for name, tensor in base.items()}
+            self.commit_task(self.model(f"every{every}", task), f"every{every}")
+        blocks = self.blocks()
+        self.assertLessEqual({2, 3}, {block.coder for block in blocks})
+        self.assertLessEqual({1, 2}, {block.coverage for block in blocks})
+
+    def pieces(self):
+        store = Repository(self.repo).store
+        return [piece for id in store.ids("segment") for piece in parse_segment(store.read("segment", id))]
+
+    def blocks(self):
+        return [block for piece in self.pieces() for block in piece.blocks if block]
+
+    def test_nan_and_minus_zero(self):
+        special = [0x00000000, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0xffffffff, 0x3f800000, 0x00000001, 0x807fffff]
+        pairs = [(a, b) for a in special for b in special]
+        self.import_base(self.model("base", {"w": st.Tensor("F32", [100], struct.pack("<100I", *(a for a, _ in pairs)))}))
+        self.commit_task(self.model("task", {"w": st.Tensor("F32", [100], struct.pack("<100I", *(b for _, b in pairs)))}))
+
+    def test_groups_of_changes(self):
+        tensor = st.random_tensor(self.rng, "U8", [1 << 18])
+        data = bytearray(tensor.data)
+        for group in self.rng.sample(range(2048), 300):
+            data[group * 128:(group + 1) * 128] = self.rng.randbytes(128)
+        self.import_base(self.model("base", {"w": tensor}))
+        self.commit_task(self.model("task", {"w": st.Tensor("U8", tensor.shape, data)}))
+        self.assertIn(3, {block.coverage for block in self.blocks()})
+
+    def test_several_pieces_and_chunks(self):
+        size = (33 << 20) + 1000
+        tensor = st.Tensor("I8", [size], bytes(size))
+        data = bytearray(tensor.data)
+        for at in (0, 5, (4 << 20) - 1, 4 << 20, (32 << 20) - 1, 32 << 20, size - 1):
+            data[at] ^= 0x55
+        self.import_base(self.model("base", {"w": tensor}))
+        self.commit_task(self.model("task", {"w": st.Tensor("I8", [size], data)}))
+        self.assertEqual(len(self.pieces()), 3)
+
+    def test_a_prefix_a_head_and_dropped_and_changed_tensors(self):
+        base = {f"layer.{i}.weight": weights(self.rng, "F32", [20, 30]) for i in range(4)}
+        base.update({"buffer": st.random_tensor(self.rng, "I64", [5]), "pooler": weights(self.rng, "F32", [30])})
+        self.import_base(self.model("base", base, {"format": "pt", "Zoë": "tab\there", "a": "b"}, vocab="x\n", only_base="y\n"))
+        task = {f"bert.{name}": tensor for name, tensor in base.items() if name != "buffer"}
+        task["bert.layer.1.weight"] = st.changed(self.rng, task["bert.layer.1.weight"], 40)
+        task["bert.pooler"] = weights(self.rng, "BF16", [30])
+        task.update({"classifier.weight": weights(self.rng, "F32", [2, 30]), "classifier.bias": weights(self.rng, "BF16", [2]),
+                     "a\"b\\c/ä\U0001f600": weights(self.rng, "F16", [2])})
+        self.commit_task(self.model("task", task, {"format": "pt"}, vocab="z\n"))
+
+    def test_only_renamed(self):
+        base = {name: weights(self.rng, "F32", [7, 3]) for name in ("z", "a", "m")}
+        folder = self.model("base", base)
+        header = {"z": None, "__metadata__": {"z": "1", "a": "2"}, "a": None, "m": None}
+        offsets = st.header_of(base)
+        text = ", ".join(f'"{name}" : {{"shape": [7,3], "data_offsets" :{offsets[name]["data_offsets"]}, "dtype":"F32"}}' if row is None else
+                         f'"{name}": {{"z":"1", "a" :"\\u00e9\\/"}}' for name, row in header.items())
+        (folder / "model.safetensors").write_bytes(st.join("{ " + text + " }  ", b"".join(tensor.data for tensor in base.values())))
+        self.import_base(folder)
+        self.commit_task(self.model("task", {f"model.{name}": tensor for name, tensor in base.items()}))
+
+    def test_only_removed_and_dtype_changed(self):
+        base = {name: weights(self.rng, "F32", [8, 4]) for name in "abcd"}
+        self.import_base(self.model("base", base, {"format": "pt"}))
+        self.commit_task(self.model("removed", {name: base[name] for name in "abd"}), "removed")
+        self.commit_task(self.model("replaced", {**base, "c": weights(self.rng, "F16", [8, 4])}), "replaced")
+
+    def test_shards(self):
+        tensors = {f"layer.{i}": weights(self.rng, "F32", [16, 16]) for i in range(6)}
+        parts = [{name: tensors[name] for name in list(tensors)[at:at + 2]} for at in (0, 2, 4)]
+        self.import_base(self.model("base", parts))
+        changed = {**tensors, "layer.3": st.changed(self.rng, tensors["layer.3"], 5), "head": weights(self.rng, "F32", [4])}
+        del changed["layer.0"], changed["layer.1"]  # a shard without tensors is left
+        self.commit_task(self.model("one", changed), "one")
+        self.commit_task(self.model("two", [{"layer.5": tensors["layer.0"]}, {**changed, "layer.5": tensors["layer.1"]}][1:]), "two")
+
+    def test_tied_and_equal_tensors(self):
+        same = weights(self.rng, "F32", [64, 8])
+        self.import_base(self.model("base", {"a": same, "b": same, "c": weights(self.rng, "F32", [64, 8])}))
+        other = st.changed(self.rng, same, 9)
+        self.commit_task(self.model("task", {"a": other, "b": other, "c": same}))
+
+    def test_history_words_and_signatures(self):
+        folder = self.tiny_base()
+        self.import_base(folder)
+        first = self.tiny_task(folder, "first")
+        second = self.tiny_task(folder, "second", count=7)
+        self.commit_task(first)
+        self.ok("commit", second, "--base", "base", "--name", "task", "-m", "again", "--no-sign")
+        for revision, original in (("task", second), ("task~1", first), ("task~", first), ("task@{1}", first), ("task^^", folder), ("base", folder)):
+            self.assert_same(revision, original)
+        self.ok("tag", "v1", "task~1")
+        self.assert_same("v1", first)
+        self.assert_same("base+task~1")
+        commit = next(line.split()[2] for line in self.decode_well().splitlines() if line.startswith("branch base:")).rstrip(",")
+        self.assert_same(commit[:12], folder)
+        self.assertIn("unsigned", self.decode_well("task"))
+        self.assertIn("SHA256:", self.decode_well("base"))
+        for wrong in ("nobody", "task+base", "task+task", "base+base", "base~1", "task@{2}", "a b", "base+0.5*task", commit[:3]):
+            done = self.decode(wrong)
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1), (wrong, done))
+
+    def test_a_base_from_elsewhere_and_a_wrong_one(self):
+        tensors = {f"layer.{i}": weights(self.rng, "F32", [16, 16]) for i in range(4)}
+        self.import_base(self.model("base", tensors))
+        self.commit_task(self.model("task", {**tensors, "layer.1": st.changed(self.rng, tensors["layer.1"], 3)}))
+        names = list(tensors)
+        self.import_base(self.model("resharded", [{name: tensors[name] for name in names[:1]}, {name: tensors[name] for name in names[1:]}]), "resharded")
+        self.assert_same("resharded+task")
+        self.import_base(self.model("wrong", {**tensors, "layer.0": st.changed(self.rng, tensors["layer.0"], 1)}), "wrong")
+        done = self.decode("wrong+task")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the task is for the weights", done.stderr)
+
+    def test_remotes_and_clones(self):
+        self.make_store()
+        remote, clone = self.root / "remote", self.root / "clone"
+        remote.mkdir()
+        self.ok("remote", "add", "origin", remote)
+        self.ok("push", "origin", "base", "task")
+        self.run_plain("clone", remote, clone)
+        for repository in (self.repo, remote, clone):
+            self.assertIn("2 of them well signed", self.decode_well(repository=repository))
+            out = self.root / f"out-{repository.name}"
+            self.decode_well("task", "-o", out, repository=repository)
+            self.assert_model(out, self.task)
+        self.assert_same("origin/task", self.task)
+
+
+class DamageTest(Case):
+    def setUp(self):
+        super().setUp()
+        self.make_store()
+        self.packs = sorted((self.repo / ".dstore" / "packs").iterdir())
+
+    def problems(self):
+        """All that a check of the repository finds. Anything but a Problem that is raised fails the test."""
+        try:
+            repository = Repository(self.repo)
+        except Problem as error:
+            return [str(error)]
+        problems = repository.problems + check_packs(repository.store) + check_links(repository)
+        return problems + [problem for each in repository.signature_problems.values() for problem in each]
+
+    def rewrite(self, path, content):
+        path.unlink()
+        path.write_bytes(content)
+
+    def test_whole(self):
+        self.assertEqual(self.problems(), [])
+        self.decode_well()
+
+    def test_flipped_bits_of_packs(self):
+        for path in self.packs:
+            content = path.read_bytes()
+            for at in self.rng.sample(range(len(content)), 60):
+                self.rewrite(path, content[:at] + bytes([content[at] ^ 1 << self.rng.randrange(8)]) + content[at + 1:])
+                self.assertNotEqual(self.problems(), [], f"byte {at} of {path.name}")
+            self.rewrite(path, content)
+        self.assertEqual(self.problems(), [])
+
+    def test_packs_cut_short_longer_renamed_and_missing(self):
+        path = self.packs[0]
+        content = path.read_bytes()
+        for other in (b"", content[:100], content[:-1], content + b"\0", content[:16] + content[17:]):
+            self.rewrite(path, other)
+            self.assertNotEqual(self.problems(), [])
+        self.rewrite(path, content)
+        other = path.with_name("0" * 64 + ".pack")
+        path.rename(other)
+        self.assertNotEqual(self.problems(), [])
+        other.unlink()
+        self.assertNotEqual(self.problems(), [])
+
+    def test_symbolic_links_are_not_followed(self):
+        path = self.packs[0]
+        path.rename(self.root / "moved")
+        path.symlink_to(self.root / "moved")
+        self.assertNotEqual(self.problems(), [])
+
+    def test_flipped_bits_of_refs_and_config(self):
+        files = [path for path in (self.repo / ".dstore" / "refs").rglob("*") if path.is_file()]
+        for path in files:
+            content = path.read_bytes()
+            for at in self.rng.sample(range(len(content)), 80):
+                self.rewrite(path, content[:at] + bytes([content[at] ^ 1 << self.rng.randrange(8)]) + content[at + 1:])
+                self.assertNotEqual(self.problems(), [], f"byte {at} of {path}")
+            self.rewrite(path, content)
+        path = self.repo / ".dstore" / "config"
+        content = path.read_bytes()
+        for at in range(len(content)):
+            self.rewrite(path, content[:at] + bytes([content[at] ^ 1]) + content[at + 1:])
+            self.assertNotEqual(self.problems(), [], f"byte {at} of config")
+
+    def test_a_damaged_chunk_is_refused_at_checkout(self):
+        for path in self.packs:
+            content = bytearray(path.read_bytes())
+            content[120] ^= 1
+            self.rewrite(path, bytes(content))
+        done = self.decode("task", "-o", self.root / "out")
+        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1), done)
+
+    def test_damaged_content_never_crashes(self):
+        """As if somebody had made the ids and checksums fit: every parser alone."""
+        store = Repository(self.repo).store
+        for id in store.places:
+            kind = store.kind(id)
+            content = store.read(kind, id)
+            for at in self.rng.sample(range(len(content)), min(60, len(content))):
+                damaged = content[:at] + bytes([content[at] ^ 1 << self.rng.randrange(8)]) + content[at + 1:]
+                for other in (damaged, content[:at]):
+                    try:
+                        check_content(kind, other, checksums=False)
+                    except Problem:
+                        pass
+
+
+if __name__ == "__main__":
+    unittest.main()
