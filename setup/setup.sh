@@ -19,11 +19,11 @@ for part in say debian python build ctest; do
   source "$root/setup/$part.sh"
 done
 
-# setup_all: everything up to the built programs, which are then on PATH.
+# setup_all: everything up to the built programs (not the tests), which are then on PATH.
 setup_all() {
   setup_debian
   setup_python
-  build release
+  build release dstore dstore-train
   export PATH="$root/build/release/bin:$PATH"
 }
 
