@@ -24,6 +24,14 @@ RefName choose_stage(const Repository& repository, const std::string& name) {
   throw Error(ErrorCode::invalid_argument, "several results are staged (" + list + "); say which one: dstore commit NAME -m MSG");
 }
 
+/// A checkout that its branch has left behind would silently take back what others committed since.
+void require_fresh(const Repository& repository, const CheckoutRecord& record, const RefName& branch) {
+  const auto head = repository.refs().head(branch);
+  if (branch.text() != record.branch || !head || head->is_deletion() || head->new_commit == record.commit) return;
+  throw Error(ErrorCode::conflict, "branch " + branch.text() + " has moved from " + record.commit.short_hex() + " to " + head->new_commit.short_hex() +
+                                       " since this checkout; check out again, or give --force to commit this state on top");
+}
+
 /// --base and --name, or what the checkout in the folder says.
 std::pair<ObjectId, RefName> place_of(const Session& session, const Repository& repository, const Arguments& arguments, const std::string& folder) {
   const auto record = read_checkout_record(session.fs(), folder);
@@ -34,6 +42,7 @@ std::pair<ObjectId, RefName> place_of(const Session& session, const Repository& 
   std::string name = arguments.get("name");
   if (name.empty() && is_task) name = record->branch;
   if (name.empty()) throw Error(ErrorCode::invalid_argument, "give the task a name: --name TASK");
+  if (is_task && !arguments.has("base") && !arguments.has("force")) require_fresh(repository, *record, RefName::parse(name));
   const ObjectId base = arguments.has("base") ? resolve_commit(repository, arguments.get("base"))
                         : is_task             ? *repository.read_commit(record->commit).base
                                               : record->commit;
@@ -57,7 +66,10 @@ CommitReport commit_a_folder(const Arguments& arguments, Session& session, Repos
     options.name_map = parse_name_map(read_text_file(session.fs(), map), map);
   }
   const Committer committer = session.committer(arguments);
-  return commit_folder(repository, folder, options, name, committer, session.progress("comparing"));
+  const CommitReport report = commit_folder(repository, folder, options, name, committer, session.progress("comparing"));
+  const bool is_checkout = read_checkout_record(session.fs(), path).has_value();
+  if (is_checkout && options.dtype == DTypeChoice::keep) record_committed_folder(repository, folder, report.commit, name);
+  return report;
 }
 
 int run(const Arguments& arguments, Session& session) {
@@ -73,7 +85,11 @@ int run(const Arguments& arguments, Session& session) {
     report = commit_a_folder(arguments, session, repository, folder, branch);
   } else {
     if (wants_folder && !staged) throw Error(ErrorCode::not_found, printable(folder) + ": no such folder");
-    const Stage stage = read_stage(repository, choose_stage(repository, what));
+    for (const char* option : {"base", "map", "dtype", "allow-unaligned", "force"}) {
+      if (arguments.has(option)) throw Error(ErrorCode::invalid_argument, std::string("--") + option + " goes with a folder, not with a staged training");
+    }
+    Stage stage = read_stage(repository, choose_stage(repository, what));
+    if (arguments.has("name")) stage.name = RefName::parse(arguments.get("name")).text();
     branch = stage.name;
     const Committer committer = session.committer(arguments);
     report = commit_stage(repository, stage, arguments.get("message"), committer, session.progress("comparing"));
@@ -93,6 +109,7 @@ Command commit_command() {
            {"--name", "TASK", "Branch for it (default: the branch that was checked out there)"},
            {"--map", "FILE", "Lines TASK_NAME BASE_NAME for tensors that changed their name"},
            {"--dtype", "base|keep", "Tensors saved in a wider dtype than the base's: cast them to it, or keep them (default)"},
+           {"--force", nullptr, "Also if the branch has moved on since the folder was checked out"},
            {"--allow-unaligned", nullptr, "Also if nothing in the folder matches the base"},
            {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},
            {"--no-sign", nullptr, "Make an unsigned commit"}},

@@ -25,6 +25,15 @@ int list(const Session& session, const Repository& repository) {
   return 0;
 }
 
+/// What was seen of the remote's history: another remote of this name starts afresh.
+void forget_mirror(const Repository& repository, const std::string& name) {
+  const std::string mirror = repository.path("remotes/" + name);
+  if (!exists(repository.fs(), mirror)) return;
+  const std::string aside = repository.path("tmp/remote-" + random_name());
+  repository.fs().rename(mirror, aside);
+  remove_tree(repository.fs(), aside);
+}
+
 int run(const Arguments& arguments, Session& session) {
   Repository repository = session.open();
   const std::string action = arguments.get("action");
@@ -40,10 +49,16 @@ int run(const Arguments& arguments, Session& session) {
     if (!config.remotes.emplace(name, absolute_url(session, url)).second) {
       throw Error(ErrorCode::conflict, "there is a remote " + name + " already: " + printable(config.remotes[name]));
     }
+  } else if (action == "set-url") {
+    const std::string url = arguments.get("url");
+    if (url.empty()) throw Error(ErrorCode::invalid_argument, "dstore remote set-url NAME URL: the URL is missing");
+    if (config.remotes.count(name) == 0) throw Error(ErrorCode::not_found, "no remote is called " + name);
+    config.remotes[name] = absolute_url(session, url);
   } else if (action == "remove") {
     if (config.remotes.erase(name) == 0) throw Error(ErrorCode::not_found, "no remote is called " + name);
+    forget_mirror(repository, name);
   } else {
-    throw Error(ErrorCode::invalid_argument, "dstore remote " + printable(action) + ": expected add, remove or list");
+    throw Error(ErrorCode::invalid_argument, "dstore remote " + printable(action) + ": expected add, set-url, remove or list");
   }
   repository.save_config(std::move(config));
   return 0;
@@ -53,7 +68,7 @@ int run(const Arguments& arguments, Session& session) {
 
 Command remote_command() {
   return {"remote", "Share", "List, add or remove the places to share with", "dstore remote add origin /mnt/models/store",
-          {{"action", "list (default), add or remove", PositionalSpec::optional},
+          {{"action", "list (default), add, set-url (keeps what was seen of it) or remove", PositionalSpec::optional},
            {"name", "Its name", PositionalSpec::optional},
            {"url", "A folder: a path, or file:///path", PositionalSpec::optional}},
           {}, run};

@@ -1,11 +1,15 @@
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+
+#include <nlohmann/json.hpp>
 
 #include "command.h"
 #include "commit_output.h"
@@ -50,17 +54,30 @@ void set_thread_environment() {
   ::setenv("GOMP_SPINCOUNT", "0", 0);
 }
 
-/// Exit status of the program, 128 + signal if one ended it.
-int run_program(const std::vector<std::string>& words) {
+volatile pid_t running_child = 0;
+
+/// A supervisor's `kill` reaches only this process; Ctrl-C on a terminal reaches both.
+void forward_termination(int signal) {
+  if (running_child > 0) ::kill(running_child, signal);
+}
+
+/// Runs it in `directory` (-C DIR counts for its data files too). Exit status, 128 + signal if one ended it.
+int run_program(const std::vector<std::string>& words, const std::string& directory) {
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   const pid_t child = ::fork();
   if (child < 0) throw Error(ErrorCode::io, std::string("cannot start ") + kTrainer + ": " + std::strerror(errno));
   if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::chdir(directory.c_str()) != 0) ::_exit(127);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
+  running_child = child;
+  struct sigaction forward {};
+  forward.sa_handler = forward_termination;
+  sigaction(SIGTERM, &forward, nullptr);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -84,18 +101,25 @@ bool asks_for_information(const std::vector<std::string>& rest) {
 }
 
 std::vector<std::string> trainer_words(const Session& session, const std::string& command, const std::vector<std::string>& rest) {
-  std::vector<std::string> words{trainer_path(session.fs()), command, "--repository", session.directory};
+  std::vector<std::string> words{trainer_path(session.fs()), command, "--repository", "."};
   if (session.json) words.push_back("--json");
   if (session.quiet) words.push_back("--quiet");
   words.insert(words.end(), rest.begin(), rest.end());
   return words;
 }
 
+/// The commit that the trainer really read: the branch may have moved between our look at it and the trainer's.
+ObjectId trained_from(Filesystem& fs, const std::string& out, const ObjectId& resolved) {
+  const auto json = nlohmann::json::parse(read_text_file(fs, join_path(out, "stage.json")), nullptr, false);
+  if (!json.is_object() || !json.contains("model_commit") || !json["model_commit"].is_string()) return resolved;
+  return ObjectId::parse(json["model_commit"].get<std::string>(), "stage.json");
+}
+
 int run_train(const Arguments& arguments, Session& session) {
   set_thread_environment();
   if (explain_without_trainer(session, train_command(), arguments.rest)) return 0;
   if (asks_for_information(arguments.rest)) {
-    const int status = run_program(trainer_words(session, "train", arguments.rest));
+    const int status = run_program(trainer_words(session, "train", arguments.rest), session.directory);
     const bool help = std::find_if(arguments.rest.begin(), arguments.rest.end(), is_help) != arguments.rest.end();
     if (help) session.say(kOwnOptions);
     return status;
@@ -115,17 +139,15 @@ int run_train(const Arguments& arguments, Session& session) {
   session.fs().make_directory(out);
   std::vector<std::string> words = trainer_words(session, "train", arguments.rest);
   words.insert(words.begin() + 2, {"--out", out});
-  int status = 0;
-  try {
-    status = run_program(words);
-    if (status == 0) publish_stage(repository, out, name, base);
-  } catch (...) {
-    remove_tree(session.fs(), out);
-    throw;
-  }
+  const int status = run_program(words, session.directory);
   if (status != 0) {
     remove_tree(session.fs(), out);
     return status;
+  }
+  try {
+    publish_stage(repository, out, name, trained_from(session.fs(), out, base));
+  } catch (const Error& error) {
+    throw Error(error.code(), std::string(error.what()) + "; the finished training is kept in " + out);
   }
   if (!commit_now) {
     session.say("staged as " + name.text() + "; commit it with: dstore commit " + name.text() + " -m MSG");
@@ -139,7 +161,7 @@ int run_train(const Arguments& arguments, Session& session) {
 int run_eval(const Arguments& arguments, Session& session) {
   if (explain_without_trainer(session, eval_command(), arguments.rest)) return 0;
   set_thread_environment();
-  return run_program(trainer_words(session, "eval", arguments.rest));
+  return run_program(trainer_words(session, "eval", arguments.rest), session.directory);
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ int exit_code(ErrorCode code) {
 }
 
 std::string exit_code_table() {
-  std::string out = "Exit status:\n    0  done\n    1  done, and the answer is no (differences, damage found, nothing to commit)\n";
+  std::string out = "Exit status:\n    0  done\n    1  done, and the answer is no (differences, nothing to commit)\n";
   for (const Row& row : kRows) out += "    " + std::to_string(row.status) + "  " + row.meaning + "\n";
   return out + "  130  interrupted\n";
 }

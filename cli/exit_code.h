@@ -8,7 +8,7 @@ namespace dstore::cli {
 
 // Exit statuses; the same in dstore-train. Documented in `dstore --help` and README.
 inline constexpr int kSuccess = 0;
-inline constexpr int kFindings = 1;  ///< the command ran and its answer is "no": differences, damage found, nothing to commit
+inline constexpr int kFindings = 1;  ///< the command ran and its answer is "no": differences, nothing to commit
 inline constexpr int kInterrupted = 130;
 
 int exit_code(ErrorCode code);

@@ -24,7 +24,7 @@ case $size in
     ;;
 esac
 task_options=(--seed 1 --batch 32)
-read -ra verb_options <<<"$([[ $size == default ]] && echo "--steps 80" || echo "$pruning")"
+read -ra verb_options <<<"$([[ $size == default ]] && echo "--steps 120" || echo "$pruning")"
 noun_methods=("noun-full|full|$short" "noun-last-layer|last-layer|$short" "noun-topic|diff-pruning|--density 0.5% $pruning")
 if [[ $size == full ]]; then
   noun_methods+=("noun-bitfit|bitfit|$short" "noun-head|head|$short"
@@ -133,7 +133,15 @@ results_table() {
   say ""
   say "The numbers of this run (one seed$([[ $size == full ]] || echo ', too few steps to judge a method by')):"
   say ""
-  "$venv_python" "$root/examples/results_table.py" | tee results.md
+  "$venv_python" "$root/examples/results_table.py" >table.md
+  cat table.md
+  {
+    printf '# ./demo%s, %s\n\n' "$([[ $size == default ]] || printf ' --%s' "$size")" "$(date -u +%F)"
+    printf '%s, %s cores, %s; %s. Accuracy on the test set, chosen on dev; one seed.\n\n' \
+      "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" "$(nproc)" "$(dstore --version | head -1)" "${task_options[*]}"
+    cat table.md
+  } >results.md
+  rm table.md
 }
 
 # open_work: an empty demo-work/ with the model at hand under a short name.

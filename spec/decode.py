@@ -27,7 +27,8 @@ def check_everything(repository):
     store = repository.store
     records = [row for pack in store.packs for row in pack.rows]
     kinds = {kind: len(store.ids(kind)) for kind in sorted({store.kind(id) for id in store.places})}
-    print(f"{len(store.packs)} packs, {len(records)} records, {sum(row.raw for row in records)} bytes in {sum(row.stored for row in records)}")
+    raw, stored = sum(row.raw for row in records), sum(row.stored for row in records)
+    print(f"{len(store.packs)} packs, {len(records)} records, {raw} bytes in {stored}")
     print("objects: " + (", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"))
     print(f"commits: {len(store.ids('commit'))}, {sum(id in repository.signers for id in store.ids('commit'))} of them well signed")
     for name, entries in sorted(repository.refs.items()):
@@ -90,7 +91,7 @@ def main():
             rebuild(repository, arguments.revision, arguments.folder)
         else:
             problems = check_everything(repository)
-    except Problem as error:
+    except (Problem, OSError) as error:
         problems = [str(error)]
     for problem in problems:
         print(f"decode.py: {problem}", file=sys.stderr)

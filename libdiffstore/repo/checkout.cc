@@ -35,7 +35,7 @@ CheckoutRecord new_record(const Revision& revision) {
   return record;
 }
 
-/// A folder that is not there, or empty: everything is made beside it and gets its name in one rename.
+/// A folder that is not there: everything is made beside it and gets its name in one rename.
 void checkout_new(Filesystem& fs, const FileSet& set, const std::string& folder, CheckoutRecord record, const CheckoutOptions& options,
                   CheckoutReport& report, const Progress& progress) {
   const std::string parent = parent_path(folder);
@@ -60,6 +60,63 @@ void checkout_new(Filesystem& fs, const FileSet& set, const std::string& folder,
   fs.sync_directory(parent);
 }
 
+/// Whether every file under `folder/path` is one that the swap removes.
+bool will_be_empty(Filesystem& fs, const std::string& folder, const std::string& path, const std::set<std::string>& removals) {
+  for (const std::string& name : fs.list(join_path(folder, path))) {
+    const std::string inner = path + "/" + name;
+    const bool is_folder = fs.stat(join_path(folder, inner), false)->type == FileInfo::Type::directory;
+    if (is_folder ? !will_be_empty(fs, folder, inner, removals) : removals.count(inner) == 0) return false;
+  }
+  return true;
+}
+
+/// What would stop the swap half-way is refused before it begins, also with --force: a folder where a file goes, a file
+/// or link where a folder is needed.
+void require_clear_way(Filesystem& fs, const std::string& folder, const FolderSwap& swap) {
+  const std::set<std::string> removals(swap.removals.begin(), swap.removals.end());
+  const auto refuse = [&](const std::string& path) {
+    throw Error(ErrorCode::conflict, printable(join_path(folder, path)) + ": is in the way of the checkout and not dstore's; move it away");
+  };
+  for (const auto& [temporary, path] : swap.renames) {
+    for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+      const std::string parent = path.substr(0, slash);
+      const auto info = fs.stat(join_path(folder, parent), false);
+      if (info && info->type != FileInfo::Type::directory && removals.count(parent) == 0) refuse(parent);
+      if (!info || info->type != FileInfo::Type::directory) break;
+    }
+    const auto info = fs.stat(join_path(folder, path), false);
+    if (info && info->type == FileInfo::Type::directory && !will_be_empty(fs, folder, path, removals)) refuse(path);
+  }
+}
+
+/// One checkout at a time writes into a folder: a kernel lock on `.dstore-lock` there, which is removed again.
+class FolderLock {
+ public:
+  FolderLock(Filesystem& fs, const std::string& folder) : fs_(fs), path_(join_path(folder, ".dstore-lock")) {
+    for (;;) {
+      file_ = fs_.open(path_, OpenMode::open_or_create);
+      if (!file_->try_lock(true)) throw Error(ErrorCode::conflict, printable(folder) + ": another checkout is writing here; wait for it and try again");
+      // Whoever had the lock before may have removed the file that we hold.
+      const auto now = fs_.stat(path_, false);
+      if (now && now->inode == file_->info().inode) return;
+    }
+  }
+  ~FolderLock() {
+    try {
+      fs_.remove(path_);
+    } catch (const Error&) {
+      // An empty file stays; the next checkout uses it.
+    }
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  Filesystem& fs_;
+  std::string path_;
+  std::unique_ptr<File> file_;
+};
+
 /// Into an earlier checkout: what differs is written under temporary names, then all of it takes effect in one step.
 void checkout_in_place(Filesystem& fs, const FileSet& set, const std::string& folder, const std::optional<CheckoutRecord>& before,
                        CheckoutRecord record, const CheckoutOptions& options, CheckoutReport& report, const Progress& progress) {
@@ -67,7 +124,8 @@ void checkout_in_place(Filesystem& fs, const FileSet& set, const std::string& fo
   std::set<std::string> touched;
   std::vector<std::string> changed, foreign;
   const std::set<std::string> wanted(set.paths().begin(), set.paths().end());
-  for (const FolderChange& change : folder_changes(fs, folder, old, options.verify)) {
+  const std::vector<FolderChange> found = folder_changes(fs, folder, old, options.verify);
+  for (const FolderChange& change : found) {
     touched.insert(change.path);
     if (change.kind == FolderChange::Kind::changed) changed.push_back(change.path);
     if (change.kind == FolderChange::Kind::foreign && wanted.count(change.path) > 0) foreign.push_back(change.path);
@@ -80,24 +138,31 @@ void checkout_in_place(Filesystem& fs, const FileSet& set, const std::string& fo
     throw Error(ErrorCode::conflict, printable(folder) + ": would overwrite files that dstore did not write: " + list_paths(foreign) +
                                          "; choose another folder, or give --force");
   }
-  if (!before && !options.force) {
+  if (!before && !options.force && !found.empty()) {
     throw Error(ErrorCode::conflict, printable(folder) + ": is not empty and not a checkout; choose another folder, or give --force");
   }
   remove_leftovers(fs, folder);
-  require_space(fs, folder, set.total_bytes());
 
   FolderSwap swap;
+  std::uint64_t needed = 0;
+  for (const std::string& path : set.paths()) {
+    const auto known = old.files.find(path);
+    const auto digest = set.known_digest(path);
+    if (known != old.files.end() && digest && known->second.sha256 == *digest && touched.count(path) == 0) {
+      record.files[path] = known->second;
+      ++report.kept;
+    } else {
+      swap.renames.emplace(temporary_checkout_name(), path);
+      needed += set.bytes(path);
+    }
+  }
+  for (const auto& [path, row] : old.files) {
+    if (wanted.count(path) == 0) swap.removals.push_back(path);
+  }
+  require_clear_way(fs, folder, swap);
+  require_space(fs, folder, needed);
   try {
-    for (const std::string& path : set.paths()) {
-      const auto known = old.files.find(path);
-      const auto digest = set.known_digest(path);
-      if (known != old.files.end() && digest && known->second.sha256 == *digest && touched.count(path) == 0) {
-        record.files[path] = known->second;
-        ++report.kept;
-        continue;
-      }
-      const std::string temporary = temporary_checkout_name();
-      swap.renames.emplace(temporary, path);
+    for (const auto& [temporary, path] : swap.renames) {
       record.files[path] = set.write(fs, path, join_path(folder, temporary), options.threads, progress);
       report.bytes += record.files[path].size;
       ++report.written;
@@ -108,11 +173,8 @@ void checkout_in_place(Filesystem& fs, const FileSet& set, const std::string& fo
     }
     throw;
   }
-  for (const auto& [path, row] : old.files) {
-    if (wanted.count(path) == 0) swap.removals.push_back(path);
-  }
   report.removed = swap.removals.size();
-  report.in_place = true;
+  report.in_place = before.has_value();
   swap.record = std::move(record);
   swap_folder(fs, folder, swap);
 }
@@ -135,9 +197,10 @@ CheckoutReport checkout(const Repository& repository, const Revision& revision, 
   if (info && info->type != FileInfo::Type::directory) {
     throw Error(ErrorCode::conflict, printable(target) + ": exists and is not a folder");
   }
-  if (!info || fs.list(target).empty()) {
+  if (!info) {
     checkout_new(fs, set, target, new_record(revision), options, report, progress);
   } else {
+    const FolderLock lock(fs, target);
     const auto before = read_checkout_record(fs, target);
     checkout_in_place(fs, set, target, before, new_record(revision), options, report, progress);
   }

@@ -8,12 +8,14 @@ namespace dstore {
 
 FileSet::FileSet(const Repository& repository, const ModelFiles& files) : repository_(repository), files_(files) {
   for (const ShardFile& shard : files.shards) {
-    shards_.emplace(shard.path, &shard);
+    if (!shards_.emplace(shard.path, &shard).second) throw Error(ErrorCode::corrupt, printable(shard.path) + ": two shards have this name");
     paths_.push_back(shard.path);
+    sizes_[shard.path] = shard.bytes();
     total_ += shard.bytes();
   }
   for (const auto& [path, file] : files.files) {
-    total_ += file.file ? repository.file_object_size(*file.file) : file.content.size();
+    sizes_[path] = file.file ? repository.file_object_size(*file.file) : file.content.size();
+    total_ += sizes_[path];
     paths_.push_back(path);
   }
 }

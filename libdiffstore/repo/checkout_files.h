@@ -19,6 +19,7 @@ class FileSet {
 
   const std::vector<std::string>& paths() const { return paths_; }
   std::uint64_t total_bytes() const { return total_; }
+  std::uint64_t bytes(const std::string& path) const { return sizes_.at(path); }
   /// The content's SHA-256 where it is known without producing a shard.
   std::optional<ObjectId> known_digest(const std::string& path) const;
   /// Makes the file `target` (which must not exist) with the content of `path`, synced. Verified before it returns.
@@ -31,6 +32,7 @@ class FileSet {
   const Repository& repository_;
   const ModelFiles& files_;
   std::map<std::string, const ShardFile*> shards_;
+  std::map<std::string, std::uint64_t> sizes_;
   std::vector<std::string> paths_;
   std::uint64_t total_ = 0;
   mutable std::uint64_t done_ = 0;

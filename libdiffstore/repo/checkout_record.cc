@@ -12,7 +12,8 @@ namespace {
 constexpr std::string_view kIntent = ".dstore-intent";
 constexpr std::string_view kTemporary = ".dstore-tmp-";
 
-bool is_ours(std::string_view name) { return name == kCheckoutRecord || name == kIntent || name.starts_with(kTemporary); }
+/// Record, intent, lock and temporary files.
+bool is_ours(std::string_view name) { return name.starts_with(".dstore-"); }
 
 ObjectId hash_file(Filesystem& fs, const std::string& path) {
   const auto file = fs.open(path, OpenMode::read_store);
@@ -100,7 +101,13 @@ void carry_out(Filesystem& fs, const std::string& folder, const FolderSwap& swap
     remove_empty_parents(fs, folder, path);
   }
   for (const auto& [from, to] : swap.renames) {
-    if (!exists(fs, join_path(folder, from))) continue;
+    if (!exists(fs, join_path(folder, from))) {
+      // Done before we were killed, or somebody took the file away: then this must not pass for the new checkout.
+      const std::string target = join_path(folder, to);
+      if (exists(fs, target) && hash_file(fs, target) == swap.record.files.at(to).sha256) continue;
+      throw Error(ErrorCode::conflict, printable(target) + ": somebody else changed this folder during its checkout; remove " +
+                                           printable(join_path(folder, kIntent)) + " and check out again with --force");
+    }
     make_parents(fs, folder, to);
     fs.rename(join_path(folder, from), join_path(folder, to));
     if (to.find('/') != std::string::npos) fs.sync_directory(parent_path(join_path(folder, to)));

@@ -1,6 +1,8 @@
+#include "base/atomic_file.h"
 #include "base/sha256.h"
 #include "dstore/error.h"
 #include "repo/cast_source.h"
+#include "repo/checkout_record.h"
 #include "repo/commit_task.h"
 #include "repo/compose.h"
 #include "repo/import.h"
@@ -23,6 +25,26 @@ std::string describe_unaligned(const CheckpointFolder& folder, const Commit& bas
 
 }  // namespace
 
+void record_committed_folder(const Repository& repository, const CheckpointFolder& folder, const ObjectId& commit, const RefName& branch) {
+  Filesystem& fs = repository.fs();
+  const CheckpointTable checkpoint = read_checkpoint(repository, repository.read_commit(commit));
+  CheckoutRecord record;
+  record.revision = branch.text();
+  record.commit = commit;
+  record.branch = branch.text();
+  const auto add = [&](const std::string& path, const ObjectId& digest) {
+    const auto info = fs.stat(join_path(folder.path(), path), true);
+    if (info) record.files[path] = {digest, info->size, info->mtime_ns, info->inode};
+  };
+  for (const CheckpointTable::ShardRow& shard : checkpoint.shards) add(shard.path, shard.sha256);
+  for (const CheckpointTable::FileRow& file : checkpoint.files) {
+    Sha256 hash;
+    repository.read_file_object(file.file, [&](ByteSpan bytes) { hash.update(bytes); });
+    add(file.path, hash.finish());
+  }
+  write_file_atomically(fs, join_path(folder.path(), kCheckoutRecord), as_bytes(record.serialize()));
+}
+
 CommitReport commit_folder(Repository& repository, const CheckpointFolder& folder, const FolderCommit& options,
                            const RefName& branch, const Committer& committer, const Progress& progress) {
   const CheckedCommit given = repository.require_commit(options.base);
@@ -40,6 +62,7 @@ CommitReport commit_folder(Repository& repository, const CheckpointFolder& folde
     throw Error(ErrorCode::conflict, describe_unaligned(folder, base_commit.commit, base_id));
   }
 
+  const std::vector<FileInfo> stamps = shard_stamps(repository.fs(), folder);
   PackSession session = repository.store().begin_write();
   CheckpointTable checkpoint = write_folder_files(session, repository.fs(), folder);
   const CastSource cast(folder.tensors(), *base, report.alignment.pairs);
@@ -72,10 +95,12 @@ CommitReport commit_folder(Repository& repository, const CheckpointFolder& folde
   if (given.commit.is_task()) commit.derived_from.push_back(options.base);
   commit.message = options.message;
 
+  require_same_shards(repository.fs(), folder, stamps);
   const auto head = repository.refs().head(branch);
   if (head && head->kind == RefKind::branch && !head->is_deletion() && repository.read_commit(head->new_commit).checkpoint == commit.checkpoint) {
     report.commit = head->new_commit;
     report.unchanged = true;
+    if (session.objects_added() > 0) session.commit();
     return report;
   }
   report.commit = publish_commit(repository, session, std::move(commit), branch, committer);

@@ -215,6 +215,7 @@ CommitReport commit_stage(Repository& repository, const Stage& stage, const std:
   }
   std::map<std::string, PlainFile> files = side_files(session, repository.fs(), stage, from_task ? load_commit_files(repository, trained_from.commit).files : base_files.files);
   files.erase(std::string(kIndexFile));
+  for (const ShardFile& shard : shards) files.erase(shard.path);
   for (const auto& [path, file] : files) checkpoint.files.push_back({path, *file.file});
   if (const Bytes index = make_index(shards); !index.empty()) checkpoint.files.push_back({std::string(kIndexFile), write_file(session, index)});
 

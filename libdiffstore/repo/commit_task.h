@@ -40,6 +40,9 @@ struct FolderCommit {
 CommitReport commit_folder(Repository& repository, const CheckpointFolder& folder, const FolderCommit& options,
                            const RefName& branch, const Committer& committer, const Progress& progress);
 
+/// After a commit of a checked-out folder: its record says that this is what is checked out now.
+void record_committed_folder(const Repository& repository, const CheckpointFolder& folder, const ObjectId& commit, const RefName& branch);
+
 /// A finished training that waits in `staged/NAME` (spec/repository.md, "Stages").
 struct Stage {
   std::string name;

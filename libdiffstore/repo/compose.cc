@@ -143,6 +143,11 @@ std::vector<ShardFile> compose_shards(const std::vector<ShardFile>& base, const 
     out.front().path = "model-00001-of-00002.safetensors";
     path = "model-00002-of-00002.safetensors";
   }
+  // A base may itself be a composed model: its names are taken.
+  const auto taken = [&](const std::string& name) {
+    return std::any_of(out.begin(), out.end(), [&](const ShardFile& shard) { return shard.path == name; });
+  };
+  for (int n = 2; taken(path); ++n) path = "model-added-" + std::to_string(n) + ".safetensors";
   out.push_back({path, reparse(plan.header, bytes, path), std::nullopt});
   std::sort(out.begin(), out.end(), [](const ShardFile& a, const ShardFile& b) { return a.path < b.path; });
   return out;
@@ -152,7 +157,7 @@ Bytes make_index(const std::vector<ShardFile>& shards) {
   if (shards.size() == 1 && shards.front().path == "model.safetensors") return {};
   nlohmann::json index;
   std::uint64_t total = 0;
-  nlohmann::json& map = index["weight_map"];
+  nlohmann::json& map = index["weight_map"] = nlohmann::json::object();
   for (const ShardFile& shard : shards) {
     total += shard.header.data_bytes();
     for (const SafetensorsEntry& entry : shard.header.entries) map[entry.info.name] = shard.path;

@@ -29,9 +29,25 @@ CheckpointTable write_folder_files(PackSession& session, Filesystem& fs, const C
   return table;
 }
 
+std::vector<FileInfo> shard_stamps(Filesystem& fs, const CheckpointFolder& folder) {
+  std::vector<FileInfo> stamps;
+  for (const Shard& shard : folder.shards()) stamps.push_back(fs.stat(join_path(folder.path(), shard.path), true).value_or(FileInfo{}));
+  return stamps;
+}
+
+void require_same_shards(Filesystem& fs, const CheckpointFolder& folder, const std::vector<FileInfo>& before) {
+  const std::vector<FileInfo> after = shard_stamps(fs, folder);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (after[i] == before[i] && after[i].size == folder.shards()[i].bytes.size()) continue;
+    throw Error(ErrorCode::conflict, printable(join_path(folder.path(), folder.shards()[i].path)) +
+                                         ": changed while it was read; nothing was committed, try again when nobody writes to it");
+  }
+}
+
 ImportReport import_folder(Repository& repository, const CheckpointFolder& folder, const RefName& branch,
                            const std::string& message, const Committer& committer, const Progress& progress) {
   const TensorSource& source = folder.tensors();
+  const std::vector<FileInfo> stamps = shard_stamps(repository.fs(), folder);
   PackSession session = repository.store().begin_write();
   CheckpointTable checkpoint = write_folder_files(session, repository.fs(), folder);
 
@@ -56,7 +72,9 @@ ImportReport import_folder(Repository& repository, const CheckpointFolder& folde
     const ChunkJob& job = jobs[i - shards];
     TensorObject& object = objects[job.tensor];
     const std::uint64_t size = chunk_size(object.bytes, job.chunk);
-    object.chunks[job.chunk] = session.add(ObjectKind::chunk, source.view(job.tensor).subspan(job.chunk * kChunkBytes, size));
+    // A copy: what is hashed must be what is stored, also if somebody writes to the mapped file.
+    const auto mapped = source.view(job.tensor).subspan(job.chunk * kChunkBytes, size);
+    object.chunks[job.chunk] = session.add(ObjectKind::chunk, Bytes(mapped.begin(), mapped.end()));
     const std::scoped_lock lock(mutex);
     done += size;
     if (progress) progress(done, total);
@@ -78,10 +96,14 @@ ImportReport import_folder(Repository& repository, const CheckpointFolder& folde
   for (const Shard& shard : folder.shards()) report.folder_bytes += shard.bytes.size();
   for (const SideFile& file : folder.side_file_list()) report.folder_bytes += file.size;
 
+  require_same_shards(repository.fs(), folder, stamps);
   const auto head = repository.refs().head(branch);
   if (head && head->kind == RefKind::branch && !head->is_deletion() && repository.read_commit(head->new_commit).checkpoint == commit.checkpoint) {
     report.commit = head->new_commit;
     report.unchanged = true;
+    // Objects that were damaged here are whole again in this session.
+    if (session.objects_added() > 0) session.commit();
+    report.stored_bytes = session.bytes_stored();
     return report;
   }
   report.commit = publish_commit(repository, session, std::move(commit), branch, committer);

@@ -25,6 +25,10 @@ ImportReport import_folder(Repository& repository, const CheckpointFolder& folde
                            const std::string& message, const Committer& committer, const Progress& progress);
 
 /// Stores headers and side files of a folder. The weights id and the shards' digests are the caller's to set.
+/// What the shards' files look like; compared before a commit, so that a folder somebody still writes to is refused.
+std::vector<FileInfo> shard_stamps(Filesystem& fs, const CheckpointFolder& folder);
+/// Error{conflict} unless the files are as they were.
+void require_same_shards(Filesystem& fs, const CheckpointFolder& folder, const std::vector<FileInfo>& before);
 CheckpointTable write_folder_files(PackSession& session, Filesystem& fs, const CheckpointFolder& folder);
 
 }  // namespace dstore

@@ -118,15 +118,37 @@ void StoredWeights::read_chunk(std::size_t index, std::uint64_t chunk, MutableBy
   if (is_modified(index)) apply_pieces(index, chunk * kChunkBytes, out);
 }
 
-void StoredWeights::for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const {
+const std::vector<StoredWeights::PiecePlace>& StoredWeights::places(std::size_t index) const {
+  const std::scoped_lock lock(places_mutex_);
+  const auto known = places_.find(index);
+  if (known != places_.end()) return known->second;
   const Tensor& tensor = tensors_[index];
+  const TensorInfo& info = infos_[index];
+  const std::uint64_t units = unit_count(info.dtype, info.bytes);
+  std::vector<PiecePlace> found;
   std::uint32_t segment = tensor.segment;
   std::uint32_t piece = tensor.piece;
   for (std::uint32_t left = tensor.pieces; left > 0; ++segment, piece = 0) {
     const auto loaded = segments_->get(segment);
-    const auto held = static_cast<std::uint32_t>(loaded->reader->pieces().size());
-    if (piece >= held) throw Error(ErrorCode::corrupt, printable(infos_[index].name) + ": its delta names a piece that the segment does not have");
-    for (; piece < held && left > 0; ++piece, --left) visit(*loaded->reader, piece);
+    const auto& held = loaded->reader->pieces();
+    if (piece >= held.size()) throw Error(ErrorCode::corrupt, printable(info.name) + ": its delta names a piece that the segment does not have");
+    for (; piece < held.size() && left > 0; ++piece, --left) {
+      const PieceInfo& at = held[piece];
+      const std::uint64_t after = found.empty() ? 0 : found.back().first + found.back().count;
+      const std::uint64_t full = piece_units(info.dtype);
+      if (at.dtype != info.dtype || at.first < after || at.first % full != 0 || at.first >= units || at.count != std::min(full, units - at.first)) {
+        throw Error(ErrorCode::corrupt, printable(info.name) + ": its delta belongs to another tensor");
+      }
+      found.push_back({segment, piece, at.first, at.count});
+    }
+  }
+  return places_.emplace(index, std::move(found)).first->second;
+}
+
+void StoredWeights::for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const {
+  for (const PiecePlace& place : places(index)) {
+    const auto loaded = segments_->get(place.segment);
+    visit(*loaded->reader, place.piece);
   }
 }
 
@@ -134,14 +156,13 @@ void StoredWeights::apply_pieces(std::size_t index, std::uint64_t offset, Mutabl
   const TensorInfo& info = infos_[index];
   const std::uint64_t unit = unit_type(info.dtype).bytes;
   const std::uint64_t first = offset / unit;
-  const std::uint64_t count = out.size() / unit;
-  for_each_piece(index, [&](const SegmentReader& reader, std::size_t piece) {
-    const PieceInfo& held = reader.pieces()[piece];
-    if (held.dtype != info.dtype || held.first + held.count > info.bytes / unit) {
-      throw Error(ErrorCode::corrupt, printable(info.name) + ": its delta belongs to another tensor");
-    }
-    if (held.first < first + count && first < held.first + held.count) reader.apply(piece, first, out, info.name);
-  });
+  const std::uint64_t end = first + out.size() / unit;
+  const std::vector<PiecePlace>& all = places(index);
+  auto place = std::upper_bound(all.begin(), all.end(), first, [](std::uint64_t at, const PiecePlace& p) { return at < p.first + p.count; });
+  for (; place != all.end() && place->first < end; ++place) {
+    const auto loaded = segments_->get(place->segment);
+    loaded->reader->apply(place->piece, first, out, info.name);
+  }
 }
 
 void StoredWeights::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {

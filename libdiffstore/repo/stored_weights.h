@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -58,6 +59,13 @@ class StoredWeights : public TensorSource {
   WeightsTable table() const;
 
  private:
+  /// Where one piece of a modified tensor is and which units it covers.
+  struct PiecePlace {
+    std::uint32_t segment = 0;
+    std::size_t piece = 0;
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+  };
   struct Tensor {
     ObjectId id;
     std::vector<ObjectId> chunks;  ///< of the tensor, or of the base's tensor that is modified
@@ -70,11 +78,15 @@ class StoredWeights : public TensorSource {
   void load_tensor(const std::string& name, const ObjectId& id);
   void finish(const ObjectId& expected);
   void apply_pieces(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
+  /// In order of `first`; found when a tensor is first read (its segments are read once for that).
+  const std::vector<PiecePlace>& places(std::size_t index) const;
 
   const ObjectStore& store_;
   std::vector<TensorInfo> infos_;
   std::vector<Tensor> tensors_;
   std::unique_ptr<SegmentCache> segments_;
+  mutable std::mutex places_mutex_;
+  mutable std::map<std::size_t, std::vector<PiecePlace>> places_;
   ObjectId weights_id_;
 };
 

@@ -194,7 +194,8 @@ Repository open_remote(Filesystem& fs, const std::string& url, bool create) {
   // A repository's working folder stands for its store.
   if (Repository::is_repository(fs, join_path(path, kStoreFolder))) path = join_path(path, kStoreFolder);
   if (Repository::is_repository(fs, path)) return Repository::open(fs, path, IndexMode::memory);
-  if (!create) throw Error(ErrorCode::remote, "remote " + printable(url) + ": no repository there");
+  if (!create) throw Error(ErrorCode::remote, "remote " + printable(url) + ": no repository there (is it mounted?)");
+  if (!exists(fs, parent_path(path))) throw Error(ErrorCode::remote, "remote " + printable(url) + ": there is no folder " + printable(parent_path(path)));
   const auto info = fs.stat(path, true);
   if (info && (info->type != FileInfo::Type::directory || !may_become_repository(fs, path))) {
     throw Error(ErrorCode::remote, "remote " + printable(url) + ": exists and is not a dstore repository; give an empty or new folder");
@@ -210,11 +211,14 @@ TransferReport copy_missing(const Repository& from, Repository& to, const std::v
 
 TransferReport push(Repository& local, const std::string& remote_name, const std::vector<RefName>& refs,
                     const Committer& committer, const TransferOptions& options, const Progress& progress) {
-  Repository remote = open_remote(local.fs(), remote_url(local, remote_name), true);
+  std::vector<RefEntry> heads = chosen_heads(local.refs(), refs, "this repository");
+  // A remote that was there before is not made anew: it is an unmounted disk or a typo.
+  const bool may_create = local.remote_refs(remote_name).list().empty();
+  Repository remote = open_remote(local.fs(), remote_url(local, remote_name), may_create);
   RefLog remote_refs = remote.refs();
   std::vector<std::pair<RefEntry, ObjectId>> moves;  // our head, the remote's commit
   std::size_t up_to_date = 0;
-  for (RefEntry& head : chosen_heads(local.refs(), refs, "this repository")) {
+  for (RefEntry& head : heads) {
     const std::vector<RefEntry> unseen = unseen_entries(local, remote_name, remote_refs, head.ref);
     const auto theirs = remote_refs.head(head.ref);
     const ObjectId present = theirs ? theirs->new_commit : ObjectId();
@@ -288,6 +292,7 @@ TransferReport fast_forward(Repository& local, const std::string& remote_name, c
   for (const RefEntry& theirs : chosen_heads(local.remote_refs(remote_name), refs, "remote " + remote_name)) {
     const auto ours = local.refs().head(theirs.ref);
     const ObjectId present = ours ? ours->new_commit : ObjectId();
+    if (ours && ours->is_deletion() && refs.empty()) continue;  // deleted here on purpose; name it to have it back
     const auto read = [&](const ObjectId& id) { return local.read_commit(id); };
     const bool fixed = ours && ours->kind == RefKind::tag;  // a tag never moves
     if (present == theirs.new_commit || (!present.is_none() && !fixed && is_ancestor(read, theirs.new_commit, present))) {

@@ -127,7 +127,8 @@ ObjectId write_tensor(PackSession& session, const TensorSource& source, std::siz
   TensorObject tensor{info.dtype, info.shape, info.bytes, {}};
   Bytes scratch;
   for (std::uint64_t i = 0; i < chunk_count(info.bytes); ++i) {
-    tensor.chunks.push_back(session.add(ObjectKind::chunk, range_of(source, index, i * kChunkBytes, chunk_size(info.bytes, i), scratch)));
+    const ByteSpan range = range_of(source, index, i * kChunkBytes, chunk_size(info.bytes, i), scratch);
+    tensor.chunks.push_back(session.add(ObjectKind::chunk, Bytes(range.begin(), range.end())));
   }
   return session.add(ObjectKind::tensor, tensor.serialize());
 }

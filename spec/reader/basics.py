@@ -122,7 +122,7 @@ def canonical_json(value, depth=0):
 
 
 def read_json(content):
-    """Any JSON object of others (safetensors headers): strict UTF-8, no key twice."""
+    """Any JSON: strict UTF-8, no key twice."""
     def members(pairs):
         value = dict(pairs)
         require(len(value) == len(pairs), "JSON with a key twice")
@@ -130,8 +130,12 @@ def read_json(content):
 
     def constant(text):
         raise Corrupt(f"JSON with {text}")
+
+    def integer(text):
+        require(text != "-0", "JSON with -0")
+        return int(text)
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=members, parse_constant=constant)
+        return json.loads(content.decode("utf-8"), object_pairs_hook=members, parse_constant=constant, parse_int=integer)
     except (ValueError, RecursionError) as error:
         raise Corrupt(f"not JSON: {error}") from None
 

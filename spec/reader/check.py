@@ -1,8 +1,8 @@
 """Checks a whole repository: every pack, object, ref and signature, and that whatever an object names is there."""
 from reader.basics import KINDS, Problem, Unsupported, require
-from reader.files import check_headers, ShardFile
+from reader.files import ShardFile, check_headers
 from reader.model import Model
-from reader.objects import ADD, PARSERS, chunk_sizes, read_file
+from reader.objects import ADD, CHUNK, PARSERS, chunk_sizes, read_file
 from reader.safetensors import parse_header
 from reader.segment import parse_segment, read_positions
 
@@ -22,7 +22,7 @@ def check_packs(store):
 
 def check_content(kind, content, checksums):
     if kind == "chunk":
-        require(1 <= len(content) <= 4 << 20, "size of a chunk")
+        require(1 <= len(content) <= CHUNK, "size of a chunk")
     elif kind == "segment":
         for piece in parse_segment(content, checksums):
             for block in piece.blocks:

@@ -64,7 +64,8 @@ def check_headers(shards, model):
     names = set()
     for path, shard in shards.items():
         for name, dtype, shape, _, _ in shard.header.entries:
-            require(name in model.sources and (dtype, shape) == model.dtype_and_shape(name), f"{path}: {name!a} is another tensor in the weights")
+            require(name in model.sources and (dtype, shape) == model.dtype_and_shape(name),
+                    f"{path}: {name!a} is another tensor in the weights")
             require(name not in names, f"{path}: {name!a} is in two files")
             names.add(name)
     require(names == set(model.sources), "a tensor of the weights is in no file")
@@ -89,8 +90,10 @@ def compose(base, task):
         if list(headers) == ["model.safetensors"]:
             headers = {"model-00001-of-00002.safetensors": headers["model.safetensors"], "model-00002-of-00002.safetensors": added}
         else:
-            require("model-added.safetensors" not in headers, "the base has a file model-added.safetensors")
-            headers["model-added.safetensors"] = added
+            path, number = "model-added.safetensors", 2
+            while path in headers:
+                path, number = f"model-added-{number}.safetensors", number + 1
+            headers[path] = added
 
     # 3. Side files.
     files = {path: content for path, content in {**base.files, **task.files}.items() if path != INDEX and path not in headers}

@@ -1,7 +1,8 @@
 """repository.md, Layout: what a repository is; what one commit is made of."""
 import pathlib
 
-from reader.basics import NotFound, Problem, check_keys, check_version, id_from_text, is_text, list_folder, read_canonical, read_small_file, require
+from reader.basics import (NotFound, Problem, check_keys, check_version, id_from_text, is_text, list_folder, read_canonical, read_small_file,
+                           require)
 from reader.objects import read_object
 from reader.pack import Store
 from reader.refs import is_name, read_refs

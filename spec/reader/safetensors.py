@@ -1,5 +1,6 @@
 """Headers of safetensors files: reading them, and writing them as repository.md ("Files of a revision") says."""
 import json
+import re
 from typing import NamedTuple
 
 from reader.basics import canonical_text, is_count, is_text, read_json, require
@@ -30,11 +31,17 @@ class Header(NamedTuple):
         return len(self.raw) + (self.entries[-1].end if self.entries else 0)
 
 
+def is_number(value):
+    return is_count(value) and value < 2**63
+
+
 def parse_header(raw):
+    """objects.md, checkpoint: the rules of a header."""
     require(8 <= len(raw) <= MAX_HEADER, "size of a safetensors header")
     require(int.from_bytes(raw[:8], "little") == len(raw) - 8, "the length of a safetensors header is not its own")
+    one_object = re.fullmatch(rb"\{[^\x00-\x08\x0b\x0c\x0e-\x1f]*\} *", raw[8:])
+    require(one_object, "a safetensors header that is not one object and spaces")
     value = read_json(raw[8:])
-    require(isinstance(value, dict), "a safetensors header that is no object")
     metadata = value.get("__metadata__", {})
     require(isinstance(metadata, dict) and all(is_text(text) for text in metadata.values()), "metadata of a safetensors header")
     entries = [parse_entry(name, row) for name, row in value.items() if name != "__metadata__"]
@@ -51,8 +58,8 @@ def parse_entry(name, row):
     require(isinstance(row, dict) and set(row) == {"dtype", "shape", "data_offsets"}, f"tensor {name!a}: keys")
     dtype, shape, offsets = row["dtype"], row["shape"], row["data_offsets"]
     require(is_text(dtype) and dtype in DTYPE_CODES, f"tensor {name!a}: dtype")
-    require(isinstance(shape, list) and all(is_count(size) for size in shape), f"tensor {name!a}: shape")
-    require(isinstance(offsets, list) and len(offsets) == 2 and all(is_count(offset) for offset in offsets), f"tensor {name!a}: offsets")
+    require(isinstance(shape, list) and len(shape) <= 64 and all(map(is_number, shape)), f"tensor {name!a}: shape")
+    require(isinstance(offsets, list) and len(offsets) == 2 and all(map(is_number, offsets)), f"tensor {name!a}: offsets")
     require(offsets[1] - offsets[0] == tensor_size(DTYPE_CODES[dtype], shape), f"tensor {name!a}: offsets that are not its size")
     return Entry(name, DTYPE_CODES[dtype], tuple(shape), *offsets)
 

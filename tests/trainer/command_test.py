@@ -90,11 +90,11 @@ class CommandTest(unittest.TestCase):
                 count += int((bits(tensor) != bits(before[name])).sum())
         return set(after), count
 
-    def materialise(self, out):
+    def materialise(self, out, base=None):
         """What a checkout gives: the base under the task's names, its tensors replaced, its files added."""
         folder = tempfile.mkdtemp(dir=self.root)
         stage = self.stage(out)
-        tensors = load_file(os.path.join(self.base, "model.safetensors"))
+        tensors = load_file(os.path.join(base or self.base, "model.safetensors"))
         new = load_file(os.path.join(out, "tensors.safetensors"))
         names = set(tensors)
         tensors.update(new)
@@ -174,6 +174,91 @@ class CommandTest(unittest.TestCase):
         self.assertLessEqual(int(training["changed"]), int(training["nonzero"]))
         self.assertLessEqual(int(training["nonzero"]), int(training["selected"]))
 
+    def evaluate(self, folder, data, status=0):
+        done = subprocess.run([TRAIN, "eval", "--repository", self.root, folder, "--data", data, "--threads", "2", "--json"],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.last = done
+        return json.loads(done.stdout)["metrics"] if status == 0 else None
+
+    def test_the_numbers_of_a_half_precision_base_are_those_of_the_stored_model(self):
+        values = {split: os.path.join(self.root, split + "-values.tsv") for split in ("train", "dev", "test")}
+        for method in ("full", "diff-pruning"):
+            with self.subTest(method):
+                out = self.train("--method", method, "--task", "regression", "--steps", "60", "--lr", "1e-3", "--eval-every", "20",
+                                 "--dev", values["dev"], "--test", values["test"], base=self.narrow, data=values["train"])
+                folder = self.materialise(out, self.narrow)
+                for split in ("dev", "test"):
+                    reported = {m["metric"]: m["value"] for m in self.stage(out)["metrics"] if m["split"] == split}
+                    self.assertIn("mse", reported)
+                    self.assertEqual(self.evaluate(folder, values[split]), reported)
+
+    def test_the_recorded_rate_is_the_one_used(self):
+        def run(*arguments):
+            out = self.train("--method", "diff-pruning", "--density", "2%", "--steps", "6", *arguments)
+            training = self.stage(out)["training"]
+            self.assertNotIn("set.lr", training)
+            return float(training["lr"]), read(out, "tensors.safetensors", mode="rb")
+
+        direct = run("--lr", "1e-3")
+        self.assertEqual(direct[0], 1e-3)
+        self.assertEqual(run("--set", "lr=1e-3"), direct)
+        self.assertEqual(run("--set", "lr=5e-3", "--lr", "1e-3"), direct)
+        self.assertEqual(run("--set", "preset=short", "--set", "lr=1e-3"), direct)
+        self.assertNotEqual(run()[1], direct[1])
+        self.assertEqual(run("--set", "preset=paper")[0], 1e-5)
+        paper = run("--set", "preset=paper", "--lr", "1e-3")
+        self.assertEqual(paper[0], 1e-3)
+        self.assertEqual(paper, run("--set", "lr=1e-3", "--set", "preset=paper"))
+
+    def test_the_record_says_how_it_was_done(self):
+        out = self.train("--method", "diff-pruning", "--density", "0.7%", "--structure", "none", "--steps", "10", "--max-length", "5")
+        self.assertIn("cut to 5 tokens", self.last.stderr)
+        training = self.stage(out)["training"]
+        self.assertEqual({k: training[k] for k in ("density", "set.structure", "pooling", "format", "text_column", "label_column", "eval_every",
+                                                   "max_length", "weight_decay")},
+                         {"density": "0.007", "set.structure": "none", "pooling": "first-token", "format": "tsv", "text_column": "text",
+                          "label_column": "label", "eval_every": "5", "max_length": "5", "weight_decay": "0"})
+        self.assertNotIn("pair_column", training)
+        self.assertRegex(training["truncated"], "^train=[1-9][0-9]*$")
+        self.assertEqual(training["filled"], "0")
+        self.assertGreaterEqual(int(training["gate_nonzero"]), int(training["selected"]))
+        self.assertTrue(0 < float(training["gate_mean_open"]) <= 1)
+        out = self.train("--method", "diff-pruning", "--density", "5%", "--set", "alpha_init=-15", "--steps", "6", "-q")
+        self.assertIn("warning: only", self.last.stderr)
+        training = self.stage(out)["training"]
+        self.assertGreater(int(training["filled"]), 0)
+        self.assertLessEqual(int(training["filled_by_w"]) + int(training["filled_by_gradient"]), int(training["filled"]))
+
+    def test_eval_reads_the_problem_type(self):
+        values = [os.path.join(self.root, split + "-values.tsv") for split in ("train", "test")]
+        out = self.train("--method", "head", "--task", "regression", "--steps", "2", data=values[0])
+        folder = self.materialise(out)
+        path = os.path.join(folder, "config.json")
+        config = json.loads(read(path))
+        config["problem_type"] = None
+        write(path, json.dumps(config))
+        self.assertIn("mse", self.evaluate(folder, values[1]))
+        config["problem_type"] = "multi_label_classification"
+        write(path, json.dumps(config))
+        self.evaluate(folder, values[1], status=7)
+        self.assertIn("multi_label_classification", self.last.stderr)
+        self.assertEqual(len(self.last.stderr.splitlines()), 1)
+
+    def test_an_interrupt_stops_an_evaluation_too(self):
+        many = os.path.join(self.root, "many.tsv")
+        lines = read(self.tables["test"]).splitlines()
+        write(many, "\n".join(lines[:1] + lines[1:] * 1000) + "\n")
+        out = tempfile.mkdtemp(dir=self.root)
+        process = subprocess.Popen([TRAIN, "train", "--out", out, self.base, "--data", self.tables["train"], "--method", "head",
+                                    "--steps", "1", "--test", many, "--threads", "1"], stderr=subprocess.PIPE, text=True)
+        self.assertIn("1/1", process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        message = process.communicate(timeout=120)[1]
+        self.assertEqual(process.returncode, 130, message)
+        self.assertIn("nothing is staged", message)
+        self.assertEqual(os.listdir(out), [])
+
     def test_regression(self):
         out = self.train("--method", "full", "--task", "regression", "--steps", "200", "--lr", "1e-3",
                          "--test", os.path.join(self.root, "test-values.tsv"), data=os.path.join(self.root, "train-values.tsv"))
@@ -222,6 +307,10 @@ class CommandTest(unittest.TestCase):
         refused("--stepz", "--method", "full", "--stepz", "1")
         refused("cuda", "--method", "full", "--device", "cuda", status=7)
         refused("not finite", "--method", "full", "--lr", "1e30", "--clip", "0", "--warmup", "0", "--steps", "30", "-q")
+        refused("not finite", "--method", "full", "--lr", "1e30", "--clip", "0", "--warmup", "0", "--steps", "1", "-q")
+        refused("--weight-decay", "--method", "diff-pruning", "--weight-decay", "0.1")
+        refused("weights to select", "--method", "diff-pruning", "--pooling", "mean", "--density", "100%")
+        refused("matrix", "--method", "diff-pruning", "--structure", "rows", "-q")
         bad = os.path.join(self.root, "bad.tsv")
         write(bad, "text\tlabel\nred cat\tis-red\nblue\tis-mauve\n")
         refused("bad.tsv:3", "--method", "full", "--dev", bad)

@@ -1,15 +1,65 @@
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "catch.h"
 #include "tests/trainer/tiny_model.h"
+#include "tests/trainer/message_of.h"
 #include "trainer/loop/loop.h"
+#include "trainer/methods/gate_phase.h"
 #include "trainer/optim/threads.h"
+
+namespace dstore {
+
+struct GatePhaseProbe {
+  static auto& tensors(GatePhase& phase) { return phase.tensors_; }
+};
+
+}  // namespace dstore
 
 using namespace dstore;
 using namespace dstore::test;
 
 namespace {
+
+/// The tiny model with what a method trains, ready for a backward pass.
+Network tiny_network(const std::string& name) {
+  const ModelConfig config = tiny_config();
+  const MemoryTensors base = tiny_bert(config);
+  Network network(base, match_parameters(base, config, 3, "tiny"), {TaskKind::classification, 1, Device::cpu});
+  const MethodRow& method = find_method(name);
+  select_trainable(network, method, Settings(method.hyperparameters, method.presets, {}));
+  return network;
+}
+
+Batch tiny_batch(const TaskData& data, std::uint32_t step) {
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t i = 0; i < 8; ++i) rows.push_back((8 * step + i) % static_cast<std::uint32_t>(data.train.examples.size()));
+  return make_batch(data.train, rows, data.pad_id);
+}
+
+std::vector<std::size_t> trainable(const Network& network, bool heads) {
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < network.parameters().size(); ++i) {
+    const Parameter& p = network.parameters()[i];
+    if (p.trainable && (p.is_head || !heads)) indices.push_back(i);
+  }
+  return indices;
+}
+
+std::vector<std::vector<float>> all_values(Network& network) {
+  std::vector<std::vector<float>> all;
+  for (std::size_t i = 0; i < network.parameters().size(); ++i) all.emplace_back(network.values(i).begin(), network.values(i).end());
+  return all;
+}
+
+/// One entry as the projection ranks it.
+struct Ranked {
+  int kind;  ///< 0: a difference, 1: |w| behind a closed gate, 2: a gradient, 3: the rest
+  float score;
+  std::size_t tensor;
+  std::uint32_t at;
+};
 
 struct Outcome {
   std::vector<std::vector<float>> values;
@@ -139,7 +189,142 @@ TEST_CASE("where gates close too early the selection is filled, with a warning")
 }
 
 
+TEST_CASE("the projection takes what a full sort takes") {
+  const TaskData data = tiny_task();
+  for (const bool groups : {false, true}) {
+    Network network = tiny_network("diff-pruning");
+    network.loss_and_gradients(tiny_batch(data, 0), 0);
+    MethodOptions options;
+    GateSettings settings;
+    settings.groups = groups;
+    GatePhase phase(network, options, settings);
+    constexpr float kW[] = {-0.5f, -0.25f, 0, 0, 0.25f, 0.5f, 1}, kAlpha[] = {-15, 0.5f, 3, 10};  // few values: many ties
+    PhiloxSequence draw(Philox(11, RandomStream::sampling));
+    std::vector<Ranked> ranked;
+    auto& tensors = GatePhaseProbe::tensors(phase);
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+      auto& tensor = tensors[t];
+      if (t % 5 == 0) tensor.group_alpha[0] = -15;
+      const float group = groups ? static_cast<float>(expected_gate(static_cast<double>(tensor.group_alpha[0]))) : 1;
+      for (auto& active : tensor.active) active = draw.below(2) == 0;
+      const Gradient gradient = network.gradient(tensor.index);
+      for (std::uint32_t i = 0; i < tensor.count; ++i) {
+        float difference = 0;
+        if (tensor.row_width == 0 || tensor.active[i / tensor.row_width]) {
+          tensor.w.data()[i] = kW[draw.below(7)];
+          tensor.alpha.data()[i] = kAlpha[draw.below(4)];
+          gate_expected({.count = 1, .first = i, .w = tensor.w.data() + i, .alpha = tensor.alpha.data() + i}, group, &difference);
+        }
+        const float w = tensor.w.data()[i], g = gradient.at(i);
+        const int kind = difference != 0 ? 0 : w != 0 ? 1 : g != 0 ? 2 : 3;
+        const float scores[] = {std::abs(difference), std::abs(w), std::abs(g), 0};
+        ranked.push_back({kind, scores[kind], t, i});
+      }
+    }
+    std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.kind != b.kind ? a.kind < b.kind : a.score > b.score; });
+    std::vector<std::uint64_t> ends;  // of each kind
+    for (int kind = 0; kind < 4; ++kind) {
+      ends.push_back(static_cast<std::uint64_t>(std::count_if(ranked.begin(), ranked.end(), [&](const Ranked& r) { return r.kind <= kind; })));
+      REQUIRE(ends.back() > (kind == 0 ? 10 : ends[static_cast<std::size_t>(kind) - 1] + 10));
+    }
+    for (const std::uint64_t k : {std::uint64_t{0}, std::uint64_t{1}, ends[0] / 3, ends[0], ends[0] + 7, ends[1] - 1, ends[1] + 9, ends[2], ends[2] + 5, ends[3]}) {
+      INFO("groups " << groups << ", k " << k);
+      const GatePhase::Projection projection = phase.project(k);
+      std::vector<std::vector<std::uint32_t>> expected(tensors.size());
+      for (std::size_t i = 0; i < k; ++i) expected[ranked[i].tensor].push_back(ranked[i].at);
+      for (auto& indices : expected) std::sort(indices.begin(), indices.end());
+      CHECK(projection.indices == expected);
+      CHECK(projection.selected() == k);
+      CHECK(projection.filled == k - std::min(k, ends[0]));
+      CHECK(projection.filled_by_w == std::min(k, ends[1]) - std::min(k, ends[0]));
+      CHECK(projection.filled_by_gradient == std::min(k, ends[2]) - std::min(k, ends[1]));
+    }
+  }
+}
+
+TEST_CASE("equal gradients give equal bits with any number of threads") {
+  const TaskData data = tiny_task();
+  MethodOptions options;
+  options.lr = options.head_lr = 1e-2;
+  const auto gates = [&](unsigned threads) {
+    Network network = tiny_network("diff-pruning");
+    GatePhase phase(network, options, {});
+    DenseOptimizer head(network, trainable(network, true), options);
+    for (long step = 0; step < 6; ++step) {
+      set_training_threads(1);
+      network.loss_and_gradients(tiny_batch(data, static_cast<std::uint32_t>(step)), static_cast<std::uint32_t>(step));
+      set_training_threads(threads);
+      phase.step({step, step, 6}, head, 1);
+    }
+    return all_values(network);
+  };
+  const auto dense = [&](unsigned threads) {
+    Network network = tiny_network("full");
+    DenseOptimizer optimizer(network, trainable(network, false), options);
+    for (long step = 0; step < 6; ++step) {
+      set_training_threads(1);
+      network.loss_and_gradients(tiny_batch(data, static_cast<std::uint32_t>(step)), static_cast<std::uint32_t>(step));
+      set_training_threads(threads);
+      optimizer.update(step, 1, clip_scale(optimizer.gradient_norm_squared(), options.clip));
+    }
+    return all_values(network);
+  };
+  CHECK(gates(1) == gates(3));
+  CHECK(dense(1) == dense(3));
+}
+
+TEST_CASE("last-layer has gradients from its layer up, and none below") {
+  const TaskData data = tiny_task();
+  Network network = tiny_network("last-layer");
+  network.loss_and_gradients(tiny_batch(data, 0), 0);
+  for (std::size_t i = 0; i < network.parameters().size(); ++i) {
+    const Parameter& p = network.parameters()[i];
+    INFO(p.name);
+    const bool above = p.is_head || p.layer == 1 || role_info(p.role).part == RolePart::pooler;
+    CHECK(p.trainable == above);
+    bool any = false;
+    for (std::size_t j = 0; j < p.count; ++j) any = any || network.gradient(i).at(j) != 0;
+    CHECK(any == above);
+  }
+}
+
+TEST_CASE("where no evaluation gives a number the last step is kept") {
+  const ModelConfig config = tiny_config();
+  const MemoryTensors base = tiny_bert(config);
+  TaskData data = tiny_task();
+  data.task = data.train.task = TaskKind::regression;
+  data.labels = {};
+  data.dev = data.train;  // every value is zero: no correlation exists
+  Network network(base, match_parameters(base, config, 1, "tiny"), {TaskKind::regression, 1, Device::cpu});
+  const MethodRow& method = find_method("full");
+  const Settings settings(method.hyperparameters, method.presets, {});
+  select_trainable(network, method, settings);
+  MethodOptions options;
+  options.lr = options.head_lr = 1e-3;
+  const auto training = method.start(network, options, settings);
+  Progress progress(6, true);
+  const LoopResult loop = run_loop(network, *training, method.phases(settings), data, {1, 8, 6, 2}, progress);
+  REQUIRE(!loop.dev.empty());
+  CHECK(std::isnan(loop.dev.front().value));
+  CHECK(loop.best_step == 6);
+}
+
+TEST_CASE("a density beyond what has a gate is refused") {
+  ModelConfig config = tiny_config();
+  config.pooling = Pooling::mean;
+  const MemoryTensors base = tiny_bert(config);
+  Network network(base, match_parameters(base, config, 3, "tiny"), {TaskKind::classification, 1, Device::cpu});
+  const MethodRow& method = find_method("diff-pruning");
+  const Settings settings(method.hyperparameters, method.presets, {});
+  select_trainable(network, method, settings);
+  MethodOptions options;
+  options.density = 1;
+  CHECK(message_of([&] { (void)method.start(network, options, settings); }).find("weights to select") != std::string::npos);
+}
+
 TEST_CASE("densities written in decimal give exact counts") {
+  CHECK(density_count(0.007, 1000000000) == 7000000);
+  CHECK(density_count(0.07, 90000000000) == 6300000000);
   CHECK(density_count(0.005, 22713216) == 113566);
   CHECK(density_count(0.29, 100) == 29);
   CHECK(density_count(1, 7) == 7);

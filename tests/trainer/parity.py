@@ -52,7 +52,7 @@ def batch(config, rows, width, regression, full=False):
     return data
 
 
-def compare_model(name, model, folder, data, dtype, limits):
+def compare_model(name, model, folder, data, dtype, limits, dropout=0.0):
     model = model.to(dtype).eval()
     model.zero_grad()
     inputs = {k: data[k] for k in ("input_ids", "attention_mask", "token_type_ids")}
@@ -65,7 +65,7 @@ def compare_model(name, model, folder, data, dtype, limits):
         save_file(data, os.path.join(source, "model.safetensors"))
         result = os.path.join(work, "out.safetensors")
         task = "regression" if "values" in data else "classification"
-        drive("model", folder, source, result, "f64" if dtype == torch.float64 else "f32", task, "first-token")
+        drive("model", folder, source, result, "f64" if dtype == torch.float64 else "f32", task, "first-token", dropout)
         ours = load_file(result)
     scale = out.logits.abs().max().item()
     check(f"{name} logits", (ours["logits"] - out.logits).abs().max().item() / scale, limits[0])
@@ -106,6 +106,8 @@ def tiny_models():
                 label = f"{name}{', no padding' if full else ''}"
                 compare_model(label + ", fp32", model, folder, data, torch.float32, (1e-5, 1e-5))
                 compare_model(label + ", fp64", model, folder, data, torch.float64, (1e-10, 1e-10))
+                # A probability that never drops, yet takes the way of training through the attention.
+                compare_model(label + ", fp32, attention of training", model, folder, data, torch.float32, (1e-5, 1e-5), 1e-9)
                 model.to(torch.float32)
 
 

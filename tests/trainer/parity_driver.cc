@@ -1,5 +1,5 @@
 // The C++ side of parity.py: runs one piece of the trainer on tensors from a safetensors file and writes what came out.
-//   parity_driver model FOLDER IN OUT f32|f64 TASK POOLING   logits, loss and the gradient of every parameter
+//   parity_driver model FOLDER IN OUT f32|f64 TASK POOLING ATTENTION_DROPOUT   logits, loss and the gradient of every parameter
 //   parity_driver adamw IN OUT LR BETA1 BETA2 EPS DECAY CLIP  values after each step
 //   parity_driver schedule NAME WARMUP TOTAL                  one factor a line
 #include <ATen/TensorOperators.h>
@@ -75,6 +75,8 @@ int run_model(char** argv) {
   const bool wide = std::string(argv[3]) == "f64", regression = std::string(argv[4]) == "regression";
   ModelConfig config = ModelConfig::parse(*folder.side_file("config.json"), argv[0]);
   config.pooling = parse_pooling(argv[5]);
+  config.attention_dropout = std::stod(argv[6]);
+  config.hidden_dropout = config.classifier_dropout = 0;
   const Tensors in = read_all(input.tensors());
   const auto head = folder.tensors().find("classifier.weight");
   const ParameterTable table = match_parameters(folder.tensors(), config, static_cast<std::int64_t>(folder.tensors().tensors().at(*head).shape[0]), argv[0]);
@@ -83,7 +85,7 @@ int run_model(char** argv) {
   for (const Parameter& p : table.parameters) {
     live[{p.role, p.layer}] = read_tensor(folder.tensors(), *p.source).to(wide ? at::kDouble : at::kFloat).requires_grad_();
   }
-  EncoderPass pass{config, lookup, &live, {}, in.at("token_type_ids"), in.at("attention_mask"), Dropout(), {}};
+  EncoderPass pass{config, lookup, &live, {}, in.at("token_type_ids"), in.at("attention_mask"), Dropout(1, 0), {}};
   pass.words = at::embedding(live.at({Role::emb_tok, -1}), in.at("input_ids"));
   table.family->forward(pass);
   const at::Tensor loss = regression ? at::mse_loss(pass.logits.squeeze(-1), in.at("values").to(pass.logits.scalar_type()))
@@ -125,7 +127,7 @@ int run_schedule(char** argv) {
 int main(int argc, char** argv) {
   try {
     const std::string command = argc > 1 ? argv[1] : "";
-    if (command == "model" && argc == 8) return run_model(argv + 2);
+    if (command == "model" && argc == 9) return run_model(argv + 2);
     if (command == "adamw" && argc == 10) return run_adamw(argv + 2);
     if (command == "schedule" && argc == 5) return run_schedule(argv + 2);
     std::cerr << "parity_driver: see the comment in its source\n";

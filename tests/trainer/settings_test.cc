@@ -30,5 +30,8 @@ TEST_CASE("densities are shares or percentages") {
   CHECK(parse_density("0.5%") == 0.005);
   CHECK(parse_density("0.005") == 0.005);
   CHECK(parse_density("100%") == 1);
-  for (const char* bad : {"", "%", "0", "-1%", "101%", "half", "0.5 %", "nan"}) CHECK_THROWS_AS(parse_density(bad), Error);
+  CHECK(parse_density("0.7%") == 0.007);
+  CHECK(parse_density("0.07%") == 0.0007);
+  CHECK(parse_density("5e-1%") == 0.005);
+  for (const char* bad : {"", "%", "0", "-1%", "101%", "half", "0.5 %", "nan", "nan%", "1e%", "e5%", "1e99999999999%"}) CHECK_THROWS_AS(parse_density(bad), Error);
 }

@@ -1,5 +1,7 @@
 #include "trainer/loop/evaluate.h"
 
+#include <algorithm>
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -8,7 +10,9 @@
 #include "base/bytes.h"
 #include "base/parallel.h"
 #include "dstore/error.h"
+#include "trainer/loop/interrupt.h"
 #include "trainer/loop/task_data.h"
+#include "trainer/model/float_cast.h"
 #include "trainer/optim/threads.h"
 
 namespace dstore {
@@ -22,6 +26,17 @@ std::int64_t head_outputs(const Model& model, const ModelConfig& config) {
     throw Error(ErrorCode::invalid_argument, model.description() + " has no " + name + ": it is a base, not a trained task");
   }
   return static_cast<std::int64_t>(model.tensors().tensors()[*at].shape[0]);
+}
+
+/// As transformers reads problem_type; without one, a single output is a regression.
+TaskKind task_kind(const std::string& config_json, std::int64_t outputs, const std::string& where) {
+  const nlohmann::json root = nlohmann::json::parse(config_json);
+  const nlohmann::json type = root.value("problem_type", nlohmann::json());
+  if (type == "multi_label_classification") {
+    throw Error(ErrorCode::unsupported, where + ": problem_type multi_label_classification is not supported (single_label_classification, regression)");
+  }
+  if (type == "regression" || (type.is_null() && outputs == 1)) return TaskKind::regression;
+  return TaskKind::classification;
 }
 
 void write_predictions(const std::string& path, const Predictions& predictions, const LabelMap& labels, TaskKind task) {
@@ -45,16 +60,37 @@ std::int32_t Predictions::label(std::size_t example) const {
   return static_cast<std::int32_t>(std::max_element(row, row + static_cast<std::ptrdiff_t>(outputs)) - row);
 }
 
+bool Predictions::finite() const {
+  return std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
+}
+
 Predictions predict(Network& network, const Dataset& dataset, std::int32_t pad_id, std::size_t batch_size) {
   Predictions predictions;
   predictions.outputs = static_cast<std::size_t>(network.table().outputs);
   predictions.logits.resize(dataset.examples.size() * predictions.outputs);
   for (const std::vector<std::uint32_t>& examples : evaluation_batches(dataset.lengths(), batch_size)) {
+    if (interrupted()) break;
     const std::vector<float> logits = network.logits(make_batch(dataset, examples, pad_id));
     for (std::size_t i = 0; i < examples.size(); ++i) {
       std::copy_n(logits.data() + i * predictions.outputs, predictions.outputs, predictions.logits.data() + examples[i] * predictions.outputs);
     }
   }
+  return predictions;
+}
+
+Predictions predict_as_stored(Network& network, const Dataset& dataset, std::int32_t pad_id) {
+  std::vector<std::pair<std::size_t, std::vector<float>>> exact;
+  for (std::size_t i = 0; i < network.parameters().size(); ++i) {
+    const Parameter& p = network.parameters()[i];
+    if (!p.trainable || (p.dtype != DType::bf16 && p.dtype != DType::f16)) continue;
+    const std::span<float> values = network.values(i);
+    exact.emplace_back(i, std::vector<float>(values.begin(), values.end()));
+    round_to(p.dtype, values);
+  }
+  if (!exact.empty()) network.values_changed();
+  Predictions predictions = predict(network, dataset, pad_id, 64);
+  for (const auto& [index, values] : exact) std::copy(values.begin(), values.end(), network.values(index).begin());
+  if (!exact.empty()) network.values_changed();
   return predictions;
 }
 
@@ -91,11 +127,10 @@ int run_evaluation(const EvalOptions& options) {
   set_training_threads(options.threads ? options.threads : available_threads());
   const std::string config_json = load_config(*model);
   const ModelConfig config = ModelConfig::parse(config_json, model->description());
-  const nlohmann::json root = nlohmann::json::parse(config_json);
-  EncodeOptions encode;
-  encode.task = root.value("problem_type", nlohmann::json()) == "regression" ? TaskKind::regression : TaskKind::classification;
-  encode.max_length = std::min(options.data.max_length, static_cast<std::size_t>(config.positions));
   const std::int64_t outputs = head_outputs(*model, config);
+  EncodeOptions encode;
+  encode.task = task_kind(config_json, outputs, model->description());
+  encode.max_length = std::min(options.data.max_length, static_cast<std::size_t>(config.positions));
   LabelMap labels;
   if (encode.task == TaskKind::classification) {
     auto known = LabelMap::from_config(config_json, model->description());
@@ -110,6 +145,7 @@ int run_evaluation(const EvalOptions& options) {
   Network network(model->tensors(), match_parameters(model->tensors(), config, outputs, model->description()),
                   {encode.task, 0, parse_device(options.device)});
   const Predictions predictions = predict(network, dataset, tokenizer.pad_id(), options.batch);
+  if (!predictions.finite()) throw Error(ErrorCode::invalid_argument, model->description() + ": its outputs on " + printable(options.data.data) + " are not finite");
   if (!options.predictions.empty()) write_predictions(options.predictions, predictions, labels, encode.task);
 
   const std::vector<Metric> metrics = score(predictions, dataset);

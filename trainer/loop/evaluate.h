@@ -13,9 +13,13 @@ struct Predictions {
   std::vector<float> logits;  ///< [examples, outputs]
   std::size_t size() const { return outputs == 0 ? 0 : logits.size() / outputs; }
   std::int32_t label(std::size_t example) const;
+  bool finite() const;
 };
 
+/// Gives up between two batches where interrupted(): then the logits are incomplete, and of no use.
 Predictions predict(Network& network, const Dataset& dataset, std::int32_t pad_id, std::size_t batch);
+/// Those of the model as it will be stored: trained values are rounded to the base's dtypes, and put back afterwards.
+Predictions predict_as_stored(Network& network, const Dataset& dataset, std::int32_t pad_id);
 /// The first is the one that counts.
 std::vector<Metric> score(const Predictions& predictions, const Dataset& dataset);
 

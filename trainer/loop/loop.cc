@@ -3,41 +3,19 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <csignal>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "dstore/error.h"
 #include "trainer/loop/evaluate.h"
+#include "trainer/loop/interrupt.h"
 
 namespace dstore {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr long kReadingsEvery = 50;
-
-volatile std::sig_atomic_t interrupt_requested = 0;
-void request_interrupt(int) { interrupt_requested = 1; }
-
-/// SIGINT and SIGTERM ask the loop to stop, for as long as this lives.
-class InterruptGuard {
- public:
-  InterruptGuard() {
-    interrupt_requested = 0;
-    struct sigaction action = {};
-    action.sa_handler = request_interrupt;
-    sigaction(SIGINT, &action, &old_int_);
-    sigaction(SIGTERM, &action, &old_term_);
-  }
-  ~InterruptGuard() {
-    sigaction(SIGINT, &old_int_, nullptr);
-    sigaction(SIGTERM, &old_term_, nullptr);
-  }
-  InterruptGuard(const InterruptGuard&) = delete;
-  InterruptGuard& operator=(const InterruptGuard&) = delete;
-
- private:
-  struct sigaction old_int_ = {}, old_term_ = {};
-};
 
 /// Batches without end: epoch after epoch.
 class BatchStream {
@@ -66,8 +44,13 @@ double mean(const std::vector<double>& values, std::size_t begin, std::size_t en
   return end > begin ? sum / static_cast<double>(end - begin) : 0;
 }
 
-/// Higher is better, but an error.
-double merit(const Metric& metric) { return metric.name == "mse" ? -metric.value : metric.value; }
+constexpr double kNoMerit = -std::numeric_limits<double>::infinity();
+
+/// Higher is better, but an error. A metric without a value (a correlation with a constant) is worse than any.
+double merit(const Metric& metric) {
+  if (std::isnan(metric.value)) return kNoMerit;
+  return metric.name == "mse" ? -metric.value : metric.value;
+}
 
 class Loop {
  public:
@@ -75,21 +58,21 @@ class Loop {
       : network_(network), training_(training), data_(data), options_(options), progress_(progress), batches_(data, options) {}
 
   LoopResult run(const std::vector<PhaseName>& phases) {
-    const InterruptGuard guard;
     const std::vector<long> counts = phase_steps(phases, options_.steps);
-    for (std::size_t phase = 0; phase < phases.size() && !interrupt_requested; ++phase) {
+    for (std::size_t phase = 0; phase < phases.size() && !interrupted(); ++phase) {
       const auto start = Clock::now();
+      readings_.clear();
       training_.begin_phase(phase);
       result_.seconds += std::chrono::duration<double>(Clock::now() - start).count();
-      for (long i = 0; i < counts[phase] && !interrupt_requested; ++i) {
+      for (long i = 0; i < counts[phase] && !interrupted(); ++i) {
         one_step(phases[phase].name, i, counts[phase]);
         const bool last = i + 1 == counts[phase];
         const bool due = options_.eval_every > 0 && result_.steps_done % options_.eval_every == 0;
-        if (data_.dev && training_.presentable() && (due || last) && !interrupt_requested) evaluate_dev(phase + 1 == phases.size() && last);
+        if (data_.dev && training_.presentable() && (due || last) && !interrupted()) evaluate_dev(phase + 1 == phases.size() && last);
       }
     }
-    result_.interrupted = interrupt_requested != 0;
-    if (!result_.interrupted && result_.best_step != 0 && result_.best_step != result_.steps_done) training_.restore_best();
+    result_.interrupted = interrupted();
+    if (!result_.interrupted) choose_result();
     const std::size_t n = losses_.size(), window = std::min<std::size_t>(20, n);
     result_.loss_first = mean(losses_, 0, window);
     result_.loss_last = mean(losses_, n - window, n);
@@ -101,10 +84,7 @@ class Loop {
   void one_step(std::string_view phase, long i, long count) {
     const auto start = Clock::now();
     const double loss = network_.loss_and_gradients(batches_.next(), static_cast<std::uint32_t>(result_.steps_done));
-    if (!std::isfinite(loss)) {
-      throw Error(ErrorCode::invalid_argument, "the loss is not finite at step " + std::to_string(result_.steps_done + 1) + " (" + std::string(phase) +
-                                                   "): try a lower --lr; nothing is staged");
-    }
+    if (!std::isfinite(loss)) fail_not_finite("the loss", result_.steps_done + 1);
     training_.step({result_.steps_done, i, count});
     ++result_.steps_done;
     const double spent = std::chrono::duration<double>(Clock::now() - start).count();
@@ -120,6 +100,19 @@ class Loop {
     warn_if_stuck();
   }
 
+  /// The best step's values, checked: the last update has had no loss after it.
+  void choose_result() {
+    if (result_.best_step != 0 && best_ == kNoMerit) {
+      progress_.warn("warning: no evaluation on --dev gave a number (all predictions alike); the last step is kept");
+    }
+    if (result_.best_step != 0 && result_.best_step != result_.steps_done) training_.restore_best();
+    std::vector<std::uint32_t> few(std::min(options_.batch, data_.train.examples.size()));
+    std::iota(few.begin(), few.end(), 0u);
+    for (const float logit : network_.logits(make_batch(data_.train, few, data_.pad_id))) {
+      if (!std::isfinite(logit)) fail_not_finite("the model's output", result_.steps_done);
+    }
+  }
+
   /// Once, after a fifth of the steps: still no better than answering with the label frequencies.
   void warn_if_stuck() {
     if (result_.steps_done != std::max(20L, options_.steps / 5)) return;
@@ -132,13 +125,17 @@ class Loop {
   }
 
   void evaluate_dev(bool last) {
-    const std::vector<Metric> metrics = score(predict(network_, *data_.dev, data_.pad_id, 64), *data_.dev);
+    const Predictions predictions = predict_as_stored(network_, *data_.dev, data_.pad_id);
+    if (interrupted()) return;
+    if (!predictions.finite()) fail_not_finite("the model's output on --dev", result_.steps_done);
+    const std::vector<Metric> metrics = score(predictions, *data_.dev);
     const double value = merit(metrics.front());
     nlohmann::ordered_json record = {{"event", "dev"}, {"step", result_.steps_done}};
     for (const Metric& metric : metrics) record[metric.name] = metric.value;
     result_.log.push_back(record.dump());
     progress_.note("dev " + metrics.front().name + " " + shortest_decimal(std::round(metrics.front().value * 1e4) / 1e4) + " after step " + std::to_string(result_.steps_done));
-    if (result_.best_step != 0 && !(value > best_)) return;
+    const bool better = value > best_ || (value == kNoMerit && best_ == kNoMerit);
+    if (result_.best_step != 0 && !better) return;
     best_ = value;
     result_.best_step = result_.steps_done;
     result_.dev = metrics;
@@ -169,6 +166,10 @@ std::vector<long> phase_steps(const std::vector<PhaseName>& phases, long total) 
     left -= counts.back();
   }
   return counts;
+}
+
+void fail_not_finite(std::string_view what, long step) {
+  throw Error(ErrorCode::invalid_argument, std::string(what) + " is not finite at step " + std::to_string(step) + ": try a lower --lr; nothing is staged");
 }
 
 LoopResult run_loop(Network& network, Training& training, const std::vector<PhaseName>& phases, const TaskData& data,

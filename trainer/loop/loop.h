@@ -29,9 +29,13 @@ struct LoopResult {
 };
 
 /// The one loop of all methods: batches, forward and backward, the method's step, evaluation on dev, the best kept. Stops
-/// cleanly after the step in which SIGINT or SIGTERM arrives. Error{invalid_argument} naming the step where the loss is not finite.
+/// cleanly after the step in which interrupted() begins. Error{invalid_argument} naming the step where the loss or, at the
+/// end, an output is not finite.
 LoopResult run_loop(Network& network, Training& training, const std::vector<PhaseName>& phases, const TaskData& data,
                     const LoopOptions& options, Progress& progress);
+
+/// Error{invalid_argument}: "WHAT is not finite at step N: ...".
+[[noreturn]] void fail_not_finite(std::string_view what, long step);
 
 /// Steps of each phase: shares of the total, at least one, the last takes what is left.
 std::vector<long> phase_steps(const std::vector<PhaseName>& phases, long total);

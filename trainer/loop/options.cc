@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstdlib>
 #include <iostream>
 
 #include "base/bytes.h"
@@ -43,7 +44,7 @@ struct Commands {
   CLI::App app{"Training and evaluation for dstore (started by `dstore train` and `dstore eval`)", "dstore-train"};
   TrainOptions train;
   EvalOptions eval;
-  std::string density;
+  std::string density, structure;
   bool list_methods = false, list_models = false;
   CLI::App* train_command = nullptr;
   CLI::App* eval_command = nullptr;
@@ -81,6 +82,7 @@ void add_train(Commands& c) {
   app.add_option("--threads", o.threads, "threads (else all processors)")->check(CLI::Range(1, 4096));
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--set", o.settings, "a method's setting; --set preset=NAME for several")->type_name("KEY=VALUE")->allow_extra_args(false);
+  app.add_option("--structure", c.structure, "diff pruning's gates: none or matrix; as --set structure=...")->type_name("NAME");
   app.add_flag("--dry-run", o.dry_run, "show what would train, and stop");
   app.add_flag("-q,--quiet", o.quiet, "no progress and no summary");
   app.add_flag("--json", o.json, "leave the output to dstore");
@@ -99,6 +101,18 @@ void add_eval(Commands& c) {
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_flag("--json", o.json, "print JSON");
   app.add_flag("-q,--quiet", o.quiet)->group("");
+}
+
+/// A decimal number with its exponent lowered by two: exact where a division would round twice.
+std::string hundredth(const std::string& number) {
+  const std::size_t mantissa = std::min(number.find_first_of("eE"), number.size());
+  int exponent = 0;
+  if (mantissa < number.size()) {
+    const char* end = number.data() + number.size();
+    const auto [stop, error] = std::from_chars(number.data() + mantissa + 1, end, exponent);
+    if (error != std::errc() || stop != end || std::abs(exponent) > 1000) return "";
+  }
+  return number.substr(0, mantissa) + "e" + std::to_string(exponent - 2);
 }
 
 void require(const std::string& value, const char* option, const char* command) {
@@ -131,15 +145,15 @@ int run_command_line(int argc, char** argv) {
   require(c.train.data.data, "--data", "train");
   if (!c.train.dry_run) require(c.train.out, "--out", "train");
   if (!c.density.empty()) c.train.density = parse_density(c.density);
+  if (!c.structure.empty()) c.train.settings.push_back("structure=" + c.structure);
   return run_training(c.train);
 }
 
 double parse_density(const std::string& text) {
-  const bool percent = text.ends_with('%');
-  const char* end = text.data() + text.size() - (percent ? 1 : 0);
+  const std::string number = text.ends_with('%') ? hundredth(text.substr(0, text.size() - 1)) : text;
   double value = 0;
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (percent) value /= 100;
+  const char* end = number.data() + number.size();
+  const auto [stop, error] = std::from_chars(number.data(), end, value);
   if (error != std::errc() || stop != end || !(value > 0 && value <= 1)) {
     throw Error(ErrorCode::invalid_argument, "--density " + printable(text) + " is not a share in (0, 1]: write 0.5% or 0.005");
   }

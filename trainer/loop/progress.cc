@@ -1,5 +1,6 @@
 #include "trainer/loop/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,6 +12,13 @@ using Clock = std::chrono::steady_clock;
 constexpr long kLineEvery = 50;
 
 double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+/// Columns that a line may fill without wrapping.
+std::size_t line_columns() {
+  struct winsize size = {};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 79;
+  return size.ws_col - 1u;
+}
 
 std::string format(const char* pattern, double value) {
   char text[64];
@@ -63,14 +71,18 @@ void Progress::step(long done, std::string_view phase, double loss, const std::v
   constexpr long kWidth = 20;
   const long filled = steps_ > 0 ? done * kWidth / steps_ : kWidth;
   std::string bar = "[" + std::string(static_cast<std::size_t>(filled), '=') + std::string(static_cast<std::size_t>(kWidth - filled), ' ') + "] ";
-  std::fprintf(stderr, "\r\033[K%s%s", bar.c_str(), line(done, phase, smooth_loss_, readings).c_str());
+  std::fprintf(stderr, "\r\033[K%s", (bar + line(done, phase, smooth_loss_, readings)).substr(0, line_columns()).c_str());
   std::fflush(stderr);
   drawn_ = true;
 }
 
 void Progress::note(const std::string& text) {
+  if (!quiet_) warn(text);
+}
+
+void Progress::warn(const std::string& text) {
   clear();
-  if (!quiet_) std::fprintf(stderr, "%s\n", text.c_str());
+  std::fprintf(stderr, "%s\n", text.c_str());
 }
 
 void Progress::finish() {

@@ -15,6 +15,8 @@ class Progress {
   void step(long done, std::string_view phase, double loss, const std::vector<Reading>& readings);
   /// A line above the bar.
   void note(const std::string& line);
+  /// The same, also where the user asked for quiet.
+  void warn(const std::string& line);
   void finish();
 
  private:

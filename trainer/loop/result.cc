@@ -1,6 +1,8 @@
 #include "trainer/loop/result.h"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
@@ -15,6 +17,10 @@ struct ChangedTensor {
   Bytes bytes;
 };
 
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+}
+
 TensorInfo info_of(const Parameter& p) { return {p.name, p.dtype, p.shape, 0}; }
 
 }  // namespace
@@ -27,6 +33,7 @@ ChangedCounts write_tensors(Network& network, const TensorSource& base, const st
     const std::span<const float> values = network.values(i);
     ChangedTensor tensor{info_of(p), {}};
     if (!p.source) {
+      counts.finite = counts.finite && all_finite(values);
       const auto raw = std::as_bytes(values);
       tensor.bytes.assign(raw.begin(), raw.end());
     } else {
@@ -42,10 +49,17 @@ ChangedCounts write_tensors(Network& network, const TensorSource& base, const st
         counts.changed += stored;
       }
       if (stored == 0) continue;
+      std::vector<float> after(p.count);
+      to_float(p.dtype, tensor.bytes, after);
+      for (std::size_t j = 0; j < after.size(); ++j) {
+        const bool differs = std::bit_cast<std::uint32_t>(after[j]) != std::bit_cast<std::uint32_t>(before[j]);
+        counts.finite = counts.finite && (!differs || std::isfinite(after[j]));
+      }
     }
     tensor.info.bytes = tensor.bytes.size();
     changed.push_back(std::move(tensor));
   }
+  if (!counts.finite) return counts;
 
   std::vector<TensorInfo> infos;
   for (const ChangedTensor& tensor : changed) infos.push_back(tensor.info);
@@ -78,8 +92,12 @@ std::string task_config(const std::string& base_config, const ModelFamily& famil
   return config.dump(2) + "\n";
 }
 
-std::string stage_json(const std::string& base_prefix, const std::map<std::string, std::string>& facts, const std::vector<StagedMetric>& metrics) {
-  nlohmann::ordered_json stage = {{"version", 1}, {"base_prefix", base_prefix}, {"training", facts}, {"metrics", nlohmann::ordered_json::array()}};
+std::string stage_json(const std::string& base_prefix, const std::optional<ObjectId>& trained_from,
+                       const std::map<std::string, std::string>& facts, const std::vector<StagedMetric>& metrics) {
+  nlohmann::ordered_json stage = {{"version", 1}, {"base_prefix", base_prefix}};
+  if (trained_from) stage["model_commit"] = trained_from->hex();
+  stage["training"] = facts;
+  stage["metrics"] = nlohmann::ordered_json::array();
   for (const StagedMetric& m : metrics) {
     stage["metrics"].push_back({{"split", m.split}, {"metric", m.metric.name}, {"value", shortest_decimal(m.metric.value)}, {"n", m.n}, {"data_sha256", m.data_sha256}});
   }

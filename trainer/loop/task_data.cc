@@ -31,8 +31,12 @@ TaskData load_task_data(const Model& model, const std::string& config_json, cons
   data.pad_id = tokenizer.pad_id();
   EncodeOptions encode;
   encode.task = data.task;
-  encode.max_length = std::min(options.max_length, static_cast<std::size_t>(config.positions));
+  encode.max_length = data.max_length = std::min(options.max_length, static_cast<std::size_t>(config.positions));
   const TextTable train = read_text_table(posix_filesystem(), options.data, table_options(options));
+  data.format = table_format_name(train.format);
+  data.text_column = train.text_column;
+  data.pair_column = train.pair_column;
+  data.label_column = train.label_column;
   if (data.task == TaskKind::classification) choose_labels(model, config_json, train, data);
   const auto load = [&](const std::string& path) {
     return encode_table(read_text_table(posix_filesystem(), path, table_options(options)), tokenizer, data.labels, encode);

@@ -15,6 +15,8 @@ struct TaskData {
   LabelMap labels;  ///< empty for regression
   bool same_task = true;  ///< the model's own labels: its head, if it has one, is a start
   std::int32_t pad_id = 0;
+  std::size_t max_length = 0;  ///< tokens a text is cut to: what was asked for, or the model's positions
+  std::string format, text_column, pair_column, label_column;  ///< of the training data, as chosen
   Dataset train;
   std::optional<Dataset> dev, test;
 

@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "dstore/error.h"
 #include "trainer/loop/evaluate.h"
+#include "trainer/loop/interrupt.h"
 #include "trainer/loop/loop.h"
 #include "trainer/loop/result.h"
 #include "trainer/optim/threads.h"
@@ -19,9 +20,16 @@ namespace {
 
 using Facts = std::map<std::string, std::string>;
 
-MethodOptions method_options(const TrainOptions& o, const MethodRow& method) {
+/// --lr, else the method's own setting (--set lr, or its preset's), else the method's default.
+double learning_rate(const TrainOptions& o, const MethodRow& method, const Settings& settings) {
+  if (o.lr) return *o.lr;
+  const auto own = settings.all().find("lr");
+  return own == settings.all().end() || own->second.empty() ? method.lr : settings.number("lr", 0, 1e3);
+}
+
+MethodOptions method_options(const TrainOptions& o, const MethodRow& method, const Settings& settings) {
   MethodOptions m;
-  m.lr = o.lr.value_or(method.lr);
+  m.lr = learning_rate(o, method, settings);
   m.head_lr = o.head_lr.value_or(method.head_lr);
   m.weight_decay = o.weight_decay;
   m.clip = o.clip;
@@ -31,6 +39,9 @@ MethodOptions method_options(const TrainOptions& o, const MethodRow& method) {
   m.seed = o.seed;
   if (o.density && method.density == 0) {
     throw Error(ErrorCode::invalid_argument, "--density: method " + std::string(method.name) + " has no density");
+  }
+  if (o.weight_decay > 0 && method.density > 0) {
+    throw Error(ErrorCode::invalid_argument, "--weight-decay: method " + std::string(method.name) + " trains a difference, which does not decay; leave it out");
   }
   return m;
 }
@@ -70,12 +81,26 @@ std::string digests(const TaskData& data) {
   return text;
 }
 
-Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data, long steps) {
+std::string truncated_texts(const TaskData& data) {
+  std::string text = "train=" + std::to_string(data.train.truncated);
+  if (data.dev) text += " dev=" + std::to_string(data.dev->truncated);
+  if (data.test) text += " test=" + std::to_string(data.test->truncated);
+  return text;
+}
+
+void note_truncated(Progress& progress, const TaskData& data) {
+  if (data.train.truncated == 0) return;
+  progress.note("note: " + std::to_string(data.train.truncated) + " of " + std::to_string(data.train.examples.size()) + " texts were cut to " +
+                std::to_string(data.max_length) + " tokens (--max-length)");
+}
+
+Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data, Pooling pooling,
+                long steps, long eval_every) {
   Facts f;
   f["method"] = method.name;
   if (method.density > 0) f["density"] = shortest_decimal(m.density);
   for (const auto& [name, value] : settings.all()) {
-    if (!value.empty()) f["set." + name] = value;
+    if (!value.empty() && name != "lr") f["set." + name] = value;  // lr is decided, and recorded, below
   }
   f["seed"] = std::to_string(o.seed);
   f["steps"] = std::to_string(steps);
@@ -87,15 +112,22 @@ Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOpti
   f["schedule"] = schedule_name(m.schedule);
   f["weight_decay"] = shortest_decimal(m.weight_decay);
   f["clip"] = shortest_decimal(m.clip);
-  f["max_length"] = std::to_string(o.data.max_length);
+  f["eval_every"] = std::to_string(eval_every);
+  f["max_length"] = std::to_string(data.max_length);
+  f["pooling"] = pooling_name(pooling);
   f["task"] = o.data.task;
   f["data"] = file_name(o.data.data);
+  f["format"] = data.format;
+  f["text_column"] = data.text_column;
+  if (!data.pair_column.empty()) f["pair_column"] = data.pair_column;
+  f["label_column"] = data.label_column;
   if (!o.data.dev.empty()) f["dev"] = file_name(o.data.dev);
   if (!o.data.test.empty()) f["test"] = file_name(o.data.test);
   f["data_sha256"] = digests(data);
   f["n_train"] = std::to_string(data.train.examples.size());
   if (data.dev) f["n_dev"] = std::to_string(data.dev->examples.size());
   if (data.test) f["n_test"] = std::to_string(data.test->examples.size());
+  f["truncated"] = truncated_texts(data);
   f["labels"] = std::to_string(data.labels.size());
   f["threads"] = std::to_string(training_threads());
   f["device"] = o.device;
@@ -107,6 +139,7 @@ Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOpti
 
 void add_outcome(Facts& f, const LoopResult& loop, const Training& training, const ChangedCounts& counts, std::uint64_t trainable) {
   const auto rounded = [](double value) { return shortest_decimal(std::round(value * 1e4) / 1e4); };
+  f.merge(training.facts());
   f["selected"] = std::to_string(training.selected());
   f["nonzero"] = std::to_string(counts.nonzero);
   f["changed"] = std::to_string(counts.changed);
@@ -121,10 +154,16 @@ void add_outcome(Facts& f, const LoopResult& loop, const Training& training, con
   f["peak_rss_bytes"] = std::to_string(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
 }
 
-void measure(Network& network, const Dataset& dataset, const char* split, std::int32_t pad_id, std::vector<StagedMetric>& metrics) {
-  for (const Metric& metric : score(predict(network, dataset, pad_id, 64), dataset)) {
-    metrics.push_back({split, metric, dataset.examples.size(), dataset.sha256.hex()});
-  }
+void measure(Network& network, const Dataset& dataset, const char* split, const TaskData& data, long step, std::vector<StagedMetric>& metrics) {
+  const Predictions predictions = predict_as_stored(network, dataset, data.pad_id);
+  if (interrupted()) return;
+  if (!predictions.finite()) fail_not_finite(std::string("the model's output on --") + split, step);
+  for (const Metric& metric : score(predictions, dataset)) metrics.push_back({split, metric, dataset.examples.size(), dataset.sha256.hex()});
+}
+
+int say_interrupted(long done, long steps) {
+  std::cerr << "dstore: interrupted after step " << done << " of " << steps << "; nothing is staged\n";
+  return 130;
 }
 
 }  // namespace
@@ -132,7 +171,7 @@ void measure(Network& network, const Dataset& dataset, const char* split, std::i
 int run_training(const TrainOptions& o) {
   const MethodRow& method = find_method(o.method);
   const Settings settings(method.hyperparameters, method.presets, o.settings);
-  MethodOptions options = method_options(o, method);
+  MethodOptions options = method_options(o, method, settings);
   const auto model = open_model(o.model, o.repository);
   set_training_threads(o.threads ? o.threads : available_threads());
 
@@ -147,25 +186,27 @@ int run_training(const TrainOptions& o) {
   if (o.dry_run) return print_plan(network, method, options, data, steps), 0;
 
   Progress progress(steps, o.quiet);
-  options.warn = [&](const std::string& line) { progress.note("warning: " + line); };
+  options.warn = [&](const std::string& line) { progress.warn("warning: " + line); };
   const std::uint64_t trainable = network.table().trainable_elements();
-  Facts facts = run_facts(o, method, options, settings, data, steps);
-  const auto training = method.start(network, options, settings);
+  note_truncated(progress, data);
   const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);
-  LoopResult loop = run_loop(network, *training, method.phases(settings), data, {o.seed, o.batch, steps, o.eval_every > 0 ? o.eval_every : epoch}, progress);
-  if (loop.interrupted) {
-    std::cerr << "dstore: interrupted after step " << loop.steps_done << " of " << steps << "; nothing is staged\n";
-    return 130;
-  }
+  const long eval_every = o.eval_every > 0 ? o.eval_every : epoch;
+  Facts facts = run_facts(o, method, options, settings, data, config.pooling, steps, eval_every);
+  const auto training = method.start(network, options, settings);
+  const InterruptGuard guard;
+  LoopResult loop = run_loop(network, *training, method.phases(settings), data, {o.seed, o.batch, steps, eval_every}, progress);
+  if (loop.interrupted) return say_interrupted(loop.steps_done, steps);
 
   std::vector<StagedMetric> metrics;
-  if (data.test) measure(network, *data.test, "test", data.pad_id, metrics);
+  if (data.test) measure(network, *data.test, "test", data, loop.steps_done, metrics);
+  if (interrupted()) return say_interrupted(loop.steps_done, steps);
   for (const Metric& metric : loop.dev) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
   const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
+  if (!counts.finite) fail_not_finite("a trained value", loop.steps_done);
   add_outcome(facts, loop, *training, counts, trainable);
   make_directories(posix_filesystem(), join_path(o.out, "files"));
   write_text(join_path(o.out, "files/config.json"), task_config(config_json, *network.table().family, data, config.pooling));
-  write_text(join_path(o.out, "stage.json"), stage_json(network.table().base_prefix, facts, metrics));
+  write_text(join_path(o.out, "stage.json"), stage_json(network.table().base_prefix, model->commit(), facts, metrics));
   std::string log;
   for (const std::string& line : loop.log) log += line + "\n";
   write_text(join_path(o.out, "train.jsonl"), log);

@@ -6,6 +6,7 @@
 
 #include "dstore/error.h"
 #include "trainer/methods/mask_phase.h"
+#include "trainer/text/metrics.h"
 
 namespace dstore {
 namespace {
@@ -32,7 +33,6 @@ class DiffPruning : public Training {
  public:
   DiffPruning(Network& network, const MethodOptions& options, const Settings& settings)
       : network_(network), options_(options), mask_lr_(settings.number("mask_lr", 0, 1e3)) {
-    if (!settings.all().at("lr").empty()) options_.lr = settings.number("lr", 0, 1e3);
     gates_.groups = settings.word("structure", {"none", "matrix"}) == "matrix";
     gates_.alpha_init = settings.number("alpha_init", -20, 20);
     gates_.gate_lr = settings.number("gate_lr", 0, 1e3);
@@ -40,18 +40,33 @@ class DiffPruning : public Training {
     gates_.penalty = settings.number("lambda", 0, 1e3);
     count_ = density_count(options.density, network.table().body_elements());
     for (std::size_t i = 0; i < network.parameters().size(); ++i) {
-      if (network.parameters()[i].is_head && network.parameters()[i].trainable) head_indices_.push_back(i);
+      const Parameter& p = network.parameters()[i];
+      if (p.is_head && p.trainable) head_indices_.push_back(i);
+      if (!p.is_head && p.trainable) gated_ += p.count;
+    }
+    if (count_ > gated_) {
+      throw Error(ErrorCode::invalid_argument, "--density: " + std::to_string(count_) + " weights to select, but only " + std::to_string(gated_) +
+                                                   " take part in the computation (mean pooling leaves out the pooler); choose a smaller density");
     }
   }
 
   void begin_phase(std::size_t phase) override {
-    options_.weight_decay = 0;
     head_.emplace(network_, head_indices_, options_);
     if (phase == 0) {
       gate_phase_ = std::make_unique<GatePhase>(network_, options_, gates_);
       return;
     }
+    for (const Reading& reading : gate_phase_->readings()) {
+      if (reading.name == "mean_open") facts_["gate_mean_open"] = shortest_decimal(std::round(reading.value * 1e6) / 1e6);
+      if (reading.name == "nonzero") facts_["gate_nonzero"] = std::to_string(std::llround(reading.value * static_cast<double>(gated_)));
+    }
     GatePhase::Projection projection = gate_phase_->project(count_);
+    if (projection.selected() != count_) {
+      throw Error(ErrorCode::invalid_argument, "the differences are not finite after the first stage: try a lower --lr; nothing is staged");
+    }
+    facts_["filled"] = std::to_string(projection.filled);
+    facts_["filled_by_w"] = std::to_string(projection.filled_by_w);
+    facts_["filled_by_gradient"] = std::to_string(projection.filled_by_gradient);
     gate_phase_->restore_base();
     network_.values_changed();
     gate_phase_.reset();
@@ -79,7 +94,8 @@ class DiffPruning : public Training {
     mask_phase_->restore_best();
     best_head_.restore(network_);
   }
-  std::uint64_t selected() const override { return count_; }
+  std::uint64_t selected() const override { return mask_phase_ ? mask_phase_->selected() : 0; }
+  std::map<std::string, std::string> facts() const override { return facts_; }
 
  private:
   Network& network_;
@@ -87,6 +103,8 @@ class DiffPruning : public Training {
   GateSettings gates_;
   double mask_lr_;
   std::uint64_t count_;
+  std::uint64_t gated_ = 0;  ///< entries that have a gate
+  std::map<std::string, std::string> facts_;
   std::vector<std::size_t> head_indices_;
   std::optional<DenseOptimizer> head_;
   std::unique_ptr<GatePhase> gate_phase_;

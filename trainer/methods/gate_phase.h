@@ -33,13 +33,17 @@ class GatePhase {
     std::vector<std::size_t> parameters;
     std::vector<std::vector<std::uint32_t>> indices;  ///< per parameter, ascending
     std::vector<std::vector<float>> differences;
-    std::uint64_t filled = 0;  ///< entries taken although their difference is zero
+    std::uint64_t filled = 0;  ///< entries taken although their difference is zero, and of those
+    std::uint64_t filled_by_w = 0, filled_by_gradient = 0;
+    std::uint64_t selected() const;
   };
   Projection project(std::uint64_t k) const;
   /// Puts theta0 back into the network.
   void restore_base();
 
  private:
+  friend struct GatePhaseProbe;  // tests set the gates by hand
+
   struct Gated {
     std::size_t index;
     std::size_t count;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,7 +14,7 @@
 
 namespace dstore {
 
-/// What every method is given. Learning rates are peaks; a schedule runs over each phase.
+/// What every method is given: final, as the record of the run has it. Learning rates are peaks; a schedule runs over each phase.
 struct MethodOptions {
   double lr = 0;
   double head_lr = 0;
@@ -48,6 +49,8 @@ class Training {
   /// Whether the network now holds something that could be the result (not a noisy sample).
   virtual bool presentable() const { return true; }
   virtual std::vector<Reading> readings() const { return {}; }
+  /// What the record of the run should say of the method's own doings, at its end.
+  virtual std::map<std::string, std::string> facts() const { return {}; }
   /// Remembers the network's trained values; restore_best() puts them back.
   virtual void keep_best() = 0;
   virtual void restore_best() = 0;

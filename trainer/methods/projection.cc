@@ -25,6 +25,12 @@ std::vector<std::vector<std::uint32_t>> GatePhase::select(std::uint64_t k, bool 
   return select_top_k(readers, k);
 }
 
+std::uint64_t GatePhase::Projection::selected() const {
+  std::uint64_t total = 0;
+  for (const std::vector<std::uint32_t>& entries : indices) total += entries.size();
+  return total;
+}
+
 GatePhase::Projection GatePhase::project(std::uint64_t k) const {
   const auto group = [&](const Gated& t) { return settings_.groups ? static_cast<float>(expected_gate(static_cast<double>(t.group_alpha[0]))) : 1.0f; };
   const auto expected = [&](const Gated& t, std::size_t r, std::size_t first, std::size_t count, float* out) {
@@ -63,7 +69,9 @@ GatePhase::Projection GatePhase::project(std::uint64_t k) const {
   merge(select(k, true, expected));
   const std::uint64_t nonzero = taken;
   if (taken < k) merge(select(k - taken, true, closed));
+  projection.filled_by_w = taken - nonzero;
   if (taken < k) merge(select(k - taken, false, steepest));
+  projection.filled_by_gradient = taken - nonzero - projection.filled_by_w;
   if (taken < k) merge(select(k - taken, false, rest));
   projection.filled = taken - nonzero;
 

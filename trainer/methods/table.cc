@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -66,7 +67,8 @@ void select_trainable(Network& network, const MethodRow& method, const Settings&
 }
 
 std::uint64_t density_count(double density, std::uint64_t elements) {
-  return static_cast<std::uint64_t>(std::floor(density * static_cast<double>(elements) + 1e-9));
+  const double exact = density * static_cast<double>(elements);
+  return std::min(elements, static_cast<std::uint64_t>(std::floor(exact * (1 + 1e-14))));
 }
 
 std::vector<PhaseName> one_phase(const Settings&) { return {{"train", 1}}; }

@@ -80,4 +80,13 @@ std::size_t store_changed(DType dtype, std::span<const float> values, std::span<
   }
 }
 
+void round_to(DType dtype, std::span<float> values) {
+  if (dtype == DType::bf16) {
+    for (float& value : values) value = std::bit_cast<float>(std::uint32_t{float_to_bfloat(value)} << 16);
+  }
+  if (dtype == DType::f16) {
+    for (float& value : values) value = half_to_float(float_to_half(value));
+  }
+}
+
 }  // namespace dstore

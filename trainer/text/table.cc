@@ -202,15 +202,22 @@ TableFormat table_format(std::string_view name) {
   throw Error(ErrorCode::invalid_argument, "unknown data format \"" + printable(name) + "\" (known: tsv, csv, jsonl)");
 }
 
+std::string_view table_format_name(TableFormat format) {
+  for (const FormatRow& row : kFormats) {
+    if (row.format == format) return row.name;
+  }
+  return {};
+}
+
 TextTable parse_text_table(std::string_view bytes, const std::string& path, const TableOptions& options) {
   TextTable table;
   table.path = path;
-  const TableFormat format = format_of(path, options);
+  table.format = format_of(path, options);
   const TableBytes checked(bytes, path, options.max_line_bytes);
-  if (format == TableFormat::jsonl) {
+  if (table.format == TableFormat::jsonl) {
     read_objects(table, checked, options);
   } else {
-    read_fields(table, checked, options, format == TableFormat::csv);
+    read_fields(table, checked, options, table.format == TableFormat::csv);
   }
   if (table.rows.empty()) {
     throw Error(ErrorCode::invalid_argument,

@@ -16,6 +16,7 @@ enum class TableFormat { tsv, csv, jsonl };
 
 /// "tsv", "csv", "jsonl" -> format; Error{invalid_argument} that lists them.
 TableFormat table_format(std::string_view name);
+std::string_view table_format_name(TableFormat format);
 
 /// Empty column names mean the defaults: text = `text`, `sentence`, `text1` or `sentence1`, else the first column that is
 /// not the label (or the pair); pair = `text2` or `sentence2`, else none; label = `label`.
@@ -37,6 +38,7 @@ struct TextRow {
 
 struct TextTable {
   std::string path;
+  TableFormat format = TableFormat::tsv;                ///< as chosen
   std::string text_column, pair_column, label_column;  ///< as chosen; pair and label empty if absent
   std::vector<TextRow> rows;                            ///< never empty
   ObjectId sha256;                                      ///< plain SHA-256 of the file's bytes
