@@ -61,7 +61,10 @@ struct Network::Tensors {
 
   static at::Tensor lookup(const void* self, Role role, std::int64_t layer) {
     const auto& tensors = *static_cast<const Tensors*>(self);
-    return tensors.live[tensors.index.at({role, layer})];
+    const at::Tensor& tensor = tensors.live[tensors.index.at({role, layer})];
+    // LibTorch picks other kernels for weights that require a gradient, even where none is made: a model that is being
+    // trained must predict with the bits of the same model read from a file.
+    return at::GradMode::is_enabled() ? tensor : tensor.detach();
   }
   EncoderPass pass(const Batch& batch, const Dropout& dropout);
   void sum_rows(const Batch& batch, const at::Tensor& gradient);
