@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/sha256.h"
 #include "odb/fault_filesystem.h"
 #include "repo/sandbox.h"
 
@@ -112,7 +113,7 @@ FolderSwap prepare(Sandbox& box, const std::string& folder) {
   CheckoutRecord before;
   const auto row = [&](const std::string& path) {
     const auto info = box.fs.stat(path, false);
-    return CheckoutRecord::FileRow{{}, info->size, info->mtime_ns, info->inode};
+    return CheckoutRecord::FileRow{sha256(as_bytes(slurp(path))), info->size, info->mtime_ns, info->inode};
   };
   for (const char* path : {"kept", "turns", "sub/gone", "changed"}) {
     put(folder + "/" + path, "old");
@@ -202,6 +203,16 @@ TEST_CASE("a folder swap whose disk fails at any call can be finished or is undo
     const auto record = read_checkout_record(box.fs, folder);
     CHECK(files_of(folder) == (record->revision == "task" ? kNew : kOld));
   }
+}
+
+TEST_CASE("a swap whose temporary file somebody took away does not pass for the new checkout") {
+  Sandbox box;
+  const std::string folder = box.dir / "folder";
+  const FolderSwap swap = prepare(box, folder);
+  for (const auto& [temporary, path] : swap.renames) {
+    if (path == "changed") box.fs.remove(folder + "/" + temporary);
+  }
+  CHECK(error_of([&] { swap_folder(box.fs, folder, swap); }) == ErrorCode::conflict);
 }
 
 TEST_CASE("a new checkout killed at any call leaves no folder of that name, or the whole one") {
