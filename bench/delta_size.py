@@ -103,7 +103,7 @@ def main():
         machine.run(args.dstore, "-C", store, "commit", changed, "--base", "base", "--name", "task", "-m", "0.5 %")
         report("A random change (numpy, fixed seed)", base_file, changed / "model.safetensors",
                stored_bytes(args.dstore, store, "task"), scratch, "")
-        if args.demo and (args.demo / ".dstore").is_dir():
+        if args.demo and (args.demo / ".dstore/refs/noun-topic").is_dir():
             os.environ["DSTORE_CONFIG_HOME"] = str(args.demo / "user1")  # its key signed the demo's commits
             out = scratch / "noun"
             machine.run(args.dstore, "-C", args.demo, "checkout", "minilm+noun-topic", "-o", out, "--single-file")

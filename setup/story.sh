@@ -146,6 +146,8 @@ results_table() {
 
 # open_work: an empty demo-work/ with the model at hand under a short name.
 open_work() {
+  exec 9>"$root/build/demo.lock"
+  flock -n 9 || die "another ./demo is at work in $work"
   rm -rf "$work"
   mkdir -p "$work"
   cd "$work"
