@@ -78,7 +78,12 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   set(LibTorch_LIBRARY_DIRS "${_libtorch_lib}")
   if(LibTorch_torch_cuda)
     list(APPEND _libtorch_link "-Wl,--push-state,--no-as-needed" "${LibTorch_torch_cuda}" "${LibTorch_c10_cuda}" "-Wl,--pop-state")
+    # What torch_cuda itself needs is the loader's business: it may lie in places that only the running machine knows.
+    list(APPEND _libtorch_link "-Wl,--allow-shlib-undefined")
     # A wheel's CUDA libraries lie in wheels of their own: site-packages/nvidia/*/lib.
+    if(NOT _libtorch_site AND EXISTS "${_libtorch_root}/version.py")
+      get_filename_component(_libtorch_site "${_libtorch_root}" DIRECTORY)
+    endif()
     if(_libtorch_site)
       file(GLOB _libtorch_nvidia "${_libtorch_site}/nvidia/*/lib" "${_libtorch_site}/cusparselt/lib")
       list(APPEND LibTorch_LIBRARY_DIRS ${_libtorch_nvidia})
