@@ -20,7 +20,7 @@ case $size in
   full)
     python_steps=8
     task_sizes=()
-    short='--epochs 1' pruning='--epochs 1'
+    short='--epochs 3' pruning='--epochs 3'
     ;;
 esac
 task_options=(--seed 1 --batch 32)
