@@ -3,21 +3,22 @@
 Usage: train_step.py --bin FOLDER --model FOLDER [--data FILE.tsv] [--steps 20] [--batch 32] [--threads N] [--rounds 3]
 
 Without --data: 4,000 noun glosses of WordNet as examples/wordnet makes them.
-Both sides train the same model on batches of the same texts, bucketed by length, with AdamW, clipping and a linear
-schedule. The rounds alternate, so that load on the machine hits both. A time is CPU seconds (user + system) of a run of
+Both sides train the same model on the very same batches (dstore's order, made again in training_order.py), with AdamW,
+clipping and a linear schedule. The rounds alternate, so that load on the machine hits both. A time is CPU seconds (user + system) of a run of
 2 * STEPS steps minus one of STEPS steps, divided by STEPS: start-up cancels. Prints a table; ratios are to Python's.
 """
 import argparse
 import os
 import platform
-import random
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 
+import training_order
+
+SEED = 1
 QUIET = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
@@ -27,24 +28,18 @@ def python_loop(folder, data, steps, batch, threads):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_scheduler
 
     torch.set_num_threads(threads)
-    torch.manual_seed(1)
+    torch.manual_seed(SEED)
     rows = [line.rstrip("\n").split("\t") for line in open(data, encoding="utf-8")][1:]
     names = sorted({label for _, label in rows})
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ids = tokenizer([text for text, _ in rows], truncation=True, max_length=128)["input_ids"]
     examples = [(x, names.index(label)) for x, (_, label) in zip(ids, rows)]
-    generator = random.Random(1)
-    generator.shuffle(examples)
-    batches = []
-    for start in range(0, len(examples), 50 * batch):
-        run = sorted(examples[start:start + 50 * batch], key=lambda e: len(e[0]))
-        batches += [run[i:i + batch] for i in range(0, len(run), batch)]
-    generator.shuffle(batches)
+    batches = training_order.batches([len(x) for x in ids], batch, SEED)
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=len(names)).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=0.0)
     scheduler = get_scheduler("linear", optimizer, num_warmup_steps=round(0.06 * steps), num_training_steps=steps)
     for step in range(steps):
-        chosen = batches[step % len(batches)]
+        chosen = [examples[i] for i in batches[step % len(batches)]]
         width = max(len(x) for x, _ in chosen)
         input_ids = torch.zeros(len(chosen), width, dtype=torch.long)
         mask = torch.zeros_like(input_ids)
@@ -73,7 +68,7 @@ def measure(command):
 def dstore(options, method, steps):
     out = tempfile.mkdtemp()
     command = [options.train, "train", "--out", out, options.model, "--data", options.data, "--method", method[0], *method[1:],
-               "--steps", str(steps), "--batch", str(options.batch), "--threads", str(options.threads), "-q"]
+               "--steps", str(steps), "--batch", str(options.batch), "--threads", str(options.threads), "--seed", str(SEED), "-q"]
     try:
         return measure(command)
     finally:

@@ -97,7 +97,7 @@ int verify_store(const Session& session, const Repository& repository) {
     for (const std::string& problem : problems) session.say(session.paint("31", printable(problem)));
     session.say(std::to_string(repository.store().packs().size()) + " packs and " + std::to_string(commits) + " commits verified" +
                 (unsigned_commits > 0 ? " (" + std::to_string(unsigned_commits) + " unsigned)" : "") + ": " +
-                (problems.empty() ? "no damage" : std::to_string(problems.size()) + " problems"));
+                (problems.empty() ? "no damage" : std::to_string(problems.size()) + (problems.size() == 1 ? " problem" : " problems")));
   }
   return problems.empty() ? 0 : exit_code(ErrorCode::corrupt);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -14,7 +15,24 @@
 namespace dstore {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+double process_cpu_seconds() {
+  struct timespec time = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// Wall and CPU time since it was made.
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  double cpu_seconds() const { return process_cpu_seconds() - cpu_start_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+  double cpu_start_ = process_cpu_seconds();
+};
+
 constexpr long kReadingsEvery = 50;
 
 /// Batches without end: epoch after epoch.
@@ -60,10 +78,10 @@ class Loop {
   LoopResult run(const std::vector<PhaseName>& phases) {
     const std::vector<long> counts = phase_steps(phases, options_.steps);
     for (std::size_t phase = 0; phase < phases.size() && !interrupted(); ++phase) {
-      const auto start = Clock::now();
+      const Stopwatch stopwatch;
       readings_.clear();
       training_.begin_phase(phase);
-      result_.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+      count_time(stopwatch);
       for (long i = 0; i < counts[phase] && !interrupted(); ++i) {
         one_step(phases[phase].name, i, counts[phase]);
         const bool last = i + 1 == counts[phase];
@@ -81,14 +99,20 @@ class Loop {
   }
 
  private:
+  double count_time(const Stopwatch& stopwatch) {
+    const double spent = stopwatch.seconds();
+    result_.seconds += spent;
+    result_.cpu_seconds += stopwatch.cpu_seconds();
+    return spent;
+  }
+
   void one_step(std::string_view phase, long i, long count) {
-    const auto start = Clock::now();
+    const Stopwatch stopwatch;
     const double loss = network_.loss_and_gradients(batches_.next(), static_cast<std::uint32_t>(result_.steps_done));
     if (!std::isfinite(loss)) fail_not_finite("the loss", result_.steps_done + 1);
     training_.step({result_.steps_done, i, count});
     ++result_.steps_done;
-    const double spent = std::chrono::duration<double>(Clock::now() - start).count();
-    result_.seconds += spent;
+    const double spent = count_time(stopwatch);
     losses_.push_back(loss);
     if (result_.steps_done % kReadingsEvery == 0 || i + 1 == count) readings_ = training_.readings();
     nlohmann::ordered_json record = {{"event", "step"}, {"step", result_.steps_done}, {"phase", phase}, {"loss", loss}, {"seconds", spent}};

@@ -23,6 +23,7 @@ struct LoopResult {
   bool interrupted = false;
   double loss_first = 0, loss_last = 0;  ///< means over the first and last (up to) 20 steps
   double seconds = 0;                    ///< training alone, without evaluations
+  double cpu_seconds = 0;                ///< the same of all threads: what a busy machine does not stretch
   long best_step = 0;                    ///< 0: never measured on dev
   std::vector<Metric> dev;               ///< of the best step
   std::vector<std::string> log;          ///< one JSON object a line

@@ -146,6 +146,7 @@ void add_outcome(Facts& f, const LoopResult& loop, const Training& training, con
   f["trainable"] = std::to_string(trainable);
   f["seconds"] = rounded(loop.seconds);
   f["seconds_per_step"] = rounded(loop.seconds / static_cast<double>(std::max(1L, loop.steps_done)));
+  f["cpu_seconds_per_step"] = rounded(loop.cpu_seconds / static_cast<double>(std::max(1L, loop.steps_done)));
   f["loss_first"] = rounded(loop.loss_first);
   f["loss_last"] = rounded(loop.loss_last);
   if (loop.best_step != 0) f["best_step"] = std::to_string(loop.best_step);

@@ -29,6 +29,10 @@ class DenseTraining : public Training {
   }
   void keep_best() override { best_.keep(network_, optimizer_.indices()); }
   void restore_best() override { best_.restore(network_); }
+  void exchange_state(StateArchive& archive) override {
+    optimizer_.exchange_state(archive);
+    best_.exchange_state(archive, network_);
+  }
   std::uint64_t selected() const override {
     std::uint64_t total = 0;
     for (const Parameter& p : network_.parameters()) total += p.trainable && !p.is_head ? p.count : 0;

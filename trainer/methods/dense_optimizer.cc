@@ -3,6 +3,20 @@
 #include "trainer/optim/threads.h"
 
 namespace dstore {
+namespace {
+
+/// body(first, count, touched) for neighbouring rows of one kind; without rows all elements are one touched run.
+template <typename Body>
+void for_each_run(std::size_t elements, const std::vector<std::uint8_t>& touched, const Body& body) {
+  if (touched.empty()) return body(0, elements, true);
+  const std::size_t width = elements / touched.size();
+  for (std::size_t begin = 0, end = 0; begin < touched.size(); begin = end) {
+    while (end < touched.size() && touched[end] == touched[begin]) ++end;
+    body(begin * width, (end - begin) * width, touched[begin] != 0);
+  }
+}
+
+}  // namespace
 
 DenseOptimizer::DenseOptimizer(Network& network, std::vector<std::size_t> indices, const MethodOptions& options)
     : network_(network), indices_(std::move(indices)) {
@@ -61,12 +75,37 @@ void DenseOptimizer::update_one(std::size_t i, const AdamWStep& step) {
   });
 }
 
+void DenseOptimizer::exchange_state(StateArchive& archive) {
+  for (std::size_t i = 0; i < indices_.size(); ++i) {
+    State& state = states_[i];
+    const std::span<float> values = network_.values(indices_[i]);
+    archive.array("dense.touched", std::span(state.touched));
+    for_each_run(values.size(), state.touched, [&](std::size_t first, std::size_t count, bool touched) {
+      archive.array("dense.values", values.subspan(first, count));
+      if (!touched) return;  // moments that are zero stay without memory
+      archive.array("dense.m", state.m.span().subspan(first, count));
+      archive.array("dense.v", state.v.span().subspan(first, count));
+    });
+  }
+  if (archive.reading()) network_.values_changed();
+}
+
 void ValuesCopy::keep(Network& network, const std::vector<std::size_t>& indices) {
   indices_ = indices;
   values_.resize(indices.size());
   for (std::size_t i = 0; i < indices.size(); ++i) {
     const std::span<float> values = network.values(indices[i]);
     values_[i].assign(values.begin(), values.end());
+  }
+}
+
+void ValuesCopy::exchange_state(StateArchive& archive, const Network& network) {
+  archive.list("best.indices", indices_, network.parameters().size());
+  values_.resize(indices_.size());
+  for (std::size_t i = 0; i < indices_.size(); ++i) {
+    StateArchive::require(indices_[i] < network.parameters().size(), "best.indices");
+    values_[i].resize(network.parameters()[indices_[i]].count);
+    archive.array("best.values", std::span(values_[i]));
   }
 }
 

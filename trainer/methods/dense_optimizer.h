@@ -19,6 +19,8 @@ class DenseOptimizer {
   /// One step at `factor` of the peak learning rates; gradients are multiplied with `scale`.
   void update(long step, double factor, double scale);
   const std::vector<std::size_t>& indices() const { return indices_; }
+  /// Moments and the network's values.
+  void exchange_state(StateArchive& archive);
 
  private:
   struct State {
@@ -39,6 +41,7 @@ class ValuesCopy {
   void keep(Network& network, const std::vector<std::size_t>& indices);
   /// Nothing where nothing was kept.
   void restore(Network& network) const;
+  void exchange_state(StateArchive& archive, const Network& network);
 
  private:
   std::vector<std::size_t> indices_;

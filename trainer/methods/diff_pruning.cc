@@ -94,6 +94,25 @@ class DiffPruning : public Training {
     mask_phase_->restore_best();
     best_head_.restore(network_);
   }
+  void exchange_state(StateArchive& archive) override {
+    enum class Stage : std::uint8_t { none, gates, mask };
+    Stage stage = mask_phase_ ? Stage::mask : gate_phase_ ? Stage::gates : Stage::none;
+    archive.value("stage", stage);
+    archive.texts("facts", facts_);
+    if (stage == Stage::none) return;
+    if (archive.reading()) head_.emplace(network_, head_indices_, options_);
+    head_->exchange_state(archive);
+    if (stage == Stage::gates) {
+      if (archive.reading()) gate_phase_ = std::make_unique<GatePhase>(network_, options_, gates_);
+      gate_phase_->exchange_state(archive);
+      return;
+    }
+    GatePhase::Projection selection = mask_phase_ ? mask_phase_->selection() : GatePhase::Projection{};
+    selection.exchange_selection(archive, network_);
+    if (archive.reading()) mask_phase_.emplace(network_, options_, mask_lr_, std::move(selection));
+    mask_phase_->exchange_state(archive);
+    best_head_.exchange_state(archive, network_);
+  }
   std::uint64_t selected() const override { return mask_phase_ ? mask_phase_->selected() : 0; }
   std::map<std::string, std::string> facts() const override { return facts_; }
 

@@ -182,6 +182,27 @@ std::vector<Reading> GatePhase::readings() const {
   return {{"mean_open", open / elements}, {"nonzero", nonzero / elements}};
 }
 
+void GatePhase::exchange_state(StateArchive& archive) {
+  archive.value("gates.shared", shared_);
+  for (Gated& t : tensors_) {
+    archive.value("gates.group", t.group_alpha);
+    archive.value("gates.group_z", t.group_z);
+    archive.value("gates.group_slope", t.group_slope);
+    archive.array("gates.active", std::span(t.active));
+    const std::span<float> theta = network_.values(t.index);
+    for (std::size_t r = 0; r < runs(t); ++r) {
+      if (skipped(t, r)) continue;
+      const auto [first, count] = run_range(t, r);
+      if (archive.reading()) std::copy_n(theta.data() + first, count, t.base.data() + first);
+      archive.array("gates.theta", theta.subspan(first, count));
+      for (const ZeroedFloats* part : {&t.w, &t.alpha, &t.w_m, &t.w_v, &t.alpha_m, &t.alpha_v}) {
+        archive.array("gates.part", part->span().subspan(first, count));
+      }
+    }
+  }
+  if (archive.reading()) network_.values_changed();
+}
+
 void GatePhase::restore_base() {
   for (const Gated& t : tensors_) {
     float* values = network_.values(t.index).data();

@@ -36,8 +36,12 @@ class GatePhase {
     std::uint64_t filled = 0;  ///< entries taken although their difference is zero, and of those
     std::uint64_t filled_by_w = 0, filled_by_gradient = 0;
     std::uint64_t selected() const;
+    /// What is selected; differences are read as zeros, the values come with the phase that trains them.
+    void exchange_selection(StateArchive& archive, const Network& network);
   };
   Projection project(std::uint64_t k) const;
+  /// Gates, differences, their moments and the network's values. Read into a new one, whose network holds theta0.
+  void exchange_state(StateArchive& archive);
   /// Puts theta0 back into the network.
   void restore_base();
 

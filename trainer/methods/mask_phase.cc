@@ -38,6 +38,14 @@ void MaskPhase::step(const StepInfo& info, DenseOptimizer& head, double factor) 
   scatter();
 }
 
+void MaskPhase::exchange_state(StateArchive& archive) {
+  archive.array("mask.values", std::span(values_));
+  archive.array("mask.m", std::span(m_));
+  archive.array("mask.v", std::span(v_));
+  archive.list("mask.best", best_, values_.size());
+  if (archive.reading()) scatter();
+}
+
 void MaskPhase::keep_best() { best_ = values_; }
 
 void MaskPhase::restore_best() {

@@ -15,6 +15,9 @@ class MaskPhase {
   void keep_best();
   void restore_best();
   std::uint64_t selected() const { return values_.size(); }
+  GatePhase::Projection selection() const { return {parameters_, indices_, {}}; }
+  /// All but the selection, with which a phase is made.
+  void exchange_state(StateArchive& archive);
 
  private:
   void scatter();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "trainer/methods/settings.h"
+#include "trainer/methods/state.h"
 #include "trainer/model/network.h"
 #include "trainer/optim/schedule.h"
 
@@ -56,6 +57,9 @@ class Training {
   virtual void restore_best() = 0;
   /// Body entries that the method may change.
   virtual std::uint64_t selected() const = 0;
+  /// All that later steps depend on, with the values of what trains. Read into a training that was just started, on a
+  /// network that holds the base; its phase is then the saved one's, begun already.
+  virtual void exchange_state(StateArchive& archive) = 0;
 };
 
 struct PhaseName {

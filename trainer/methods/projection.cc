@@ -31,6 +31,20 @@ std::uint64_t GatePhase::Projection::selected() const {
   return total;
 }
 
+void GatePhase::Projection::exchange_selection(StateArchive& archive, const Network& network) {
+  archive.list("selection.parameters", parameters, network.parameters().size());
+  indices.resize(parameters.size());
+  differences.resize(parameters.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    StateArchive::require(parameters[i] < network.parameters().size(), "selection.parameters");
+    const std::size_t count = network.parameters()[parameters[i]].count;
+    archive.list("selection.indices", indices[i], count);
+    StateArchive::require(std::is_sorted(indices[i].begin(), indices[i].end(), std::less_equal<>()) && (indices[i].empty() || indices[i].back() < count),
+                          "selection.indices");
+    differences[i].assign(indices[i].size(), 0.0f);
+  }
+}
+
 GatePhase::Projection GatePhase::project(std::uint64_t k) const {
   const auto group = [&](const Gated& t) { return settings_.groups ? static_cast<float>(expected_gate(static_cast<double>(t.group_alpha[0]))) : 1.0f; };
   const auto expected = [&](const Gated& t, std::size_t r, std::size_t first, std::size_t count, float* out) {
