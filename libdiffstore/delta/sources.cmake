@@ -1,5 +1,5 @@
 dstore_layer(delta
   SOURCES delta/block.cc delta/byte_huffman.cc delta/byte_huffman_decode.cc delta/context_model.cc
-          delta/coverages.cc delta/element.cc delta/float_bits.cc delta/huffman.cc delta/package_merge.cc delta/piece_encoder.cc delta/segment_apply.cc delta/segment_reader.cc
+          delta/coverages.cc delta/element.cc delta/float_bits.cc delta/huffman.cc delta/package_merge.cc delta/piece_encoder.cc delta/plane_codec.cc delta/segment_apply.cc delta/segment_reader.cc
           delta/segment_writer.cc delta/stats.cc delta/value_coders.cc
   LINK PkgConfig::XXHASH)
