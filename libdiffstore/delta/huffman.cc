@@ -40,18 +40,4 @@ EncodeTable encode_table(const CodeLengths& table) {
   return out;
 }
 
-void fill_decode_table(const CodeLengths& table, DecodeTable& out) {
-  if (table.count == 1) {
-    out.fill(table.first);
-    return;
-  }
-  const EncodeTable codes = encode_table(table);
-  for (unsigned token = 0; token < kTokens; ++token) {
-    const unsigned length = codes.lengths[token];
-    if (length == 0) continue;
-    const auto entry = static_cast<std::uint16_t>(token | length << 8);
-    for (unsigned at = codes.codes[token]; at < out.size(); at += 1u << length) out[at] = entry;
-  }
-}
-
 }  // namespace dstore

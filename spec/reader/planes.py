@@ -14,14 +14,19 @@ def rotate_right(data, unit):
     return number.to_bytes(len(data), "little")
 
 
-def decode_block(fields, size, unit, rotation):
-    count = size // unit
-    out = bytearray(size)
+def read_plane(content, count):
+    require(len(content) <= count, "a plane larger than what it stands for")
+    if not content:
+        return bytes(count)
+    return content if len(content) == count else decode_bytes(content, count)
+
+
+def decode_block(data, size, unit, rotation):
+    fields, out = Fields(data), bytearray(size)
+    sizes = [fields.u32() for _ in range(unit)]
     for k in range(unit):
-        stored = fields.u32()
-        require(stored <= count, "a plane larger than what it stands for")
-        plane = fields.take(stored)
-        out[k::unit] = plane if stored == count else decode_bytes(plane, count)
+        out[k::unit] = read_plane(fields.take(sizes[k]), size // unit)
+    fields.end()
     return rotate_right(out, unit) if rotation else bytes(out)
 
 
@@ -31,7 +36,7 @@ def decode_planes(data, size):
     unit, rotation = fields.u8(), fields.u8()
     require(unit in (1, 2, 4, 8) and rotation in (0, 1) and (unit, rotation) != (1, 1), "unknown layout of planes")
     whole = size - size % unit
-    out = [decode_block(fields, min(BLOCK, whole - at), unit, rotation) for at in range(0, whole, BLOCK)]
+    out = [decode_block(fields.take(fields.u32()), min(BLOCK, whole - at), unit, rotation) for at in range(0, whole, BLOCK)]
     out.append(fields.take(size - whole))
     fields.end()
     return b"".join(out)
