@@ -46,7 +46,7 @@ class Pack:
             self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         head = Fields(self.data[:FILE_HEADER_SIZE])
         head.expect(FILE_HEADER, "magic")
-        self.version = head.version(4, newest=2)
+        self.version = head.version(4, known=(1, 2))
         head.expect(bytes(4), "reserved field")
         self.rows = self.read_trailer()
 
@@ -60,7 +60,7 @@ class Pack:
         require(digest.hex() == self.name, "the trailer's digest is not the pack's name")
         require(digest == trailer.data[-32:], "the digest is not that of the trailer")
         trailer.expect(b"DTRL", "magic of the trailer")
-        require(trailer.version(4, newest=2) == self.version, "versions of header and trailer differ")
+        require(trailer.version(4, known=(1, 2)) == self.version, "versions of header and trailer differ")
         count = trailer.u64()
         require(1 <= count <= MAX_ROWS and len(trailer.data) == 16 + ROW_SIZE * count + 40, "count and size of the trailer contradict")
         rows, at = [], FILE_HEADER_SIZE

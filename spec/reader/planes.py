@@ -1,6 +1,7 @@
 """planes.md: chunks of tensors, taken apart into planes."""
 from reader.basics import Fields, require
 from reader.byte_code import decode_bytes
+from reader.segment import read_planes
 
 BLOCK = 512 << 10
 
@@ -14,20 +15,9 @@ def rotate_right(data, unit):
     return number.to_bytes(len(data), "little")
 
 
-def read_plane(content, count):
-    require(len(content) <= count, "a plane larger than what it stands for")
-    if not content:
-        return bytes(count)
-    return content if len(content) == count else decode_bytes(content, count)
-
-
 def decode_block(data, size, unit, rotation):
-    fields, out = Fields(data), bytearray(size)
-    sizes = [fields.u32() for _ in range(unit)]
-    for k in range(unit):
-        out[k::unit] = read_plane(fields.take(sizes[k]), size // unit)
-    fields.end()
-    return rotate_right(out, unit) if rotation else bytes(out)
+    content = read_planes(data, unit, size // unit, decode_bytes)
+    return rotate_right(content, unit) if rotation else content
 
 
 def decode_planes(data, size):
