@@ -20,17 +20,19 @@ bool is_zero(ByteSpan bytes) {
   return bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
-/// Appends `plane` compressed; leaves `out` alone if that does not make it smaller.
-void compress(ByteSpan plane, PlaneCodec codec, Bytes& out) {
+/// Appends `plane` compressed; leaves `out` alone if that does not save `least_gain` bytes.
+void compress(ByteSpan plane, PlaneCodec codec, std::size_t least_gain, Bytes& out) {
+  if (plane.size() <= least_gain) return;
   const std::size_t begin = out.size();
+  const std::size_t limit = plane.size() - least_gain;
   if (codec == PlaneCodec::byte_code) {
     const ByteEncoder encoder(plane);
-    if (encoder.size() < plane.size()) encoder.append_to(out);
+    if (encoder.size() <= limit) encoder.append_to(out);
     return;
   }
-  out.resize(begin + plane.size() - 1);
+  out.resize(begin + limit);
   const int size = LZ4_compress_fast(reinterpret_cast<const char*>(plane.data()), reinterpret_cast<char*>(out.data() + begin),
-                                     static_cast<int>(plane.size()), static_cast<int>(plane.size() - 1), kLz4Acceleration);
+                                     static_cast<int>(plane.size()), static_cast<int>(limit), kLz4Acceleration);
   out.resize(begin + static_cast<std::size_t>(std::max(size, 0)));
 }
 
@@ -50,7 +52,7 @@ std::byte* scratch(std::size_t size) {
 
 }  // namespace
 
-void write_planes(ByteSpan units, unsigned width, PlaneCodec codec, Bytes& out) {
+void write_planes(ByteSpan units, unsigned width, PlaneCodec codec, Bytes& out, std::size_t least_gain) {
   const std::size_t count = units.size() / width;
   std::byte* const planes = scratch(units.size());
   kernels().split(width, units.data(), count, planes);
@@ -59,7 +61,7 @@ void write_planes(ByteSpan units, unsigned width, PlaneCodec codec, Bytes& out) 
     const ByteSpan plane(planes + p * count, count);
     if (is_zero(plane)) continue;
     const std::size_t begin = out.size();
-    compress(plane, codec, out);
+    compress(plane, codec, least_gain, out);
     if (out.size() == begin) out.insert(out.end(), plane.begin(), plane.end());
     store_le(&out[kSizeField * p], static_cast<std::uint32_t>(out.size() - begin));
   }

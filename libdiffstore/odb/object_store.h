@@ -109,7 +109,8 @@ class PackSession {
 
   /// Hashes, compresses and appends, unless the store has the object or this session had it before. A stored copy is
   /// believed only after it was read and compared once; a damaged one is written again, and the new copy is used.
-  ObjectId add(ObjectKind kind, ByteSpan bytes);
+  /// A tensor's chunk is compressed as its `layout` says (delta/chunk_codec.h), where one is given.
+  ObjectId add(ObjectKind kind, ByteSpan bytes, const std::optional<ChunkLayout>& layout = {});
   /// Copies a record of another store; Error{corrupt} unless it decodes to exactly the bytes of its id.
   void add_stored(const StoredObject& object);
 

@@ -86,12 +86,12 @@ PackSession::~PackSession() = default;
 PackSession::PackSession(PackSession&&) noexcept = default;
 PackSession& PackSession::operator=(PackSession&&) noexcept = default;
 
-ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes) {
+ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes, const std::optional<ChunkLayout>& layout) {
   const ObjectId id = object_id(kind, bytes);
   if (!state_->claim(id)) return id;
   state_->guard([&] {
     if (state_->store.has_verified(id, bytes)) return;
-    const EncodedObject encoded = encode_object(kind, bytes);
+    const EncodedObject encoded = encode_object(kind, bytes, layout);
     state_->write(kind, id, bytes, encoded.codec, encoded.codec == Codec::none ? bytes : ByteSpan(encoded.bytes));
   });
   return id;
@@ -99,12 +99,12 @@ ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes) {
 
 void PackSession::add_stored(const StoredObject& object) {
   const std::string what = std::string(kind_name(object.kind)) + " " + object.id.hex();
-  if (object.raw_size > layout::kMaxRawSize || object.raw_size / layout::kMaxLz4Ratio > object.bytes.size()) {
-    throw Error(ErrorCode::corrupt, what + ": impossible sizes");
+  if (const auto problem = record_problem(object.kind, object.codec, object.raw_size, object.bytes.size())) {
+    throw Error(ErrorCode::corrupt, what + ": " + *problem);
   }
   Bytes decoded;
   ByteSpan raw = object.bytes;
-  if (object.codec != Codec::none || object.raw_size != object.bytes.size()) {
+  if (object.codec != Codec::none) {
     decoded.resize(object.raw_size);
     decode_object(object.codec, object.bytes, decoded, what);
     raw = decoded;
