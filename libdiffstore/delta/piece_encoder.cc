@@ -5,9 +5,12 @@
 #include <string>
 
 #include "delta/bits.h"
-#include "delta/encodings.h"
+#include "delta/block.h"
+#include "delta/kernels.h"
+#include "delta/layout.h"
 #include "delta/residual.h"
 #include "delta/segment.h"
+#include "delta/value_coders.h"
 #include "dstore/error.h"
 
 namespace dstore {
@@ -15,6 +18,12 @@ namespace dstore {
 using namespace segment_layout;
 
 namespace {
+
+/// Whole groups are tried where at least one unit in this many of the touched groups changed: the others cost a bit each.
+constexpr std::uint64_t kDenseShare = 16;
+constexpr std::uint64_t kFastDenseShare = 8;
+/// Units whose cells are worked out at a time.
+constexpr std::size_t kCells = 2048;
 
 struct Piece {
   const UnitType& unit;
@@ -28,80 +37,122 @@ struct Piece {
   }
 };
 
-/// What one way to cover the changes costs, in bytes, and the residuals it would code.
+/// Counts the tokens of pairs by exponent; two counters each, so that neighbours do not wait for one another.
+class TokenCounter {
+ public:
+  explicit TokenCounter(const UnitType& unit) : unit_(unit), even_(empty_histogram(unit)), odd_(empty_histogram(unit)), cells_(kCells) {}
+
+  /// Returns the OR of the residuals.
+  std::uint64_t add(ByteSpan old_values, ByteSpan new_values) {
+    std::uint64_t all = 0;
+    residuals_.resize(kCells * unit_.bytes);
+    const std::size_t step = kCells * unit_.bytes;
+    for (std::size_t at = 0; at < old_values.size(); at += step) {
+      const std::size_t count = std::min(step, old_values.size() - at) / unit_.bytes;
+      all |= kernels().cells(unit_, old_values.data() + at, new_values.data() + at, count, cells_.data(), residuals_.data());
+      for (std::size_t i = 0; i + 1 < count; i += 2) {
+        ++even_[cells_[i]];
+        ++odd_[cells_[i + 1]];
+      }
+      if (count % 2 != 0) ++even_[cells_[count - 1]];
+    }
+    return all;
+  }
+  TokenHistogram take() {
+    for (std::size_t i = 0; i < even_.size(); ++i) even_[i] += odd_[i];
+    return std::move(even_);
+  }
+
+ private:
+  const UnitType& unit_;
+  TokenHistogram even_, odd_;
+  std::vector<std::uint32_t> cells_;
+  Bytes residuals_;
+};
+
+/// What one way to cover the changes costs, in bytes.
 struct Plan {
-  bool sparse = false;
-  std::uint64_t positions = 0;    ///< block headers and positions
-  std::uint64_t plain_values = 0; ///< raw or packed, whichever is smaller in each block
+  std::vector<PositionCode> positions;  ///< of each block
+  std::vector<std::uint8_t> widths;     ///< bit length of the largest residual of each block
+  std::uint64_t position_bytes = 0;     ///< with the block headers
+  std::uint64_t plain_bytes = 0;        ///< of the values, each block without the model
   TokenHistogram histogram;
 };
 
-std::uint64_t plain_value_bytes(const UnitType& unit, std::uint64_t count, unsigned width) {
-  return std::min(count * unit.bytes, (count * width + 7) / 8);
-}
-
-/// Counts the tokens of all units in the block's groups; returns the bit length of the largest residual.
-unsigned count_tokens(const UnitType& unit, const BlockScan& scan, ByteSpan base, ByteSpan task, TokenHistogram& histogram) {
-  return with_unit(unit.bytes, [&]<class U>(U) {
-    const ResidualMap<U> map(unit);
-    U all = 0;
-    for (std::uint32_t group : scan.groups) {
-      const std::uint32_t end = std::min(scan.units, (group + 1) * kGroup);
-      for (std::size_t i = std::size_t{group} * kGroup; i < end; ++i) {
-        const U old_value = load_le<U>(&base[i * sizeof(U)]);
-        const U residual = map.residual(old_value, load_le<U>(&task[i * sizeof(U)]));
-        all = static_cast<U>(all | residual);
-        ++histogram[map.exponent(old_value) * kTokens + token_of(residual)];
-      }
-    }
-    return static_cast<unsigned>(std::bit_width(all));
-  });
-}
-
-struct Plans {
-  Plan sparse;
-  Plan dense;
-};
-
-Plans make_plans(const Piece& piece) {
-  Plans plans;
-  plans.sparse.sparse = true;
-  plans.dense.histogram = empty_histogram(piece.unit);
+/// The plan to cover exactly the changed units, or all units of their groups.
+Plan make_plan(const Piece& piece, Profile profile, bool dense) {
+  Plan plan;
+  TokenCounter counter(piece.unit);
   BlockScan scan;
+  BlockScratch scratch;
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
     const ByteSpan base = piece.block(piece.base, b);
     const ByteSpan task = piece.block(piece.task, b);
     scan_block(piece.unit, base, task, scan);
+    plan.positions.emplace_back();
+    plan.widths.push_back(0);
     if (scan.changed.empty()) continue;
-    const unsigned width = count_tokens(piece.unit, scan, base, task, plans.dense.histogram);
-    const bool all = scan.groups.size() == scan.group_count();
-    plans.sparse.positions += kBlockHeaderBytes + best_rice(scan.changed).bytes;
-    plans.dense.positions += kBlockHeaderBytes + (all ? 0 : (scan.group_count() + 7) / 8);
-    plans.sparse.plain_values += plain_value_bytes(piece.unit, scan.changed.size(), width);
-    plans.dense.plain_values += plain_value_bytes(piece.unit, scan.grouped_units(), width);
+    const PositionCode code = dense ? choose_groups(scan, profile) : choose_positions(scan, profile);
+    cover(scan, code, scratch.covered);
+    const ByteSpan old_values = gather(piece.unit, scratch.covered, base, scratch.old_values);
+    const ByteSpan new_values = gather(piece.unit, scratch.covered, task, scratch.new_values);
+    const auto width = static_cast<std::uint8_t>(std::bit_width(counter.add(old_values, new_values)));
+    plan.positions.back() = code;
+    plan.widths.back() = width;
+    plan.position_bytes += kBlockHeaderBytes + code.bytes;
+    // Which way to cover is settled by the share of changes in the fast profile, which has no model either.
+    if (profile == Profile::compact) plan.plain_bytes += plain_bytes({piece.unit, old_values, new_values, width}, profile);
   }
-  plans.sparse.histogram = plans.dense.histogram;
-  for (std::size_t i = 0; i < plans.sparse.histogram.size(); i += kTokens) plans.sparse.histogram[i] = 0;  // token 0: unchanged
-  return plans;
+  plan.histogram = counter.take();
+  return plan;
 }
 
 struct Choice {
-  bool sparse = true;
   std::uint64_t bytes = UINT64_MAX;
+  Plan plan;
   std::optional<ContextModel> model;
 };
 
-void consider(const Plan& plan, Choice& best) {
-  if (const std::uint64_t plain = plan.positions + plan.plain_values; plain < best.bytes) best = {plan.sparse, plain, std::nullopt};
-  ContextModel model(plan.histogram);
-  const std::uint64_t coded = plan.positions + model.written_bytes() + (model.coded_bits(plan.histogram) + 7) / 8;
-  if (coded < best.bytes) best = {plan.sparse, coded, std::move(model)};
+/// Takes `plan` where it is smaller, with a model or without.
+void consider(Plan plan, Profile profile, Choice& best) {
+  const std::uint64_t plain = plan.position_bytes + plan.plain_bytes;
+  std::optional<ContextModel> model;
+  std::uint64_t bytes = plain;
+  if (profile == Profile::compact) {
+    ContextModel tried(plan.histogram);
+    const std::uint64_t coded = plan.position_bytes + tried.written_bytes() + (tried.coded_bits(plan.histogram) + 7) / 8;
+    if (coded < plain) bytes = coded, model.emplace(std::move(tried));
+  }
+  if (bytes < best.bytes) best = {bytes, std::move(plan), std::move(model)};
 }
 
-/// Sparse changes are worth long blocks, to spread their headers; dense ones short blocks, to spread work.
+/// Units in the touched groups, over all blocks.
+std::uint64_t touched_units(const Piece& piece) {
+  std::uint64_t total = 0;
+  BlockScan scan;
+  const std::uint64_t group = 1u << kDenseGroupLog2;
+  for (std::size_t b = 0; b < piece.blocks(); ++b) {
+    scan_block(piece.unit, piece.block(piece.base, b), piece.block(piece.task, b), scan);
+    for (std::uint32_t g : scan.groups) total += std::min<std::uint64_t>(group, scan.units - g * group);
+  }
+  return total;
+}
+
+Choice choose(const Piece& piece, std::uint64_t changed, Profile profile) {
+  Choice choice;
+  const bool maybe_dense = changed >= piece.base.size() / piece.unit.bytes / (kDenseShare << kDenseGroupLog2);
+  const std::uint64_t touched = maybe_dense ? touched_units(piece) : UINT64_MAX / kDenseShare;
+  const std::uint64_t share = profile == Profile::compact ? kDenseShare : kFastDenseShare;
+  const bool dense = share * changed >= touched;
+  if (!dense || (profile == Profile::compact && changed < touched)) consider(make_plan(piece, profile, false), profile, choice);
+  if (dense) consider(make_plan(piece, profile, true), profile, choice);
+  return choice;
+}
+
+/// Long blocks where few units changed, to spread their headers; short ones where many did, to spread work.
 unsigned choose_block_log2(const UnitType& unit, std::uint64_t units, std::uint64_t changed) {
-  unsigned log2 = changed < units / 64 ? kMaxBlockLog2 : kDenseBlockLog2;
-  while ((std::uint64_t{unit.bytes} << log2) > kMaxBlockBytes) --log2;
+  unsigned log2 = kDenseBlockLog2;
+  while (log2 < kMaxBlockLog2 && (std::uint64_t{unit.bytes} << (log2 + 1)) <= kMaxBlockBytes && (changed << log2) / units < kChangesInBlock) ++log2;
   return log2;
 }
 
@@ -131,7 +182,7 @@ std::uint64_t count_changed(DType dtype, ByteSpan base, ByteSpan task) {
   });
 }
 
-EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task) {
+EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task, Profile profile) {
   const UnitType& unit = unit_type(dtype);
   check_arguments(unit, first, base, task);
   EncodedPiece encoded;
@@ -141,12 +192,7 @@ EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteS
   const std::uint64_t units = base.size() / unit.bytes;
   const unsigned block_log2 = choose_block_log2(unit, units, encoded.changed);
   const Piece piece{unit, base, task, std::size_t{unit.bytes} << block_log2};
-  Choice choice;
-  {
-    const Plans plans = make_plans(piece);
-    consider(plans.sparse, choice);
-    consider(plans.dense, choice);
-  }
+  const Choice choice = choose(piece, encoded.changed, profile);
   std::optional<ModelEncoder> model;
   if (choice.model) model.emplace(*choice.model, unit);
 
@@ -173,7 +219,8 @@ EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteS
     scan_block(unit, block_base, block_task, scan);
     if (scan.changed.empty()) continue;
     const std::size_t begin = out.size();
-    encode_block(unit, scan, choice.sparse, model ? &*model : nullptr, block_base, block_task, scratch, out);
+    encode_block(unit, scan, choice.plan.positions[b], choice.plan.widths[b], model ? &*model : nullptr, profile, block_base, block_task,
+                 scratch, out);
     store_le(&out[sizes_at + 4 * b], static_cast<std::uint32_t>(out.size() - begin));
   }
   store_le(out.data(), static_cast<std::uint32_t>(out.size()));

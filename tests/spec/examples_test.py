@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "spec"))
 
 from reader import ed25519, objects, refs, revision, segment, signatures  # noqa: E402
 from reader.basics import Corrupt, Problem, Unsupported, object_id, read_canonical  # noqa: E402
+from reader.byte_code import decode_bytes  # noqa: E402
 from reader.lz4 import decode_block  # noqa: E402
 from reader.pack import Pack, Store  # noqa: E402
 from reader.xxh3 import xxh3  # noqa: E402
@@ -110,6 +111,26 @@ class PackPage(unittest.TestCase):
         for block in (b"", b"\x1a", b"\x1aa\x00\x00\x50aaaaa", b"\x1aa\x02\x00\x50aaaaa", b"\x1fa\x01\x00\xff", b"\x1aa\x01\x00\x60aaaaaa"):
             with self.assertRaises(Corrupt):
                 decode_block(block, 20)
+
+
+class ByteCodePage(unittest.TestCase):
+    EXAMPLE = bytes.fromhex("61 72 31 33 00 00 00 00 00 00 30 0100 0100 0100 72 0a 13 07")
+
+    def test_example(self):
+        self.assertEqual(decode_bytes(self.EXAMPLE, 11), b"abracadabra")
+        self.assertEqual(decode_bytes(b"aa", 70000), b"a" * 70000)
+
+    def test_damage_is_refused_or_gives_other_bytes(self):
+        for content in [self.EXAMPLE[:size] for size in range(len(self.EXAMPLE))] + [self.EXAMPLE + b"\0", b"aa\0", b"ba", b"a", b""]:
+            with self.assertRaises(Corrupt):
+                decode_bytes(content, 11)
+        for at in range(8 * len(self.EXAMPLE)):
+            damaged = bytearray(self.EXAMPLE)
+            damaged[at // 8] ^= 1 << at % 8
+            try:
+                self.assertNotEqual(decode_bytes(bytes(damaged), 11), b"abracadabra")
+            except Corrupt:
+                pass
 
 
 class SegmentPage(unittest.TestCase):
