@@ -31,7 +31,7 @@ void check_exact(const CheckpointPair& pair, ByteSpan buffer) {
 
 Json run_profiles(const Arguments&) {
   Json::Array names;
-  for (const Profile& profile : profiles()) names.emplace_back(profile.name);
+  for (const ProfileName& row : profiles()) names.emplace_back(row.name);
   Json result;
   result.set("profiles", Json(names));
   return result;
@@ -39,7 +39,7 @@ Json run_profiles(const Arguments&) {
 
 Json run_encode(const Arguments& arguments) {
   const CheckpointPair pair(arguments[0], arguments[1]);
-  const Profile& profile = find_profile(arguments[2]);
+  const Profile profile = find_profile(arguments[2]);
   Rounds rounds;
   EncodedDelta delta;
   for (int round = 0; round < std::stoi(arguments[3]); ++round) {
@@ -75,14 +75,14 @@ Json run_apply(const Arguments& arguments) {
 /// Piece by piece, as a commit and a checkout work: no more than one segment and one piece of a tensor is held.
 Json run_memory(const Arguments& arguments) {
   const CheckpointPair pair(arguments[0], arguments[1]);
-  const Profile& profile = find_profile(arguments[2]);
+  const Profile profile = find_profile(arguments[2]);
   Json result;
   const AnonymousPeak peak;
   for (const TensorPair& whole : pair.tensors()) {
     for (std::size_t at = 0; at < whole.base.size(); at += kPieceBytes) {
       const std::size_t size = std::min<std::size_t>(kPieceBytes, whole.base.size() - at);
       const std::uint64_t first = unit_count(whole.dtype, at);
-      const EncodedPiece piece = profile.encode(whole.dtype, first, whole.base.subspan(at, size), whole.task.subspan(at, size));
+      const EncodedPiece piece = encode_piece(whole.dtype, first, whole.base.subspan(at, size), whole.task.subspan(at, size), profile);
       if (piece.bytes.empty()) continue;
       SegmentWriter writer;
       writer.add(piece);

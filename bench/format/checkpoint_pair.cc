@@ -10,8 +10,9 @@
 namespace dstore::bench {
 namespace {
 
-constexpr Profile kProfiles[] = {
-    {"compact", encode_piece},
+constexpr ProfileName kProfiles[] = {
+    {"compact", Profile::compact},
+    {"fast", Profile::fast},
 };
 
 std::map<std::string, std::pair<TensorInfo, ByteSpan>> tensors_of(const MappedFile& file) {
@@ -43,13 +44,13 @@ std::uint64_t CheckpointPair::units() const {
   return units;
 }
 
-std::span<const Profile> profiles() { return kProfiles; }
+std::span<const ProfileName> profiles() { return kProfiles; }
 
-const Profile& find_profile(std::string_view name) {
+Profile find_profile(std::string_view name) {
   std::string names;
-  for (const Profile& profile : kProfiles) {
-    if (profile.name == name) return profile;
-    names += " " + std::string(profile.name);
+  for (const ProfileName& row : kProfiles) {
+    if (row.name == name) return row.profile;
+    names += " " + std::string(row.name);
   }
   throw Error(ErrorCode::invalid_argument, "no profile " + std::string(name) + "; there are:" + names);
 }
@@ -60,7 +61,7 @@ std::uint64_t EncodedDelta::segment_bytes() const {
   return bytes;
 }
 
-EncodedDelta encode(const std::vector<TensorPair>& tensors, const Profile& profile) {
+EncodedDelta encode(const std::vector<TensorPair>& tensors, Profile profile) {
   EncodedDelta delta;
   SegmentWriter writer;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -68,7 +69,7 @@ EncodedDelta encode(const std::vector<TensorPair>& tensors, const Profile& profi
     for (std::size_t at = 0; at < tensor.base.size(); at += kPieceBytes) {
       const std::size_t size = std::min<std::size_t>(kPieceBytes, tensor.base.size() - at);
       const std::uint64_t first = unit_count(tensor.dtype, at);
-      const EncodedPiece piece = profile.encode(tensor.dtype, first, tensor.base.subspan(at, size), tensor.task.subspan(at, size));
+      const EncodedPiece piece = encode_piece(tensor.dtype, first, tensor.base.subspan(at, size), tensor.task.subspan(at, size), profile);
       if (piece.bytes.empty()) continue;
       if (!writer.fits(piece)) delta.segments.push_back(writer.finish());
       delta.uses.push_back({delta.segments.size(), writer.add(piece), i, first, tensor.offset + at, size});

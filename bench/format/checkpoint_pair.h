@@ -36,14 +36,14 @@ class CheckpointPair {
   std::uint64_t bytes_ = 0;
 };
 
-/// A way to encode a piece.
-struct Profile {
+/// A profile as the command line names it.
+struct ProfileName {
   std::string_view name;
-  EncodedPiece (*encode)(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task);
+  Profile profile;
 };
-std::span<const Profile> profiles();
+std::span<const ProfileName> profiles();
 /// Error{invalid_argument} that lists the names.
-const Profile& find_profile(std::string_view name);
+Profile find_profile(std::string_view name);
 
 /// Which piece of which segment changes which bytes of the buffer.
 struct PieceUse {
@@ -64,7 +64,7 @@ struct EncodedDelta {
 };
 
 /// The pieces of all tensors in order, packed into segments as a commit does.
-EncodedDelta encode(const std::vector<TensorPair>& tensors, const Profile& profile);
+EncodedDelta encode(const std::vector<TensorPair>& tensors, Profile profile);
 
 /// Base to task in place; `buffer` holds the tensors at their offsets.
 void apply(const EncodedDelta& delta, const std::vector<TensorPair>& tensors, MutableByteSpan buffer, unsigned threads);

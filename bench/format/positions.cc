@@ -1,88 +1,135 @@
+#include "delta/positions.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <random>
 
 #include "commands.h"
-#include "delta/encodings.h"
+#include "delta/block.h"
+#include "delta/kernels.h"
 #include "dstore/error.h"
 #include "measure.h"
 
 namespace dstore::bench {
 namespace {
 
-/// The encoded positions of one block and what they decode to.
-struct PositionBlock {
-  BlockHeader header;
-  BlockScan scan;
-  Bytes payload;
+constexpr std::uint32_t kBlockUnits = 1u << segment_layout::kMaxBlockLog2;
+constexpr int kRepeats = 20;  ///< a block is a matter of microseconds
+
+using Output = std::vector<std::uint32_t>;
+
+/// The positions of all blocks in one code, and how one block of it is decoded.
+struct Decoder {
+  std::string name;
+  std::vector<PositionCode> codes;
+  std::vector<Bytes> payloads;
+  std::function<void(std::size_t block, Output& out)> decode;
+
+  std::int64_t bytes() const {
+    std::int64_t total = 0;
+    for (const Bytes& payload : payloads) total += static_cast<std::int64_t>(payload.size());
+    return total;
+  }
 };
 
-void decode_rice(const PositionBlock& block, Covered& covered) {
-  const Coverage& coverage = *find_coverage(kCoverRice);
-  coverage.decode(block.payload, block.header, block.scan.units, covered, {.what = "bench", .tensor = {}});
-}
-
-struct PositionDecoder {
-  std::string_view name;
-  void (*decode)(const PositionBlock& block, Covered& covered);
-};
-constexpr PositionDecoder kDecoders[] = {
-    {"split_rice", decode_rice},
-};
-
-std::vector<PositionBlock> random_blocks(std::uint64_t units, double density) {
-  constexpr std::uint32_t kBlock = 1u << segment_layout::kMaxBlockLog2;
+std::vector<BlockScan> random_blocks(std::uint64_t units, double density) {
   std::mt19937_64 random(1);
   std::geometric_distribution<std::uint64_t> gap(density);
-  std::vector<PositionBlock> blocks;
+  std::vector<BlockScan> blocks;
   std::uint64_t next = gap(random);
-  for (std::uint64_t start = 0; start < units; start += kBlock) {
-    PositionBlock block;
-    block.scan.units = static_cast<std::uint32_t>(std::min<std::uint64_t>(kBlock, units - start));
-    for (; next < start + block.scan.units; next += 1 + gap(random)) block.scan.changed.push_back(static_cast<std::uint32_t>(next - start));
-    if (block.scan.changed.empty()) continue;
-    block.header.changed = static_cast<std::uint32_t>(block.scan.changed.size());
-    find_coverage(kCoverRice)->encode(block.scan, block.header, block.payload);
-    blocks.push_back(std::move(block));
+  for (std::uint64_t start = 0; start < units; start += kBlockUnits) {
+    BlockScan scan;
+    scan.units = static_cast<std::uint32_t>(std::min<std::uint64_t>(kBlockUnits, units - start));
+    for (; next < start + scan.units; next += 1 + gap(random)) scan.changed.push_back(static_cast<std::uint32_t>(next - start));
+    if (!scan.changed.empty()) blocks.push_back(std::move(scan));
   }
   return blocks;
+}
+
+Decoder encoded(std::string name, const std::vector<BlockScan>& blocks, const std::function<PositionCode(const BlockScan&)>& choose) {
+  Decoder decoder;
+  decoder.name = std::move(name);
+  for (const BlockScan& scan : blocks) {
+    decoder.codes.push_back(choose(scan));
+    write_positions(scan, decoder.codes.back(), decoder.payloads.emplace_back());
+  }
+  return decoder;
+}
+
+/// What a reader does: whatever the writer of that profile chose, checked.
+Decoder profile_decoder(std::string name, Profile profile, const std::vector<BlockScan>& blocks) {
+  Decoder decoder = encoded(std::move(name), blocks, [&](const BlockScan& scan) { return choose_positions(scan, profile); });
+  decoder.decode = [codes = decoder.codes, payloads = decoder.payloads, &blocks, covered = Covered{}](std::size_t i, Output& out) mutable {
+    std::swap(covered.positions, out);
+    read_positions(payloads[i], codes[i], blocks[i].units, static_cast<std::uint32_t>(blocks[i].changed.size()), covered, {"bench", {}, 0, blocks[i].units});
+    std::swap(covered.positions, out);
+  };
+  return decoder;
+}
+
+/// The inner loop for split Rice positions alone.
+Decoder rice_decoder(const Kernels& kernels, double density, const std::vector<BlockScan>& blocks) {
+  const auto rice = static_cast<std::uint8_t>(std::max(0.0, std::floor(std::log2(0.69 / density))));
+  Decoder decoder = encoded("rice " + std::string(kernels.name), blocks, [&](const BlockScan&) {
+    return PositionCode{.within = Within::rice, .rice = rice};
+  });
+  decoder.decode = [rice, payloads = decoder.payloads, &blocks, &kernels](std::size_t i, Output& out) {
+    const auto count = static_cast<std::uint32_t>(blocks[i].changed.size());
+    const std::size_t remainders = (std::size_t{count} * rice + 7) / 8;
+    out.resize(std::max<std::size_t>(out.size(), count + 16));
+    const ByteSpan payload = payloads[i];
+    kernels.rice({payload.first(remainders), rice, payload.subspan(remainders), count, blocks[i].units}, out.data());
+  };
+  return decoder;
+}
+
+void check(const Decoder& decoder, const std::vector<BlockScan>& blocks) {
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    Output out;
+    decoder.decode(i, out);
+    if (!std::equal(blocks[i].changed.begin(), blocks[i].changed.end(), out.begin())) {
+      throw Error(ErrorCode::corrupt, decoder.name + ": decoded positions are wrong");
+    }
+  }
 }
 
 }  // namespace
 
 Json run_positions(const Arguments& arguments) {
-  const std::vector<PositionBlock> blocks = random_blocks(std::stoull(arguments[0]), std::stod(arguments[1]) / 1000);
+  const double density = std::stod(arguments[1]) / 1000;
+  const std::vector<BlockScan> blocks = random_blocks(std::stoull(arguments[0]), density);
+  std::vector<Decoder> decoders{profile_decoder("compact", Profile::compact, blocks), profile_decoder("fast", Profile::fast, blocks)};
+  for (const Kernels* kernels : all_kernels()) {
+    if (kernels->runs_here()) decoders.push_back(rice_decoder(*kernels, density, blocks));
+  }
   std::int64_t positions = 0;
-  std::int64_t bytes = 0;
-  for (const PositionBlock& block : blocks) {
-    positions += static_cast<std::int64_t>(block.scan.changed.size());
-    bytes += static_cast<std::int64_t>(block.payload.size());
-  }
-  constexpr int kRepeats = 20;  // a block is a matter of microseconds
+  for (const BlockScan& scan : blocks) positions += static_cast<std::int64_t>(scan.changed.size());
+
   Rounds rounds;
-  Covered covered;
-  std::vector<std::uint32_t> copy(1u << segment_layout::kMaxBlockLog2);
-  for (int round = 0; round < std::stoi(arguments[2]); ++round) {
-    for (const PositionDecoder& decoder : kDecoders) {
-      rounds.time(std::string(decoder.name), [&] {
-        for (int repeat = 0; repeat < kRepeats; ++repeat) {
-          for (const PositionBlock& block : blocks) decoder.decode(block, covered);
-        }
-      });
-      if (covered.positions != blocks.back().scan.changed) throw Error(ErrorCode::corrupt, "decoded positions are wrong");
+  Output copy(kBlockUnits);
+  Output out(kBlockUnits + 16);
+  const auto each_block = [&](const auto& body) {
+    for (int repeat = 0; repeat < kRepeats; ++repeat) {
+      for (std::size_t i = 0; i < blocks.size(); ++i) body(i);
     }
+  };
+  for (const Decoder& decoder : decoders) check(decoder, blocks);
+  for (int round = 0; round < std::stoi(arguments[2]); ++round) {
     rounds.time("memcpy", [&] {
-      for (int repeat = 0; repeat < kRepeats; ++repeat) {
-        for (const PositionBlock& block : blocks) {
-          std::memcpy(copy.data(), block.scan.changed.data(), block.scan.changed.size() * sizeof(std::uint32_t));
-        }
-      }
+      each_block([&](std::size_t i) { std::memcpy(copy.data(), blocks[i].changed.data(), blocks[i].changed.size() * sizeof(std::uint32_t)); });
     });
+    for (const Decoder& decoder : decoders) rounds.time(decoder.name, [&] { each_block([&](std::size_t i) { decoder.decode(i, out); }); });
   }
-  Json result;
+  Json times, bytes, result;
+  rounds.into(times);
+  for (const Decoder& decoder : decoders) bytes.set(decoder.name, Json(decoder.bytes()));
+  result.set("times", times);
+  result.set("bytes", bytes);
   result.set("positions", Json(positions));
-  result.set("bytes", Json(bytes));
   result.set("output_bytes", Json(positions * std::int64_t{sizeof(std::uint32_t)} * kRepeats));
-  rounds.into(result);
   return result;
 }
 

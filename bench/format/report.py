@@ -39,10 +39,10 @@ class Bench:
         self.goals.append([what, wanted, reached, "not measured" if met is None else "yes" if met else "NO"])
 
     def goal_at_least(self, what, wanted, reached, unit=""):
-        self.goal(what, f">= {wanted:g}{unit}", f"{reached:.2f}{unit}", reached >= wanted)
+        self.goal(what, f">= {wanted:g}{unit}", f"{reached:.4g}{unit}", reached >= wanted)
 
     def goal_at_most(self, what, wanted, reached, unit=""):
-        self.goal(what, f"<= {wanted:g}{unit}", f"{reached:.2f}{unit}", reached <= wanted)
+        self.goal(what, f"<= {wanted:g}{unit}", f"{reached:.4g}{unit}", reached <= wanted)
 
     def save(self):
         path = self.work / "results.json"

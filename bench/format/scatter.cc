@@ -42,7 +42,12 @@ Json run_scatter(const Arguments& arguments) {
   }
   const std::vector<float> task = buffer;
   const std::vector<TensorPair> tensors{{"weights", DType::f32, bytes_of(base), bytes_of(task), 0}};
-  const EncodedDelta delta = encode(tensors, find_profile("compact"));
+  Json result;
+  std::vector<std::pair<std::string, EncodedDelta>> deltas;
+  for (const ProfileName& row : profiles()) {
+    deltas.emplace_back("apply " + std::string(row.name), encode(tensors, row.profile));
+    result.set("bytes " + std::string(row.name), Json(static_cast<std::int64_t>(deltas.back().second.segment_bytes())));
+  }
 
   const auto scatter = [&](const std::vector<float>& values) {
     for (std::size_t i = 0; i < positions.size(); ++i) buffer[static_cast<std::size_t>(positions[i])] = values[i];
@@ -54,18 +59,18 @@ Json run_scatter(const Arguments& arguments) {
     scatter(old_values);
     evict();
     rounds.time("scatter", [&] { scatter(new_values); });
-    scatter(old_values);
-    evict();
-    rounds.time("apply", [&] { apply(delta, tensors, std::as_writable_bytes(std::span(buffer)), 1); });
-    if (std::memcmp(buffer.data(), task.data(), weights * sizeof(float)) != 0) {
-      throw Error(ErrorCode::corrupt, "the applied delta is not exact");
+    for (const auto& [name, delta] : deltas) {
+      scatter(old_values);
+      evict();
+      rounds.time(name, [&] { apply(delta, tensors, std::as_writable_bytes(std::span(buffer)), 1); });
+      if (std::memcmp(buffer.data(), task.data(), weights * sizeof(float)) != 0) {
+        throw Error(ErrorCode::corrupt, "the applied delta is not exact");
+      }
     }
   }
   write_file(arguments[3] + ".positions", positions);
   write_file(arguments[3] + ".values", new_values);
-  Json result;
-  result.set("changed", Json(static_cast<std::int64_t>(delta.changed)));
-  result.set("segment_bytes", Json(static_cast<std::int64_t>(delta.segment_bytes())));
+  result.set("changed", Json(static_cast<std::int64_t>(positions.size())));
   rounds.into(result);
   return result;
 }

@@ -55,36 +55,37 @@ def position_bound(base, masks):
     return sum(log2_binomial(base[name].size, where.size) for name, where in masks.items())
 
 
-def coo(masks, values, dtype):
-    """A safetensors file with int64 positions and the values."""
+def coo(masks, values, shapes):
+    """A safetensors file with the values and their int64 coordinates, one for each dimension, as torch.sparse_coo keeps them."""
     parts = {}
     for name, where in masks.items():
         if where.size:
-            parts[name + ".indices"], parts[name + ".values"] = where.astype(numpy.int64), values[name]
+            parts[name + ".indices"] = numpy.stack(numpy.unravel_index(where, shapes[name])).astype(numpy.int64)
+            parts[name + ".values"] = values[name]
     from safetensors.numpy import save
     return len(save(parts))
 
 
-def csr(masks, values, dtype):
+def csr(masks, values, shapes):
     """Values, int32 columns and two row pointers of each tensor as one row, as git-theta keeps a sparse update, before its codec."""
     return sum(where.size * (4 + values[name].itemsize) + 8 for name, where in masks.items() if where.size)
 
 
-def ltsft(masks, values, dtype):
+def ltsft(masks, values, shapes):
     """A pickle of gaps (a list) and values of each tensor, as LT-SFT saves them."""
     import torch
-    rows = {name: {"index_steps": numpy.diff(where, prepend=0).tolist(), "values": torch.from_numpy(values[name].view(numpy.int32 if dtype == "F32" else numpy.int16))}
+    rows = {name: {"index_steps": numpy.diff(where, prepend=0).tolist(), "values": torch.from_numpy(values[name].view(f"<i{values[name].itemsize}"))}
             for name, where in masks.items() if where.size}
     out = io.BytesIO()
     torch.save(rows, out)
     return out.tell()
 
 
-def int32(masks, values, dtype):
+def int32(masks, values, shapes):
     return sum(where.size * (4 + values[name].itemsize) for name, where in masks.items())
 
 
-def u16_gaps(masks, values, dtype):
+def u16_gaps(masks, values, shapes):
     """16-bit gaps and values; a gap of 65,535 or more takes a full step and goes on."""
     total = 0
     for name, where in masks.items():
