@@ -49,7 +49,8 @@ def entropy_bytes(base, task, dtype):
 def commit_bytes(bench, base, task, name):
     store = report.new_store(bench, base, name)
     before = report.pack_bytes(store)
-    machine.run(bench.dstore, "-C", store, "commit", report.folder_of(bench, task, f"{name}-task"), "--base", "base", "--name", "task", "-m", "task")
+    folder = report.folder_of(bench, task, f"{name}-task")
+    machine.run(bench.dstore, "-C", store, "commit", folder, "--base", "base", "--name", "task", "-m", "task")
     return report.pack_bytes(store) - before
 
 
@@ -85,7 +86,8 @@ def one(bench, pair, dtype):
                 ["", "bytes", "bit/weight", "times smaller", "encode MB/s", "decode MB/s"], rows)
     judge(bench, pair, dtype, raw, ours, theirs)
     for profile, mine in ours.items():
-        speeds.append([f"pair {pair} {dtype}, {profile}", mine["encode"].per(raw / 1e6), against(mine, theirs, "zstd -3"), against(mine, theirs, "ZipNN"),
+        speeds.append([f"pair {pair} {dtype}, {profile}", mine["encode"].per(raw / 1e6),
+                       against(mine, theirs, "zstd -3"), against(mine, theirs, "ZipNN"),
                        mine["apply1"].per(raw / 1e6), f"{mine['apply1'].median / mine['memcpy'].median:.1f}",
                        f"{mine['apply1_wall'].median / mine['apply2_wall'].median:.2f}"])
     return speeds
@@ -106,7 +108,8 @@ def judge(bench, pair, dtype, raw, ours, theirs):
     bench.goal_at_least(f"pair a {dtype}: times smaller than the file", GOAL_RATIO[dtype], raw / compact["bytes"], " x")
     for profile, mine in ours.items():
         if dtype in GOAL_APPLY.get(profile, {}):
-            bench.goal_at_least(f"pair a {dtype}: decode and apply, {profile}, one core", GOAL_APPLY[profile][dtype], raw / 1e9 / mine["apply1"].median, " GB/s")
+            bench.goal_at_least(f"pair a {dtype}: decode and apply, {profile}, one core", GOAL_APPLY[profile][dtype],
+                                raw / 1e9 / mine["apply1"].median, " GB/s")
         if profile in GOAL_ENCODE:
             bench.goal_at_least(f"pair a {dtype}: encode, {profile}, one core", GOAL_ENCODE[profile], raw / 1e9 / mine["encode"].median, " GB/s")
     bench.goal_at_least(f"pair a {dtype}: two cores against one (wall)", 1.8, compact["apply1_wall"].median / compact["apply2_wall"].median, " x")

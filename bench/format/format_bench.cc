@@ -6,7 +6,8 @@
 //   format_bench apply BASE TASK PROFILE ROUNDS        decoding into a copy of base in memory, one core and two, beside memcpy
 //   format_bench memory BASE TASK PROFILE              anonymous memory of encoding and decoding piece by piece
 //   format_bench positions UNITS PERMILLE ROUNDS       decoding of uniformly random positions, beside memcpy of the same output
-//   format_bench scatter WEIGHTS PERMILLE ROUNDS OUT   a sparse fp32 change in memory, beside a plain scatter; writes OUT.positions (i32), OUT.values
+//   format_bench scatter WEIGHTS PERMILLE ROUNDS OUT   a sparse fp32 change in memory, beside a plain scatter; writes OUT.positions (i32)
+//                                                      and OUT.values
 #include <cstdio>
 #include <cstdlib>
 

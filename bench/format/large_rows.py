@@ -93,7 +93,8 @@ def memory(bench):
         path = synthetic.make(folder, folder.name, task)
         peaks = {f"library, {profile}": bench.tool("memory", base, path, profile)["anonymous_peak"] for profile in bench.profiles()}
         changed = report.folder_of(bench, path, f"memory-{task}")
-        peaks["dstore commit"] = tool.Child(bench.dstore, "-C", store, "commit", changed, "--base", "base", "--name", task, "-m", task, watch_memory=True).anonymous
+        commit = ("commit", changed, "--base", "base", "--name", task, "-m", task)
+        peaks["dstore commit"] = tool.Child(bench.dstore, "-C", store, *commit, watch_memory=True).anonymous
         out = bench.scratch / f"memory-{task}-out"
         peaks["dstore checkout"] = tool.Child(bench.dstore, "-C", store, "checkout", task, "-o", out, watch_memory=True).anonymous
         shutil.rmtree(out)

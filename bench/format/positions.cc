@@ -64,7 +64,8 @@ Decoder profile_decoder(std::string name, Profile profile, const std::vector<Blo
   Decoder decoder = encoded(std::move(name), blocks, [&](const BlockScan& scan) { return choose_positions(scan, profile); });
   decoder.decode = [codes = decoder.codes, payloads = decoder.payloads, &blocks, covered = Covered{}](std::size_t i, Output& out) mutable {
     std::swap(covered.positions, out);
-    read_positions(payloads[i], codes[i], blocks[i].units, static_cast<std::uint32_t>(blocks[i].changed.size()), covered, {"bench", {}, 0, blocks[i].units});
+    const auto changed = static_cast<std::uint32_t>(blocks[i].changed.size());
+    read_positions(payloads[i], codes[i], blocks[i].units, changed, covered, {"bench", {}, 0, blocks[i].units});
     std::swap(covered.positions, out);
   };
   return decoder;

@@ -46,7 +46,8 @@ class Bench:
 
     def save(self):
         path = self.work / "results.json"
-        path.write_text(json.dumps({"versions": self.versions, "tables": self.tables, "goals": self.goals}, indent=1) + "\n", encoding="utf-8")
+        everything = {"versions": self.versions, "tables": self.tables, "goals": self.goals}
+        path.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
         return path
 
     @property
@@ -62,7 +63,7 @@ class Bench:
         have = self.peer_versions()
         for package, requirement in packages.items():
             if have[package] is None:
-                subprocess.run([self.peers_python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement], capture_output=True)
+                subprocess.run([self.peers_python, "-m", "pip", "install", "--quiet", requirement], capture_output=True)
         self.versions = self.peer_versions()
         return self.versions
 

@@ -18,7 +18,8 @@ def main():
     eviction = torch.zeros(16 << 20)
     times = {"index_copy_": [], "index_put_": []}
     for _ in range(rounds):
-        for name, action in (("index_copy_", lambda: target.index_copy_(0, where, values)), ("index_put_", lambda: target.index_put_((where,), values))):
+        for name, action in (("index_copy_", lambda: target.index_copy_(0, where, values)),
+                             ("index_put_", lambda: target.index_put_((where,), values))):
             target[where] = before
             eviction.add_(1)
             start = time.process_time_ns()
