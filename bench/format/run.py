@@ -18,8 +18,8 @@ import machine
 import report
 import sparse_rows
 
-SECTIONS = {"dense": dense.run, "sparse": sparse_rows.run, "large": large_rows.checkpoints, "scatter": large_rows.scatter,
-            "extraction": large_rows.extraction, "positions": large_rows.position_decode, "memory": large_rows.memory}
+SECTIONS = {"sparse": sparse_rows.run, "large": large_rows.checkpoints, "scatter": large_rows.scatter, "extraction": large_rows.extraction,
+            "positions": large_rows.position_decode, "memory": large_rows.memory, "dense": dense.run}
 PEER_PACKAGES = {"zipnn": "zipnn==0.5.*", "pcodec": "pcodec", "z4ai": "z4ai", "zstandard": "zstandard"}
 
 
@@ -35,6 +35,7 @@ def main():
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     os.nice(5)
+    sys.stdout.reconfigure(line_buffering=True)
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="scratch-", dir=args.work))
     os.environ["DSTORE_CONFIG_HOME"] = str(scratch / "keys")
     bench = report.Bench(args.dstore.resolve(), args.programme.resolve(), args.model, args.work.resolve(), scratch.resolve(), args.quick, args.large)

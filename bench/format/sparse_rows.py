@@ -1,4 +1,5 @@
 """Sparse changes: top-k of the real pair against other layouts, and positions against their entropy."""
+import pairs
 import sparse
 import tensors
 
@@ -59,6 +60,7 @@ def positions_row(bench, label, base, masks, dtype, wanted):
 
 
 def run(bench):
+    pairs.make(bench.model, bench.work / "pairs")
     folder = bench.work / "pairs" / "a"
     layouts, positions = [], []
     for dtype, density in [("fp32", 0.005), ("bf16", 0.005)] if bench.quick else [("fp32", 0.001), ("fp32", 0.005), ("fp32", 0.05), ("bf16", 0.005)]:
