@@ -144,7 +144,7 @@ void encode_block(const UnitType& unit, const BlockScan& scan, const PositionCod
                   const ModelEncoder* model, Profile profile, ByteSpan base, ByteSpan task, BlockScratch& scratch, Bytes& out) {
   BlockHeader header;
   header.positions = positions;
-  header.changed = static_cast<std::uint32_t>(scan.changed.size());
+  header.changed = scan.changed();
   cover(scan, positions, scratch.covered);
   const ByteSpan old_values = gather(unit, scratch.covered, base, scratch.old_values);
   const ByteSpan new_values = gather(unit, scratch.covered, task, scratch.new_values);

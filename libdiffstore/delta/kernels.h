@@ -55,6 +55,10 @@ struct Kernels {
   std::string_view name;
   bool (*runs_here)();
 
+  /// Bit i of `words` (ceil(count / 64)) tells whether unit i differs; returns how many do.
+  std::uint64_t (*compare)(const UnitType& unit, const std::byte* a, const std::byte* b, std::size_t count, std::uint64_t* words);
+  /// The residual of each pair.
+  void (*residuals)(const UnitType& unit, const std::byte* old_values, const std::byte* new_values, std::size_t count, std::byte* residuals);
   /// The cell and the residual of each pair; returns the OR of all residuals.
   std::uint64_t (*cells)(const UnitType& unit, const std::byte* old_values, const std::byte* new_values, std::size_t count,
                          std::uint32_t* cells, std::byte* residuals);

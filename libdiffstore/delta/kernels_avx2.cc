@@ -40,6 +40,53 @@ namespace {
 
 #include "delta/kernels_loops.inc"
 
+inline __m256i load_vector(const std::byte* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
+
+/// A bit for each of 32 units: whether they are equal.
+template <class U>
+inline std::uint32_t equal_bits(const std::byte* a, const std::byte* b) {
+  const auto equal = [&](unsigned v) {
+    const __m256i x = load_vector(a + 32 * v), y = load_vector(b + 32 * v);
+    if constexpr (sizeof(U) == 1) return _mm256_cmpeq_epi8(x, y);
+    if constexpr (sizeof(U) == 2) return _mm256_cmpeq_epi16(x, y);
+    if constexpr (sizeof(U) == 4) return _mm256_cmpeq_epi32(x, y);
+    return _mm256_cmpeq_epi64(x, y);
+  };
+  if constexpr (sizeof(U) == 1) {
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(equal(0)));
+  } else if constexpr (sizeof(U) == 2) {
+    const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi16(equal(0), equal(1)), 0xd8);
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(both));
+  } else {
+    std::uint32_t bits = 0;
+    for (unsigned v = 0; v < sizeof(U); ++v) {
+      const unsigned lanes = sizeof(U) == 4 ? static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(equal(v))))
+                                            : static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal(v))));
+      bits |= lanes << (v * 32 / sizeof(U));
+    }
+    return bits;
+  }
+}
+
+std::uint64_t compare(const UnitType& unit, const std::byte* a, const std::byte* b, std::size_t count, std::uint64_t* words) {
+  return for_unit(unit, [&]<class U, class F>(U, F) {
+    std::uint64_t changed = 0;
+    std::size_t at = 0;
+    for (; at + 64 <= count; at += 64) {
+      const std::uint64_t low = equal_bits<U>(a + at * sizeof(U), b + at * sizeof(U));
+      const std::uint64_t high = equal_bits<U>(a + (at + 32) * sizeof(U), b + (at + 32) * sizeof(U));
+      const std::uint64_t word = ~(low | high << 32);
+      *words++ = word;
+      changed += static_cast<unsigned>(__builtin_popcountll(word));
+    }
+    if (at < count) {
+      *words = differences<U>(a + at * sizeof(U), b + at * sizeof(U), count - at);
+      changed += static_cast<unsigned>(__builtin_popcountll(*words));
+    }
+    return changed;
+  });
+}
+
 /// Where in a group of eight remainders, which is `rice` bytes, each lies: byte shuffles and shifts.
 struct Unpacking {
   __m256i shuffle, shift, mask;
@@ -113,7 +160,7 @@ std::size_t rice(const RiceStreams& in, std::uint32_t* out) {
 
 #pragma GCC pop_options
 
-constinit const Kernels kAvx2Kernels = {"avx2", has_avx2, cells, encode, decode, apply, split, merge, rice};
+constinit const Kernels kAvx2Kernels = {"avx2", has_avx2, compare, residuals, cells, encode, decode, apply, split, merge, rice};
 
 }  // namespace dstore
 

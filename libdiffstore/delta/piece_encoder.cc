@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <optional>
 #include <string>
 
@@ -8,7 +7,6 @@
 #include "delta/block.h"
 #include "delta/kernels.h"
 #include "delta/layout.h"
-#include "delta/residual.h"
 #include "delta/segment.h"
 #include "delta/value_coders.h"
 #include "dstore/error.h"
@@ -25,15 +23,24 @@ constexpr std::uint64_t kFastDenseShare = 8;
 /// Units whose cells are worked out at a time.
 constexpr std::size_t kCells = 2048;
 
+/// One piece of both tensors and a bit for each unit that differs.
 struct Piece {
   const UnitType& unit;
   ByteSpan base;
   ByteSpan task;
-  std::size_t block_bytes;
+  std::vector<std::uint64_t> words;
+  std::uint64_t changed = 0;
+  std::uint64_t block_units = 0;
 
-  std::size_t blocks() const { return (base.size() + block_bytes - 1) / block_bytes; }
+  std::uint64_t units() const { return base.size() / unit.bytes; }
+  std::size_t blocks() const { return static_cast<std::size_t>((units() + block_units - 1) / block_units); }
   ByteSpan block(ByteSpan whole, std::size_t index) const {
-    return whole.subspan(index * block_bytes, std::min(block_bytes, whole.size() - index * block_bytes));
+    const std::size_t bytes = static_cast<std::size_t>(block_units) * unit.bytes;
+    return whole.subspan(index * bytes, std::min(bytes, whole.size() - index * bytes));
+  }
+  void scan(std::size_t index, BlockScan& out) const {
+    const std::uint64_t begin = index * block_units;
+    out.reset(std::span(words).subspan(static_cast<std::size_t>(begin / 64)), static_cast<std::uint32_t>(std::min(block_units, units() - begin)));
   }
 };
 
@@ -77,31 +84,99 @@ struct Plan {
   std::uint64_t position_bytes = 0;     ///< with the block headers
   std::uint64_t plain_bytes = 0;        ///< of the values, each block without the model
   TokenHistogram histogram;
+
+  void add(const PositionCode& code, unsigned width, std::uint64_t plain) {
+    positions.push_back(code);
+    widths.push_back(static_cast<std::uint8_t>(width));
+    position_bytes += kBlockHeaderBytes + code.bytes;
+    plain_bytes += plain;
+  }
+  void add_unchanged() {
+    positions.emplace_back();
+    widths.push_back(0);
+  }
 };
 
-/// The plan to cover exactly the changed units, or all units of their groups.
-Plan make_plan(const Piece& piece, Profile profile, bool dense) {
+/// Values of the covered units without the model. All of them are gathered only where the first few suit a coder that needs them.
+std::uint64_t plain_size(const Piece& piece, std::size_t block, const Covered& covered, unsigned width, BlockScratch& scratch) {
+  const std::uint64_t plain = std::min<std::uint64_t>(covered.count * piece.unit.bytes, (covered.count * width + 7) / 8);
+  if (covered.form == Covered::Form::runs) return plain;
+  Covered few;
+  few.form = Covered::Form::list;
+  few.count = std::min<std::size_t>(covered.count, 64);
+  for (std::uint32_t i = 0; i < few.count; ++i) few.positions.push_back(covered.form == Covered::Form::all ? i : covered.positions[i]);
+  const auto values = [&](const Covered& units) {
+    return BlockValues{piece.unit, gather(piece.unit, units, piece.block(piece.base, block), scratch.old_values),
+                       gather(piece.unit, units, piece.block(piece.task, block), scratch.new_values), width};
+  };
+  return has_special_coder(values(few)) ? plain_bytes(values(covered)) : plain;
+}
+
+/// The plan of the fast profile: no model, and so no tokens; widths as if nothing could be packed.
+Plan plan_fast(const Piece& piece, bool dense) {
+  Plan plan;
+  BlockScan scan;
+  for (std::size_t b = 0; b < piece.blocks(); ++b) {
+    piece.scan(b, scan);
+    if (scan.changed() == 0) {
+      plan.add_unchanged();
+    } else {
+      plan.add(dense ? choose_groups(scan, Profile::fast) : choose_positions(scan, Profile::fast), 8u * piece.unit.bytes, 0);
+    }
+  }
+  return plan;
+}
+
+/// Only the changed units are covered. Their tokens are those of the dense plan, or counted here where there is none.
+Plan plan_sparse(const Piece& piece, const Plan* dense) {
   Plan plan;
   TokenCounter counter(piece.unit);
   BlockScan scan;
   BlockScratch scratch;
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    const ByteSpan base = piece.block(piece.base, b);
-    const ByteSpan task = piece.block(piece.task, b);
-    scan_block(piece.unit, base, task, scan);
-    plan.positions.emplace_back();
-    plan.widths.push_back(0);
-    if (scan.changed.empty()) continue;
-    const PositionCode code = dense ? choose_groups(scan, profile) : choose_positions(scan, profile);
+    piece.scan(b, scan);
+    if (scan.changed() == 0) {
+      plan.add_unchanged();
+      continue;
+    }
+    const PositionCode code = choose_positions(scan, Profile::compact);
     cover(scan, code, scratch.covered);
-    const ByteSpan old_values = gather(piece.unit, scratch.covered, base, scratch.old_values);
-    const ByteSpan new_values = gather(piece.unit, scratch.covered, task, scratch.new_values);
-    const auto width = static_cast<std::uint8_t>(std::bit_width(counter.add(old_values, new_values)));
-    plan.positions.back() = code;
-    plan.widths.back() = width;
-    plan.position_bytes += kBlockHeaderBytes + code.bytes;
-    // Which way to cover is settled by the share of changes in the fast profile, which has no model either.
-    if (profile == Profile::compact) plan.plain_bytes += plain_bytes({piece.unit, old_values, new_values, width}, profile);
+    unsigned width = dense != nullptr ? dense->widths[b] : 0;
+    if (dense == nullptr) {
+      const ByteSpan old_values = gather(piece.unit, scratch.covered, piece.block(piece.base, b), scratch.old_values);
+      const ByteSpan new_values = gather(piece.unit, scratch.covered, piece.block(piece.task, b), scratch.new_values);
+      width = static_cast<unsigned>(std::bit_width(counter.add(old_values, new_values)));
+    }
+    plan.add(code, width, plain_size(piece, b, scratch.covered, width, scratch));
+  }
+  plan.histogram = dense != nullptr ? dense->histogram : counter.take();
+  for (std::size_t i = 0; i < plan.histogram.size(); i += kTokens) plan.histogram[i] = 0;  // token 0: unchanged
+  return plan;
+}
+
+/// All units of the groups with a change are covered.
+Plan plan_dense(const Piece& piece) {
+  Plan plan;
+  TokenCounter counter(piece.unit);
+  BlockScan scan;
+  BlockScratch scratch;
+  for (std::size_t b = 0; b < piece.blocks(); ++b) {
+    piece.scan(b, scan);
+    if (scan.changed() == 0) {
+      plan.add_unchanged();
+      continue;
+    }
+    const PositionCode code = choose_groups(scan, Profile::compact);
+    cover(scan, code, scratch.covered);
+    if (scratch.covered.form == Covered::Form::all) scratch.covered.runs = {{0, scan.units()}};
+    const ByteSpan base = piece.block(piece.base, b), task = piece.block(piece.task, b);
+    std::uint64_t all = 0;
+    for (const UnitRun& run : scratch.covered.runs) {
+      const std::size_t begin = std::size_t{run.begin} * piece.unit.bytes, size = std::size_t{run.end - run.begin} * piece.unit.bytes;
+      all |= counter.add(base.subspan(begin, size), task.subspan(begin, size));
+    }
+    const auto width = static_cast<unsigned>(std::bit_width(all));
+    plan.add(code, width, plain_size(piece, b, scratch.covered, width, scratch));
   }
   plan.histogram = counter.take();
   return plan;
@@ -114,38 +189,39 @@ struct Choice {
 };
 
 /// Takes `plan` where it is smaller, with a model or without.
-void consider(Plan plan, Profile profile, Choice& best) {
+void consider(const Plan& plan, Choice& best) {
   const std::uint64_t plain = plan.position_bytes + plan.plain_bytes;
-  std::optional<ContextModel> model;
-  std::uint64_t bytes = plain;
-  if (profile == Profile::compact) {
-    ContextModel tried(plan.histogram);
-    const std::uint64_t coded = plan.position_bytes + tried.written_bytes() + (tried.coded_bits(plan.histogram) + 7) / 8;
-    if (coded < plain) bytes = coded, model.emplace(std::move(tried));
-  }
-  if (bytes < best.bytes) best = {bytes, std::move(plan), std::move(model)};
+  ContextModel model(plan.histogram);
+  const std::uint64_t coded = plan.position_bytes + model.written_bytes() + (model.coded_bits(plan.histogram) + 7) / 8;
+  if (std::min(plain, coded) >= best.bytes) return;
+  best = {std::min(plain, coded), plan, std::nullopt};
+  if (coded < plain) best.model.emplace(std::move(model));
 }
 
 /// Units in the touched groups, over all blocks.
 std::uint64_t touched_units(const Piece& piece) {
   std::uint64_t total = 0;
   BlockScan scan;
-  const std::uint64_t group = 1u << kDenseGroupLog2;
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    scan_block(piece.unit, piece.block(piece.base, b), piece.block(piece.task, b), scan);
-    for (std::uint32_t g : scan.groups) total += std::min<std::uint64_t>(group, scan.units - g * group);
+    piece.scan(b, scan);
+    total += scan.grouped_units();
   }
   return total;
 }
 
-Choice choose(const Piece& piece, std::uint64_t changed, Profile profile) {
+Choice choose(const Piece& piece, Profile profile) {
+  const std::uint64_t touched = touched_units(piece);
+  if (profile == Profile::fast) {
+    return {0, plan_fast(piece, kFastDenseShare * piece.changed >= touched), std::nullopt};
+  }
   Choice choice;
-  const bool maybe_dense = changed >= piece.base.size() / piece.unit.bytes / (kDenseShare << kDenseGroupLog2);
-  const std::uint64_t touched = maybe_dense ? touched_units(piece) : UINT64_MAX / kDenseShare;
-  const std::uint64_t share = profile == Profile::compact ? kDenseShare : kFastDenseShare;
-  const bool dense = share * changed >= touched;
-  if (!dense || (profile == Profile::compact && changed < touched)) consider(make_plan(piece, profile, false), profile, choice);
-  if (dense) consider(make_plan(piece, profile, true), profile, choice);
+  if (kDenseShare * piece.changed < touched) {
+    consider(plan_sparse(piece, nullptr), choice);
+    return choice;
+  }
+  const Plan dense = plan_dense(piece);
+  if (piece.changed < touched) consider(plan_sparse(piece, &dense), choice);
+  consider(dense, choice);
   return choice;
 }
 
@@ -170,29 +246,28 @@ std::uint64_t count_changed(DType dtype, ByteSpan base, ByteSpan task) {
   if (base.size() != task.size() || base.size() % unit.bytes != 0) {
     throw Error(ErrorCode::invalid_argument, "tensors to compare have different sizes");
   }
-  constexpr std::size_t kStep = 1024;
-  return with_unit(unit.bytes, [&]<class U>(U) {
-    std::uint64_t changed = 0;
-    for (std::size_t at = 0; at < base.size(); at += kStep) {
-      const std::size_t size = std::min(kStep, base.size() - at);
-      if (std::memcmp(base.data() + at, task.data() + at, size) == 0) continue;
-      for (std::size_t i = at; i < at + size; i += sizeof(U)) changed += load_le<U>(base.data() + i) != load_le<U>(task.data() + i);
-    }
-    return changed;
-  });
+  constexpr std::size_t kStep = 1u << 16;
+  std::vector<std::uint64_t> words(kStep / 64);
+  std::uint64_t changed = 0;
+  for (std::size_t at = 0; at < base.size(); at += kStep) {
+    changed += kernels().compare(unit, &base[at], &task[at], std::min(kStep, base.size() - at) / unit.bytes, words.data());
+  }
+  return changed;
 }
 
 EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task, Profile profile) {
   const UnitType& unit = unit_type(dtype);
   check_arguments(unit, first, base, task);
+  const std::uint64_t units = base.size() / unit.bytes;
+  Piece piece{unit, base, task, std::vector<std::uint64_t>(static_cast<std::size_t>((units + 63) / 64))};
+  piece.changed = kernels().compare(unit, base.data(), task.data(), static_cast<std::size_t>(units), piece.words.data());
   EncodedPiece encoded;
-  encoded.changed = count_changed(dtype, base, task);
+  encoded.changed = piece.changed;
   if (encoded.changed == 0) return encoded;
 
-  const std::uint64_t units = base.size() / unit.bytes;
   const unsigned block_log2 = choose_block_log2(unit, units, encoded.changed);
-  const Piece piece{unit, base, task, std::size_t{unit.bytes} << block_log2};
-  const Choice choice = choose(piece, encoded.changed, profile);
+  piece.block_units = std::uint64_t{1} << block_log2;
+  const Choice choice = choose(piece, profile);
   std::optional<ModelEncoder> model;
   if (choice.model) model.emplace(*choice.model, unit);
 
@@ -216,8 +291,8 @@ EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteS
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
     const ByteSpan block_base = piece.block(base, b);
     const ByteSpan block_task = piece.block(task, b);
-    scan_block(unit, block_base, block_task, scan);
-    if (scan.changed.empty()) continue;
+    piece.scan(b, scan);
+    if (scan.changed() == 0) continue;
     const std::size_t begin = out.size();
     encode_block(unit, scan, choice.plan.positions[b], choice.plan.widths[b], model ? &*model : nullptr, profile, block_base, block_task,
                  scratch, out);

@@ -8,7 +8,6 @@
 #include "delta/block.h"
 #include "delta/byte_huffman.h"
 #include "delta/kernels.h"
-#include "delta/residual.h"
 
 namespace dstore {
 
@@ -49,6 +48,13 @@ std::uint32_t group_count(std::uint32_t units, unsigned log2) {
 Bytes bitmap_of(std::span<const std::uint32_t> set, std::uint32_t count) {
   Bytes bitmap((count + 7) / 8);
   for (std::uint32_t i : set) bitmap[i / 8] |= static_cast<std::byte>(1u << i % 8);
+  return bitmap;
+}
+
+/// The changed units' own bitmap.
+Bytes bitmap_bytes(const BlockScan& scan) {
+  Bytes bitmap((scan.units() + 7) / 8);
+  std::memcpy(bitmap.data(), scan.words().data(), bitmap.size());
   return bitmap;
 }
 
@@ -238,53 +244,69 @@ void spread(const std::vector<std::uint32_t>& groups, unsigned log2, std::uint32
 
 }  // namespace
 
-void scan_block(const UnitType& unit, ByteSpan base, ByteSpan task, BlockScan& scan) {
-  constexpr std::uint32_t kGroup = 1u << kDenseGroupLog2;
-  scan.units = static_cast<std::uint32_t>(base.size() / unit.bytes);
-  scan.groups.clear();
-  std::size_t count = 0;
-  with_unit(unit.bytes, [&]<class U>(U) {
-    for (std::uint32_t begin = 0; begin < scan.units; begin += kGroup) {
-      const std::uint32_t end = std::min(scan.units, begin + kGroup);
-      const std::byte* a = base.data() + std::size_t{begin} * sizeof(U);
-      const std::byte* b = task.data() + std::size_t{begin} * sizeof(U);
-      if (std::memcmp(a, b, (end - begin) * sizeof(U)) == 0) continue;
-      scan.groups.push_back(begin >> kDenseGroupLog2);
-      if (scan.changed.size() < count + kGroup) scan.changed.resize(2 * count + kGroup);
-      std::uint32_t* const changed = scan.changed.data();
-      for (std::uint32_t i = begin; i < end; ++i, a += sizeof(U), b += sizeof(U)) {
-        changed[count] = i;  // branchless: whether a unit of a touched group changed is hard to predict
-        count += load_le<U>(a) != load_le<U>(b);
-      }
+void BlockScan::reset(std::span<const std::uint64_t> words, std::uint32_t units) {
+  units_ = units;
+  words_ = words.first((units + 63) / 64);
+  changed_ = 0;
+  for (std::uint64_t word : words_) changed_ += static_cast<unsigned>(std::popcount(word));
+  has_positions_ = has_groups_ = false;
+}
+
+const std::vector<std::uint32_t>& BlockScan::positions() const {
+  if (has_positions_) return positions_;
+  has_positions_ = true;
+  positions_.resize(changed_);
+  std::uint32_t* out = positions_.data();
+  for (std::size_t at = 0; at < words_.size(); ++at) {
+    for (std::uint64_t word = words_[at]; word != 0; word &= word - 1) {
+      *out++ = static_cast<std::uint32_t>(64 * at) + static_cast<std::uint32_t>(std::countr_zero(word));
     }
-  });
-  scan.changed.resize(count);
+  }
+  return positions_;
+}
+
+const std::vector<std::uint32_t>& BlockScan::groups() const {
+  constexpr std::size_t kWords = (1u << kDenseGroupLog2) / 64;
+  if (has_groups_) return groups_;
+  has_groups_ = true;
+  groups_.clear();
+  for (std::size_t at = 0; at < words_.size(); at += kWords) {
+    std::uint64_t any = 0;
+    for (std::size_t i = at; i < std::min(at + kWords, words_.size()); ++i) any |= words_[i];
+    if (any != 0) groups_.push_back(static_cast<std::uint32_t>(at / kWords));
+  }
+  return groups_;
+}
+
+std::uint32_t BlockScan::grouped_units() const {
+  const std::vector<std::uint32_t>& found = groups();
+  if (found.empty()) return 0;
+  const std::uint64_t end = (std::uint64_t{found.back()} + 1) << kDenseGroupLog2;
+  const std::uint64_t missing = end > units_ ? end - units_ : 0;
+  return static_cast<std::uint32_t>((std::uint64_t{found.size()} << kDenseGroupLog2) - missing);
 }
 
 PositionCode choose_positions(const BlockScan& scan, Profile profile) {
-  const std::span<const std::uint32_t> changed = scan.changed;
+  const std::uint64_t units = scan.units(), changed = scan.changed();
   PositionCode best;
-  if (changed.size() == scan.units) return best;  // all, no bytes
-  const std::uint64_t bitmap_bytes = (scan.units + 7) / 8;
-  keep_smaller(best, {Within::bitmap, 0, 0, false, bitmap_bytes});
+  if (changed == units) return best;  // all, no bytes
+  keep_smaller(best, {Within::bitmap, 0, 0, false, (units + 7) / 8});
   if (profile == Profile::fast) {
-    keep_smaller(best, {Within::short_list, 0, 0, false, short_list_bytes(scan.units, changed.size())});
+    keep_smaller(best, {Within::short_list, 0, 0, false, short_list_bytes(scan.units(), changed)});
     return best;
   }
-  if (2 * changed.size() <= scan.units) {  // else a bit or more for each makes Rice larger than the bitmap
-    const RiceChoice rice = best_rice(changed);
-    keep_smaller(best, {Within::rice, rice.bits, 0, false, rice.bytes});
+  if (32 * changed >= units) {
+    keep_smaller(best, {Within::coded_bitmap, 0, 0, false, kSizeField + ByteEncoder(bitmap_bytes(scan)).size()});
   }
-  if (32 * changed.size() >= scan.units) {
-    const Bytes bitmap = bitmap_of(changed, scan.units);
-    keep_smaller(best, {Within::coded_bitmap, 0, 0, false, kSizeField + ByteEncoder(bitmap).size()});
-  }
-  for (unsigned log2 = kMinGroupLog2; log2 <= kMaxGroupLog2 && 8 * changed.size() <= scan.units; ++log2) {
-    const std::vector<std::uint32_t> groups = touched_groups(changed, log2);
-    const std::uint32_t count = group_count(scan.units, log2);
+  if (4 * changed > units) return best;
+  const RiceChoice rice = best_rice(scan.positions());
+  keep_smaller(best, {Within::rice, rice.bits, 0, false, rice.bytes});
+  for (unsigned log2 = kMinGroupLog2; log2 <= kMaxGroupLog2 && 8 * changed <= units; ++log2) {
+    const std::vector<std::uint32_t> groups = touched_groups(scan.positions(), log2);
+    const std::uint32_t count = group_count(scan.units(), log2);
     if (2 * groups.size() > count) break;  // larger groups are touched even more
-    const RiceChoice rice = best_rice(places_in_groups(changed, log2));
-    PositionCode code{Within::rice, rice.bits, static_cast<std::uint8_t>(log2), false, rice.bytes};
+    const RiceChoice inner = best_rice(places_in_groups(scan.positions(), log2));
+    PositionCode code{Within::rice, inner.bits, static_cast<std::uint8_t>(log2), false, inner.bytes};
     if (code.bytes >= best.bytes) continue;
     choose_bitmap_form(groups, count, code);
     keep_smaller(best, code);
@@ -294,11 +316,11 @@ PositionCode choose_positions(const BlockScan& scan, Profile profile) {
 
 PositionCode choose_groups(const BlockScan& scan, Profile profile) {
   PositionCode code;
-  const std::uint32_t count = group_count(scan.units, kDenseGroupLog2);
-  if (scan.groups.size() == count) return code;
+  const std::uint32_t count = group_count(scan.units(), kDenseGroupLog2);
+  if (scan.groups().size() == count) return code;
   code.group_log2 = kDenseGroupLog2;
   if (profile == Profile::compact) {
-    choose_bitmap_form(scan.groups, count, code);
+    choose_bitmap_form(scan.groups(), count, code);
   } else {
     code.bytes = (count + 7) / 8;
   }
@@ -306,34 +328,33 @@ PositionCode choose_groups(const BlockScan& scan, Profile profile) {
 }
 
 void write_positions(const BlockScan& scan, const PositionCode& code, Bytes& out) {
-  std::span<const std::uint32_t> positions = scan.changed;
   std::vector<std::uint32_t> places;
   if (code.group_log2 != 0) {
-    const std::uint32_t count = group_count(scan.units, code.group_log2);
-    write_bitmap(bitmap_of(touched_groups(scan.changed, code.group_log2), count), code.coded_groups, out);
-    places = places_in_groups(scan.changed, code.group_log2);
-    positions = places;
+    const bool dense = code.group_log2 == kDenseGroupLog2;
+    const std::uint32_t count = group_count(scan.units(), code.group_log2);
+    write_bitmap(bitmap_of(dense ? scan.groups() : touched_groups(scan.positions(), code.group_log2), count), code.coded_groups, out);
+    if (code.within != Within::all) places = places_in_groups(scan.positions(), code.group_log2);
   }
   switch (code.within) {
     case Within::all: return;
-    case Within::rice: return write_rice(positions, code.rice, out);
-    case Within::bitmap: return write_bitmap(bitmap_of(positions, scan.units), false, out);
-    case Within::coded_bitmap: return write_bitmap(bitmap_of(positions, scan.units), true, out);
-    case Within::short_list: return write_short_list(positions, scan.units, out);
+    case Within::rice: return write_rice(code.group_log2 != 0 ? places : scan.positions(), code.rice, out);
+    case Within::bitmap: return write_bitmap(bitmap_bytes(scan), false, out);
+    case Within::coded_bitmap: return write_bitmap(bitmap_bytes(scan), true, out);
+    case Within::short_list: return write_short_list(scan.positions(), scan.units(), out);
   }
 }
 
 void cover(const BlockScan& scan, const PositionCode& code, Covered& covered) {
   if (code.within != Within::all) {
     covered.form = Covered::Form::list;
-    covered.positions.assign(scan.changed.begin(), scan.changed.end());
-    covered.count = scan.changed.size();
+    covered.positions = scan.positions();
+    covered.count = scan.changed();
   } else if (code.group_log2 == 0) {
     covered.form = Covered::Form::all;
-    covered.count = scan.units;
+    covered.count = scan.units();
   } else {
     covered.form = Covered::Form::runs;
-    covered.count = runs_of(scan.groups, code.group_log2, scan.units, covered.runs);
+    covered.count = runs_of(scan.groups(), code.group_log2, scan.units(), covered.runs);
   }
 }
 

@@ -83,6 +83,7 @@ std::optional<std::uint64_t> decode_constant(ByteSpan payload, std::uint8_t, con
 }
 
 const ValueCoder* const kRows[] = {&kRawCoder, &kPackedCoder, &kContextCoder, &kPlanesCoder, &kConstantCoder, &kAddendCoder};
+const ValueCoder* const kSpecialRows[] = {&kPlanesCoder, &kConstantCoder, &kAddendCoder};
 
 }  // namespace
 
@@ -99,12 +100,21 @@ const ValueCoder* find_value_coder(std::uint8_t id) {
   return nullptr;
 }
 
-std::uint64_t plain_bytes(const BlockValues& values, Profile profile) {
+bool has_special_coder(const BlockValues& values) {
+  Bytes coded;
+  std::uint8_t parameter = 0;
+  for (const ValueCoder* row : kSpecialRows) {
+    if (row->writes(values.unit, Profile::compact) && row->encode(values, nullptr, UINT64_MAX, parameter, coded)) return true;
+  }
+  return false;
+}
+
+std::uint64_t plain_bytes(const BlockValues& values) {
   std::uint64_t best = std::min<std::uint64_t>(values.new_values.size(), packed_bytes(values.count(), values.width));
   Bytes coded;
   std::uint8_t parameter = 0;
-  for (const ValueCoder* row : {&kPlanesCoder, &kConstantCoder, &kAddendCoder}) {
-    if (row->writes(values.unit, profile) && row->encode(values, nullptr, best, parameter, coded)) best = coded.size();
+  for (const ValueCoder* row : kSpecialRows) {
+    if (row->writes(values.unit, Profile::compact) && row->encode(values, nullptr, best, parameter, coded)) best = coded.size();
   }
   return best;
 }

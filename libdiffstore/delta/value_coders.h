@@ -38,8 +38,11 @@ struct ValueCoder {
 std::span<const ValueCoder* const> value_coders();
 const ValueCoder* find_value_coder(std::uint8_t id);
 
+/// Whether a coder that depends on the values themselves, not on their width, can take these.
+bool has_special_coder(const BlockValues& values);
+
 /// What the values take without a context model: the least of the coders that need none, at most the raw size.
-std::uint64_t plain_bytes(const BlockValues& values, Profile profile);
+std::uint64_t plain_bytes(const BlockValues& values);
 
 // One row each.
 extern const ValueCoder kRawCoder;

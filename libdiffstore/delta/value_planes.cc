@@ -12,8 +12,7 @@ bool no_parameter(const UnitType&, std::uint8_t parameter) { return parameter ==
 
 bool encode(const BlockValues& values, const ModelEncoder*, std::uint64_t limit, std::uint8_t&, Bytes& out) {
   Bytes residuals(values.new_values.size());
-  std::vector<std::uint32_t> cells(values.count());
-  kernels().cells(values.unit, values.old_values.data(), values.new_values.data(), values.count(), cells.data(), residuals.data());
+  kernels().residuals(values.unit, values.old_values.data(), values.new_values.data(), values.count(), residuals.data());
   write_planes(residuals, values.unit.bytes, PlaneCodec::lz4, out);
   return out.size() < limit;
 }
