@@ -55,10 +55,3 @@ TEST_CASE("metrics refuse what cannot be compared") {
   const std::vector<double> a{1.0}, b{1.0, 2.0};
   test::error_of(ErrorCode::invalid_argument, [&] { spearman(a, b); });
 }
-
-TEST_CASE("a metric is printed as the shortest decimal that reads back") {
-  CHECK(shortest_decimal(0.7512) == "0.7512");
-  CHECK(shortest_decimal(1.0) == "1");
-  CHECK(shortest_decimal(0.1 + 0.2) == "0.30000000000000004");
-  CHECK(shortest_decimal(std::nan("")) == "nan");
-}

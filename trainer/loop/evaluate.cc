@@ -8,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/bytes.h"
+#include "base/decimal.h"
 #include "base/parallel.h"
 #include "dstore/error.h"
 #include "trainer/loop/interrupt.h"

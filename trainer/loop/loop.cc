@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/decimal.h"
 #include "dstore/error.h"
 #include "trainer/loop/evaluate.h"
 #include "trainer/loop/interrupt.h"

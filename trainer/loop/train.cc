@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "base/bytes.h"
+#include "base/decimal.h"
 #include "base/filesystem.h"
 #include "base/parallel.h"
 #include "dstore/error.h"

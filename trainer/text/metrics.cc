@@ -1,7 +1,6 @@
 #include "trainer/text/metrics.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -145,13 +144,6 @@ std::vector<Metric> regression_metrics(std::span<const double> truth, std::span<
   return {{"spearman", spearman(truth, predicted)},
           {"pearson", pearson(truth, predicted)},
           {"mse", mean_squared_error(truth, predicted)}};
-}
-
-std::string shortest_decimal(double value) {
-  if (std::isnan(value)) return "nan";
-  char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
-  return {buffer, end};
 }
 
 }  // namespace dstore

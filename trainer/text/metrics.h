@@ -28,7 +28,4 @@ std::vector<Metric> classification_metrics(std::span<const std::int32_t> truth, 
 /// spearman, pearson, mse.
 std::vector<Metric> regression_metrics(std::span<const double> truth, std::span<const double> predicted);
 
-/// Shortest decimal that reads back as the same double: "0.7512"; "nan" for NaN.
-std::string shortest_decimal(double value);
-
 }  // namespace dstore
