@@ -38,11 +38,6 @@ ChunkLayout chunk_layout(DType dtype) {
   return {unit.bytes, unit.exponent_bits != 0};
 }
 
-std::optional<ChunkLayout> chunk_layout(DType dtype, Profile profile) {
-  if (profile == Profile::fast) return std::nullopt;
-  return chunk_layout(dtype);
-}
-
 Bytes encode_chunk(ChunkLayout layout, ByteSpan raw) {
   const UnitRow& unit = *find_unit(layout.unit);
   const std::size_t whole = raw.size() - raw.size() % unit.bytes;

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <optional>
 #include <string_view>
 
 #include "base/bytes.h"
-#include "delta/profile.h"
 #include "dstore/tensor.h"
 
 namespace dstore {
@@ -22,8 +20,6 @@ struct ChunkLayout {
   bool rotated = false;  ///< floats: the sign goes to the low end, so that the top byte holds exponent bits alone
 };
 ChunkLayout chunk_layout(DType dtype);
-/// The layout to code new chunks with; none where the profile stores them as they are.
-std::optional<ChunkLayout> chunk_layout(DType dtype, Profile profile);
 
 /// A chunk of a tensor by byte planes, of which those with little entropy, like exponents, are in the byte code (spec/planes.md).
 /// Empty where that would not be smaller. At most kMaxInput bytes; the same on every machine.

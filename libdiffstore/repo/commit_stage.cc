@@ -169,7 +169,7 @@ Stage read_stage(const Repository& repository, const RefName& name) {
 }
 
 CommitReport commit_stage(Repository& repository, const Stage& stage, const std::string& message, const Committer& committer,
-                          const Progress& progress) {
+                          const Progress& progress, Profile profile) {
   const CheckedCommit trained_from = repository.require_commit(stage.base);
   const ObjectId base_id = trained_from.commit.base.value_or(stage.base);
   const Commit base_commit = repository.require_commit(base_id).commit;
@@ -183,7 +183,7 @@ CommitReport commit_stage(Repository& repository, const Stage& stage, const std:
   const OverlaySource result(from_task ? *started_from : base, staged, pairs);
 
   CommitReport report;
-  PackSession session = repository.store().begin_write();
+  PackSession session = repository.store().begin_write(profile);
   report.delta = from_task ? write_delta(session, base, result, pairs_of_delta(base, result, read_delta(repository, trained_from.commit)), 0, progress)
                            : write_delta(session, base, staged, pairs, 0, progress);
 

@@ -38,7 +38,7 @@ void prove(const EncodedPiece& piece, std::uint64_t first, ByteSpan base, ByteSp
   }
 }
 
-void run(Job& job, const StoredWeights& base, const TensorSource& task, const Pairing& pair) {
+void run(Job& job, const StoredWeights& base, const TensorSource& task, const Pairing& pair, Profile profile) {
   const TensorInfo& info = task.tensors()[*pair.task];
   const std::uint64_t offset = job.piece * kPieceBytes;
   const std::uint64_t size = std::min(kPieceBytes, info.bytes - offset);
@@ -53,7 +53,7 @@ void run(Job& job, const StoredWeights& base, const TensorSource& task, const Pa
                                                       : object_id(ObjectKind::chunk, after.subspan(at, length)));
   }
   const std::uint64_t first = offset / unit_type(info.dtype).bytes;
-  job.encoded = encode_piece(info.dtype, first, before, after);
+  job.encoded = encode_piece(info.dtype, first, before, after, profile);
   if (!job.encoded.bytes.empty()) prove(job.encoded, first, before, after, info.name);
 }
 
@@ -128,7 +128,7 @@ ObjectId write_tensor(PackSession& session, const TensorSource& source, std::siz
   Bytes scratch;
   for (std::uint64_t i = 0; i < chunk_count(info.bytes); ++i) {
     const ByteSpan range = range_of(source, index, i * kChunkBytes, chunk_size(info.bytes, i), scratch);
-    tensor.chunks.push_back(session.add(ObjectKind::chunk, Bytes(range.begin(), range.end())));
+    tensor.chunks.push_back(session.add(ObjectKind::chunk, Bytes(range.begin(), range.end()), chunk_layout(info.dtype)));
   }
   return session.add(ObjectKind::tensor, tensor.serialize());
 }
@@ -165,7 +165,7 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
       bytes += std::min(kPieceBytes, task.tensors()[*pairs[jobs[last].pair].task].bytes - jobs[last].piece * kPieceBytes);
       ++last;
     }
-    parallel_for(last - first, threads, [&](std::size_t i) { run(jobs[first + i], base, task, pairs[jobs[first + i].pair]); });
+    parallel_for(last - first, threads, [&](std::size_t i) { run(jobs[first + i], base, task, pairs[jobs[first + i].pair], session.profile()); });
     for (; first < last; ++first) {
       Job& job = jobs[first];
       PairResult& result = results[job.pair];
