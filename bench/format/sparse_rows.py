@@ -52,6 +52,8 @@ def large(base, masks):
 
 def positions_row(bench, label, base, masks, dtype, wanted):
     count = sum(where.size for where in masks.values())
+    if count == 0:
+        return [label, "0", "", "", ""]
     bound = sparse.position_bound(base, masks) / count
     reached = position_bits(bench, base, masks, dtype)
     if wanted and count >= 1000:
