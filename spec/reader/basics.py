@@ -85,15 +85,9 @@ class Fields:
     def expect(self, content, what):
         require(self.take(len(content)) == content, f"wrong {what} at offset {self.at - len(content)}")
 
-<<<<<<< HEAD
     def version(self, size, known=(1,)):
         value = int.from_bytes(self.take(size), "little")
         if value not in known:
-=======
-    def version(self, size, known=1):
-        value = int.from_bytes(self.take(size), "little")
-        if value != known:
->>>>>>> main
             raise Unsupported(f"version {value}")
         return value
 

@@ -164,11 +164,7 @@ def parse_segment(content, checksums=True):
     require(len(content) >= 12 + 8, "too short for a segment")
     fields = Fields(content[:-8])
     fields.expect(b"DSEG", "magic")
-<<<<<<< HEAD
     fields.version(2, known=(2,))
-=======
-    fields.version(2, 2)
->>>>>>> main
     if checksums:
         require(xxh3(content[:-8]) == int.from_bytes(content[-8:], "little"), "wrong check")
     fields.u16()  # encoder
