@@ -97,7 +97,8 @@ void print_sparsify(const Session& session, const SparsifyOptions& options, cons
     return;
   }
   const double share = report.elements == 0 ? 0 : static_cast<double>(report.all.kept) / static_cast<double>(report.elements);
-  session.say("[" + outcome.branch + " " + report.commit.short_hex() + "] " + kept_text(report) + " kept: " + share_text(share) + " of " + grouped(report.elements));
+  session.say("[" + outcome.branch + " " + report.commit.short_hex() + "] " + kept_text(report) + " kept: " + share_text(share) + " of " +
+              grouped(report.elements));
   session.say(score_line(options, report));
   session.say(loss_line(report));
   if (report.all.unscored > 0) {

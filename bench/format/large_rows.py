@@ -22,7 +22,7 @@ def checkpoints(bench):
         for task in synthetic.TASKS:
             path = synthetic.make(folder, size, task)
             for profile in bench.profiles():
-                found = bench.tool("encode", base, path, profile, 1)
+                found = bench.tool("encode", base, path, profile, 3)
                 raw, stored, changed = found["raw_bytes"], found["segment_bytes"], found["changed"]
                 coo = changed * 10
                 rows.append([f"{task}, {profile}", f"{100 * changed / found['units']:.2f} %", f"{stored:,}", f"{8 * stored / changed:.2f}",

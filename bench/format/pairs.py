@@ -72,9 +72,9 @@ def make_pair(name, model_folder, data, out, steps, batch):
     (out / name / "facts.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def make(model_folder, out, threads=2, steps=200, batch=16):
-    """Makes the pairs that are not there yet."""
-    missing = [name for name in PAIRS if not (out / name / "facts.json").is_file()]
+def make(model_folder, out, names=tuple(PAIRS), threads=2, steps=200, batch=16):
+    """Makes those of the named pairs that are not there yet."""
+    missing = [name for name in names if not (out / name / "facts.json").is_file()]
     if not missing:
         return
     import torch
@@ -92,7 +92,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    make(args.model, args.out, args.threads)
+    make(args.model, args.out, threads=args.threads)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ def large(base, masks):
 
 def positions_row(bench, label, base, masks, dtype, wanted):
     count = sum(where.size for where in masks.values())
+    if count == 0:
+        return [label, "0", "", "", ""]
     bound = sparse.position_bound(base, masks) / count
     reached = position_bits(bench, base, masks, dtype)
     if wanted and count >= 1000:
@@ -60,7 +62,7 @@ def positions_row(bench, label, base, masks, dtype, wanted):
 
 
 def run(bench):
-    pairs.make(bench.model, bench.work / "pairs")
+    pairs.make(bench.model, bench.work / "pairs", ["a"])
     folder = bench.work / "pairs" / "a"
     layouts, positions = [], []
     for dtype, density in [("fp32", 0.005), ("bf16", 0.005)] if bench.quick else [("fp32", 0.001), ("fp32", 0.005), ("fp32", 0.05), ("bf16", 0.005)]:

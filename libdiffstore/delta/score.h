@@ -22,7 +22,8 @@ std::span<const Score> scores();
 const Score& find_score(std::string_view name);
 
 /// The rank of an entry orders a change: 0 where its bits did not change; else the higher the score the higher the rank. An entry
-/// whose difference is NaN or infinite (a side is, or an f64 overflows) has this rank, above all others: what no score can judge is the last to be dropped.
+/// whose difference is NaN or infinite (a side is, or an f64 overflows) has this rank, above all others: what no score can
+/// judge is the last to be dropped.
 inline constexpr std::uint64_t kUnscoredRank = 0x7ff0'0000'0000'0002;
 /// The score of a changed entry from its rank; NaN for kUnscoredRank.
 double score_of_rank(std::uint64_t rank);

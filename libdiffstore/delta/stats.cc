@@ -60,7 +60,9 @@ bool is_numeric(DType dtype) { return find_numeric(dtype) != nullptr; }
 
 void read_doubles(DType dtype, ByteSpan bytes, std::span<double> out) {
   const NumericType* type = find_numeric(dtype);
-  if (type == nullptr) throw Error(ErrorCode::unsupported, "values of the dtype " + std::to_string(static_cast<int>(dtype)) + " cannot be calculated with");
+  if (type == nullptr) {
+    throw Error(ErrorCode::unsupported, "values of the dtype " + std::to_string(static_cast<int>(dtype)) + " cannot be calculated with");
+  }
   if (bytes.size() / type->bytes < out.size()) throw Error(ErrorCode::invalid_argument, "fewer bytes than values to read");
   type->read(bytes, out);
 }

@@ -54,7 +54,8 @@ std::optional<std::size_t> ChangeRanks::find_importance(const std::string& name,
   if (!index) throw Error(ErrorCode::invalid_argument, importance_.what + ": has no tensor " + printable(name) + ", which the task changes");
   const TensorInfo& found = importance_.values->tensors()[*index];
   if (found.shape != info.shape || !is_numeric(found.dtype) || unit_count(found.dtype, found.bytes) != unit_count(info.dtype, info.bytes)) {
-    throw Error(ErrorCode::invalid_argument, importance_.what + ": its tensor " + printable(found.name) + " has not the shape of the task's, or no real numbers");
+    throw Error(ErrorCode::invalid_argument, importance_.what + ": its tensor " + printable(found.name) +
+                                                 " has not the shape of the task's, or no real numbers");
   }
   return index;
 }
@@ -66,8 +67,9 @@ void ChangeRanks::read_importance(const Tensor& tensor, std::uint64_t first, std
   read_doubles(info.dtype, tensor_range(*importance_.values, *tensor.importance, first * unit, out.size() * unit, scratch), out);
   const auto bad = std::find_if(out.begin(), out.end(), [](double value) { return !(std::isfinite(value) && value >= 0); });
   if (bad == out.end()) return;
-  throw Error(ErrorCode::invalid_argument, importance_.what + ": element " + std::to_string(first + static_cast<std::uint64_t>(bad - out.begin())) + " of " +
-                                               printable(info.name) + " is " + (std::isnan(*bad) ? "NaN" : *bad < 0 ? "negative" : "infinite"));
+  const std::uint64_t at = first + static_cast<std::uint64_t>(bad - out.begin());
+  const char* state = std::isnan(*bad) ? "NaN" : *bad < 0 ? "negative" : "infinite";
+  throw Error(ErrorCode::invalid_argument, importance_.what + ": element " + std::to_string(at) + " of " + printable(info.name) + " is " + state);
 }
 
 void ChangeRanks::rank(std::size_t index, std::uint64_t first, ByteSpan before, ByteSpan after, const std::function<void(const Block&)>& visit) const {
@@ -81,7 +83,8 @@ void ChangeRanks::rank(std::size_t index, std::uint64_t first, ByteSpan before, 
     if (score_.needs_importance) read_importance(tensor, first + at, {importance.data(), count});
     const std::span<std::uint64_t> block_ranks(ranks.data(), count);
     const std::span<double> block_differences(differences.data(), count);
-    rank_entries(score_, tensor.dtype, before.subspan(at * unit, count * unit), after.subspan(at * unit, count * unit), importance, block_ranks, block_differences);
+    const ByteSpan block_before = before.subspan(at * unit, count * unit), block_after = after.subspan(at * unit, count * unit);
+    rank_entries(score_, tensor.dtype, block_before, block_after, importance, block_ranks, block_differences);
     visit({first + at, block_ranks, block_differences});
   }
 }
