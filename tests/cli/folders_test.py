@@ -51,7 +51,7 @@ class FolderTest(Case):
             self.run_plain("clone", self.root / f"remote-{profile}", self.root / f"clone-{profile}")
             for repo in (self.repo, self.root / f"clone-{profile}"):
                 self.repo = repo
-                for revision, folder in (("base", base), ("base+task", task)):
+                for revision, folder in (("base", base), ("task", task)):
                     self.assert_model(self.checkout(revision, f"{repo.name}-{revision}"), folder)
             packs = sum(path.stat().st_size for path in (self.root / f"remote-{profile}").rglob("*.pack"))
             sizes = [self.ok("show", name, "--json").json["sizes"]["added_bytes"] for name in ("base", "task")]

@@ -130,7 +130,7 @@ class RevisionTest(Case):
 
     def test_compact_and_fast_profiles(self):
         base = {dtype: weights(self.rng, dtype, [300, 401]) for dtype in ("F32", "BF16", "F16")}
-        base.update({dtype: st.random_tensor(self.rng, dtype, [3, 7]) for dtype in st.BITS})
+        base.update({f"odd.{dtype}": st.random_tensor(self.rng, dtype, [3, 8]) for dtype in st.BITS})
         base["ids"] = st.Tensor("I64", [4000], struct.pack("<4000q", *range(4000)))
         folder = self.model("base", base)
         for profile in ("compact", "fast"):
