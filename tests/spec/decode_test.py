@@ -119,7 +119,7 @@ class RevisionTest(Case):
             self.commit_task(self.model(f"every{every}", task), f"every{every}")
         blocks = self.blocks()
         self.assertLessEqual({2, 3}, {block.coder for block in blocks})
-        self.assertLessEqual({1, 2}, {block.coverage for block in blocks})
+        self.assertLessEqual({1, 2}, {block.code for block in blocks})
 
     def pieces(self):
         store = Repository(self.repo).store
@@ -157,7 +157,37 @@ class RevisionTest(Case):
             data[group * 128:(group + 1) * 128] = self.rng.randbytes(128)
         self.import_base(self.model("base", {"w": tensor}))
         self.commit_task(self.model("task", {"w": st.Tensor("U8", tensor.shape, data)}))
-        self.assertIn(3, {block.coverage for block in self.blocks()})
+        self.assertIn(7, {block.group for block in self.blocks()})
+
+    def test_every_code_of_positions_and_values(self):
+        count = 40000
+        floats = weights(self.rng, "F32", [count])
+        doubles = [self.rng.gauss(0, 1) for _ in range(500)]
+        base = {"mask": floats, "rows": floats, "bytes": st.random_tensor(self.rng, "U8", [1 << 19]), "noise": floats,
+                "sum": st.Tensor("F64", [500], struct.pack("<500d", *doubles)), "steps": st.Tensor("I64", [count], bytes(8 * count))}
+        mask, rows, steps = bytearray(floats.data), bytearray(floats.data), bytearray(8 * count)
+        for i in range(0, count, 3):
+            mask[4 * i:4 * i + 4] = bytes(4)
+        for i in range(0, count, 7):
+            if i % 5000 < 300:
+                rows[4 * i] ^= 5
+        for i in range(0, count, 2):
+            steps[8 * i:8 * i + 8] = struct.pack("<q", 1000 + i // 500)
+        flipped = bytearray(base["bytes"].data)
+        for i in range(len(flipped)):
+            flipped[i] ^= 1 if self.rng.random() < 0.2 else 0
+        base["few"] = weights(self.rng, "F32", [300])
+        task = {"few": nudged(self.rng, base["few"], 60), "mask": st.Tensor("F32", [count], mask), "rows": st.Tensor("F32", [count], rows), "bytes": st.Tensor("U8", [1 << 19], flipped),
+                "noise": st.random_tensor(self.rng, "F32", [count]), "steps": st.Tensor("I64", [count], steps),
+                "sum": st.Tensor("F64", [500], struct.pack("<500d", *(v + 0.25 * (i % 7) for i, v in enumerate(doubles))))}
+        self.import_base(self.model("base", base))
+        self.commit_task(self.model("task", task))
+        self.commit_task(self.model("again", {**task, "mask": nudged(self.rng, floats, 3)}), "again", "base", "--profile", "fast")
+        self.decode_well()
+        blocks = self.blocks()
+        self.assertLessEqual({1, 2, 3, 4, 5}, {block.code for block in blocks})
+        self.assertLessEqual({1, 2, 3, 4, 5, 6}, {block.coder for block in blocks})
+        self.assertTrue(any(block.group and block.code == 2 for block in blocks))
 
     def test_several_pieces_and_chunks(self):
         size = (33 << 20) + 1000
