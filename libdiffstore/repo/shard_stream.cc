@@ -15,11 +15,12 @@ struct Part {
 };
 struct Batch {
   std::vector<Part> parts;
+  std::uint64_t offset = 0;  ///< in the file
   std::uint64_t bytes = 0;
 };
 
 std::vector<Batch> plan(const StoredWeights& weights, const ShardFile& shard) {
-  std::vector<Batch> batches(1);
+  std::vector<Batch> batches{{{}, shard.header.raw.size(), 0}};
   for (const SafetensorsEntry& entry : shard.header.entries) {
     const auto index = weights.find(entry.info.name);
     if (!index || weights.tensors()[*index] != entry.info) {
@@ -27,7 +28,10 @@ std::vector<Batch> plan(const StoredWeights& weights, const ShardFile& shard) {
     }
     for (std::uint64_t chunk = 0; chunk < chunk_count(entry.info.bytes); ++chunk) {
       const std::uint64_t size = chunk_size(entry.info.bytes, chunk);
-      if (batches.back().bytes + size > kChunkBytes && batches.back().bytes > 0) batches.emplace_back();
+      if (batches.back().bytes + size > kChunkBytes && batches.back().bytes > 0) {
+        const std::uint64_t end = batches.back().offset + batches.back().bytes;
+        batches.push_back({{}, end, 0});
+      }
       batches.back().parts.push_back({*index, chunk, size});
       batches.back().bytes += size;
     }
@@ -60,8 +64,9 @@ class ResultCheck {
   std::vector<std::vector<ObjectId>> chunks_;
 };
 
+/// Fills the first batch.bytes bytes of `out`, which only ever grows.
 void produce(const StoredWeights& weights, const Batch& batch, Bytes& out, std::vector<ObjectId>& chunk_ids) {
-  out.resize(batch.bytes);
+  if (out.size() < batch.bytes) out.resize(batch.bytes);
   chunk_ids.resize(batch.parts.size());
   std::uint64_t at = 0;
   for (std::size_t i = 0; i < batch.parts.size(); ++i) {
@@ -75,19 +80,23 @@ void produce(const StoredWeights& weights, const Batch& batch, Bytes& out, std::
 
 }  // namespace
 
-ObjectId stream_shard(const StoredWeights& weights, const ShardFile& shard, unsigned threads, const std::function<void(ByteSpan)>& sink) {
+ObjectId stream_shard(const StoredWeights& weights, const ShardFile& shard, unsigned threads,
+                      const std::function<void(std::uint64_t, ByteSpan)>& sink) {
   const std::vector<Batch> batches = plan(weights, shard);
   std::vector<std::vector<ObjectId>> chunk_ids(batches.size());
   ResultCheck check(weights);
   Sha256 hash;
   hash.update(shard.header.raw);
-  sink(shard.header.raw);
+  sink(0, shard.header.raw);
   ordered_pipeline(
-      batches.size(), threads, [&](std::size_t i, Bytes& buffer) { produce(weights, batches[i], buffer, chunk_ids[i]); },
+      batches.size(), threads,
+      [&](std::size_t i, Bytes& buffer) {
+        produce(weights, batches[i], buffer, chunk_ids[i]);
+        sink(batches[i].offset, ByteSpan(buffer).first(batches[i].bytes));
+      },
       [&](std::size_t i, const Bytes& buffer) {
         for (std::size_t p = 0; p < batches[i].parts.size(); ++p) check.add(batches[i].parts[p], chunk_ids[i][p]);
-        hash.update(buffer);
-        sink(buffer);
+        hash.update(ByteSpan(buffer).first(batches[i].bytes));
       });
   const ObjectId digest = hash.finish();
   if (shard.sha256 && digest != *shard.sha256) {
@@ -112,10 +121,10 @@ ObjectId hash_shard(const TensorSource& source, const SafetensorsHeader& header,
   ordered_pipeline(
       ranges.size(), threads,
       [&](std::size_t i, Bytes& buffer) {
-        buffer.resize(ranges[i].size);
-        source.read(ranges[i].tensor, ranges[i].offset, buffer);
+        if (buffer.size() < ranges[i].size) buffer.resize(ranges[i].size);
+        source.read(ranges[i].tensor, ranges[i].offset, MutableByteSpan(buffer).first(ranges[i].size));
       },
-      [&](std::size_t, const Bytes& buffer) { hash.update(buffer); });
+      [&](std::size_t i, const Bytes& buffer) { hash.update(ByteSpan(buffer).first(ranges[i].size)); });
   return hash.finish();
 }
 
