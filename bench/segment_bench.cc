@@ -22,12 +22,15 @@ struct Case {
   const char* name;
   DType dtype;
   double density;
+  Profile profile = Profile::compact;
 };
 constexpr Case kCases[] = {
     {"f32 0.1 %", DType::f32, 0.001},   {"f32 0.5 %", DType::f32, 0.005}, {"f32 5 %", DType::f32, 0.05},
     {"f32 all", DType::f32, 1.0},       {"bf16 0.1 %", DType::bf16, 0.001}, {"bf16 0.5 %", DType::bf16, 0.005},
     {"bf16 5 %", DType::bf16, 0.05},    {"bf16 all", DType::bf16, 1.0},   {"f16 0.5 %", DType::f16, 0.005},
     {"f16 all", DType::f16, 1.0},
+    {"f32 0.5 % fast", DType::f32, 0.005, Profile::fast}, {"f32 all fast", DType::f32, 1.0, Profile::fast},
+    {"bf16 all fast", DType::bf16, 1.0, Profile::fast},
 };
 
 void store_value(DType dtype, std::byte* at, float value) {
@@ -69,7 +72,7 @@ void run(const Case& row, std::size_t bytes) {
       const std::size_t size = std::min<std::size_t>(kPieceBytes, bytes - at);
       SegmentWriter writer;
       const ByteSpan old_values = ByteSpan(base).subspan(at, size);
-      writer.add(encode_piece(row.dtype, at / unit, old_values, ByteSpan(task).subspan(at, size)));
+      writer.add(encode_piece(row.dtype, at / unit, old_values, ByteSpan(task).subspan(at, size), row.profile));
       segments.push_back(writer.finish());
     }
   });
@@ -85,7 +88,7 @@ void run(const Case& row, std::size_t bytes) {
   const double mb = static_cast<double>(bytes) / 1e6;
   const double size = static_cast<double>(encoded);
   const double raw = static_cast<double>(bytes);
-  std::printf("%-11s %9.0f %9.2f %8.2f %8.1fx %8.1fx %9.0f %9.0f %9.0f\n", row.name, changed, 8 * size / changed,
+  std::printf("%-15s %9.0f %9.2f %8.2f %8.1fx %8.1fx %9.0f %9.0f %9.0f\n", row.name, changed, 8 * size / changed,
               8 * size * unit / raw, raw / size, changed * (8 + unit) / size, mb / encode, mb / apply, mb / copy);
 }
 
@@ -93,7 +96,7 @@ void run(const Case& row, std::size_t bytes) {
 
 int main(int argc, char** argv) {
   const std::size_t bytes = static_cast<std::size_t>(argc > 1 ? std::atoi(argv[1]) : 64) << 20;
-  std::printf("%-11s %9s %9s %8s %9s %9s %9s %9s %9s\n", "case", "changed", "bit/chg", "bit/elt", "vs raw",
+  std::printf("%-15s %9s %9s %8s %9s %9s %9s %9s %9s\n", "case", "changed", "bit/chg", "bit/elt", "vs raw",
               "vs COO", "enc MB/s", "apply", "memcpy");
   for (const Case& row : kCases) run(row, bytes);
 }

@@ -49,6 +49,8 @@ std::pair<ObjectId, RefName> place_of(const Session& session, const Repository& 
   return {base, RefName::parse(name)};
 }
 
+Profile profile_of(const Arguments& arguments) { return parse_profile(arguments.get("profile", "compact")); }
+
 CommitReport commit_a_folder(const Arguments& arguments, Session& session, Repository& repository, const std::string& path, std::string& branch) {
   const auto [base, name] = place_of(session, repository, arguments, path);
   branch = name.text();
@@ -57,6 +59,7 @@ CommitReport commit_a_folder(const Arguments& arguments, Session& session, Repos
   FolderCommit options;
   options.base = base;
   options.message = arguments.get("message");
+  options.profile = profile_of(arguments);
   options.allow_unaligned = arguments.has("allow-unaligned");
   const std::string dtype = arguments.get("dtype", "keep");
   if (dtype != "keep" && dtype != "base") throw Error(ErrorCode::invalid_argument, "--dtype: expected base or keep, not " + printable(dtype));
@@ -92,7 +95,7 @@ int run(const Arguments& arguments, Session& session) {
     if (arguments.has("name")) stage.name = RefName::parse(arguments.get("name")).text();
     branch = stage.name;
     const Committer committer = session.committer(arguments);
-    report = commit_stage(repository, stage, arguments.get("message"), committer, session.progress("comparing"));
+    report = commit_stage(repository, stage, arguments.get("message"), committer, session.progress("comparing"), profile_of(arguments));
   }
   print_commit(session, branch, report);
   return report.unchanged ? 1 : 0;
@@ -109,6 +112,7 @@ Command commit_command() {
            {"--name", "TASK", "Branch for it (default: the branch that was checked out there)"},
            {"--map", "FILE", "Lines TASK_NAME BASE_NAME for tensors that changed their name"},
            {"--dtype", "base|keep", "Tensors saved in a wider dtype than the base's: cast them to it, or keep them (default)"},
+           {"--profile", "compact|fast", "Spare bytes (compact, the default), or the time to check out (fast)"},
            {"--force", nullptr, "Also if the branch has moved on since the folder was checked out"},
            {"--allow-unaligned", nullptr, "Also if nothing in the folder matches the base"},
            {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},

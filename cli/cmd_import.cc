@@ -9,6 +9,7 @@ namespace {
 int run(const Arguments& arguments, Session& session) {
   if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "give the base a name: dstore import FOLDER --name NAME");
   const RefName branch = RefName::parse(arguments.get("name"));
+  const Profile profile = parse_profile(arguments.get("profile", "fast"));
   Repository repository = session.open();
   const std::string typed = arguments.get("folder");
   const CheckpointFolder folder(session.fs(), session.path(typed));
@@ -17,7 +18,7 @@ int run(const Arguments& arguments, Session& session) {
   ImportReport report;
   {
     const Progress progress = session.progress("importing");
-    report = import_folder(repository, folder, branch, arguments.get("message", "import " + file_name(typed)), committer, progress);
+    report = import_folder(repository, folder, branch, arguments.get("message", "import " + file_name(typed)), committer, progress, profile);
   }
   if (session.json) {
     Json json;
@@ -50,6 +51,7 @@ Command import_command() {
           {{"folder", "A Hugging Face style folder, sharded or not"}},
           {{"--name", "NAME", "Branch for it (required)"},
            {"-m,--message", "MSG", "What it is"},
+           {"--profile", "compact|fast", "Store tensors as they are (fast, the default), or in fewer bytes (compact)"},
            {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},
            {"--no-sign", nullptr, "Make an unsigned commit"}},
           run};

@@ -68,6 +68,7 @@ Command pull_command();
 Command push_command();
 Command remote_command();
 Command show_command();
+Command sparsify_command();
 Command stats_command();
 Command status_command();
 Command tag_command();

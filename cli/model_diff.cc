@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "base/parallel.h"
+#include "base/tensor_range.h"
 #include "delta/element.h"
 #include "repo/align.h"
 
@@ -78,13 +79,6 @@ const char* state_name(State state) {
 
 std::size_t TensorsDiff::count(State state) const {
   return static_cast<std::size_t>(std::count_if(tensors.begin(), tensors.end(), [&](const TensorDiff& t) { return t.state == state; }));
-}
-
-ByteSpan tensor_range(const TensorSource& source, std::size_t index, std::uint64_t offset, std::uint64_t size, Bytes& scratch) {
-  if (const auto view = source.view(index); !view.empty()) return view.subspan(offset, size);
-  scratch.resize(size);
-  source.read(index, offset, scratch);
-  return scratch;
 }
 
 TensorsDiff diff_tensors(const TensorSource& a, const TensorSource& b, const Progress& progress) {

@@ -43,7 +43,4 @@ struct FileDiff {
 };
 std::vector<FileDiff> diff_files(const Model& a, const Model& b);
 
-/// Bytes [offset, offset + size) of a tensor, mapped or read into `scratch`.
-ByteSpan tensor_range(const TensorSource& source, std::size_t index, std::uint64_t offset, std::uint64_t size, Bytes& scratch);
-
 }  // namespace dstore::cli

@@ -7,22 +7,6 @@
 namespace dstore::cli {
 namespace {
 
-/// Which base tensor each tensor of the result comes from, as the delta says.
-std::vector<Pairing> pairs_of(const StoredWeights& base, const StoredWeights& result, const DeltaTable& delta) {
-  std::map<std::string, const DeltaTable::Change*> changes;
-  for (const DeltaTable::Change& change : delta.changes) {
-    if (change.op != DeltaOp::remove) changes.emplace(change.name, &change);
-  }
-  std::vector<Pairing> pairs;
-  for (std::size_t i = 0; i < result.tensors().size(); ++i) {
-    const std::string& name = result.tensors()[i].name;
-    const auto change = changes.find(name);
-    const bool added = change != changes.end() && change->second->op == DeltaOp::add;
-    pairs.push_back({name, added ? std::nullopt : base.find(change == changes.end() ? name : change->second->from()), i});
-  }
-  return pairs;
-}
-
 /// Encoded pieces and factors of a modified tensor, stored chunks of a new one.
 std::uint64_t bytes_of(const ObjectStore& store, const StoredWeights& weights, std::size_t index) {
   std::uint64_t bytes = 0;
@@ -61,7 +45,7 @@ TaskStats task_stats(const Repository& repository, CommitSizer& sizer, const std
   out.delta = read_delta(repository, out.commit.commit);
   out.weights = StoredWeights::load(repository.store(), out.delta);
   const auto base = StoredWeights::load(repository.store(), out.delta.base_weights);
-  const TensorsDiff diff = diff_tensors(*base, *out.weights, pairs_of(*base, *out.weights, out.delta), progress);
+  const TensorsDiff diff = diff_tensors(*base, *out.weights, pairs_of_delta(*base, *out.weights, out.delta), progress);
   for (const TensorDiff& tensor : diff.tensors) {
     if (tensor.state == TensorDiff::State::removed) continue;
     const std::size_t index = *out.weights->find(tensor.name);

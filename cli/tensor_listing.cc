@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/edit_distance.h"
+#include "base/tensor_range.h"
 #include "delta/element.h"
 #include "dstore/error.h"
 #include "number_text.h"

@@ -6,8 +6,8 @@
     python3 spec/decode.py REPOSITORY REVISION -o FOLDER    and writes them into a new folder
 
 Exit status: 0 all is well; 1 there are problems, one line each on the standard error; 2 wrong use.
-The modules in reader/ follow the pages: basics and objects (objects.md), pack, lz4, xxh3 (pack.md), segment (segment.md), refs
-(refs.md), signatures, ed25519 (signatures.md), repository, files, safetensors, model (repository.md), revision (revisions.md)."""
+The modules in reader/ follow the pages: basics and objects (objects.md), pack, lz4, xxh3 (pack.md), planes, byte_code, segment, refs (their own
+pages), signatures, ed25519 (signatures.md), repository, files, safetensors, model (repository.md), revision (revisions.md)."""
 import argparse
 import pathlib
 import sys

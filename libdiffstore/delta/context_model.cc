@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "delta/residual.h"
+
 namespace dstore {
 
 using namespace segment_layout;
@@ -62,11 +64,11 @@ unsigned top_exponent(const TokenHistogram& histogram) {
   return 0;
 }
 
-CodeLengths parse_table(Reader& reader) {
+CodeLengths parse_table(Reader& reader, const UnitType& unit) {
   CodeLengths table;
   table.first = reader.u8();
   table.count = reader.u8();
-  if (table.count == 0 || table.first + table.count > kTokens) reader.fail("code table names tokens that do not exist");
+  if (table.count == 0 || table.first + table.count > kTokenBias + 8u * unit.bytes + 1) reader.fail("code table names tokens that the dtype does not have");
   for (unsigned i = 0; i < table.count; i += 2) {
     const unsigned pair = reader.u8();
     table.lengths[table.first + i] = pair & 15;
@@ -111,7 +113,7 @@ ContextModel::ContextModel(Reader& reader, unsigned tables, const UnitType& unit
   const std::uint32_t starts = reader.u32();
   if ((starts & 1) == 0 || static_cast<unsigned>(std::popcount(starts)) != tables) reader.fail("class map does not fit the tables");
   set_starts(starts);
-  for (unsigned i = 0; i < tables; ++i) tables_.push_back(parse_table(reader));
+  for (unsigned i = 0; i < tables; ++i) tables_.push_back(parse_table(reader, unit));
 }
 
 void ContextModel::set_starts(std::uint32_t starts) {
@@ -142,6 +144,52 @@ std::uint64_t ContextModel::written_bytes() const {
   std::uint64_t bytes = 6;
   for (const CodeLengths& table : tables_) bytes += table_bytes(table);
   return bytes;
+}
+
+namespace {
+
+/// Entries of one table of DecodeTables::direct, or, where `tokens` is not null, of DecodeTables::tokens.
+void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint16_t* tokens) {
+  const EncodeTable codes = encode_table(table);
+  for (unsigned token = table.first; token < unsigned{table.first} + table.count; ++token) {
+    const unsigned length = table.lengths[token];
+    if (length == 0 && table.count > 1) continue;
+    const TokenForm& form = token_forms()[token];
+    for (unsigned at = codes.codes[token]; at < 1u << kMaxCodeBits; at += 1u << length) {
+      if (tokens != nullptr) {
+        tokens[at] = static_cast<std::uint16_t>(token | length << 8);
+      } else if (length + form.extra <= kMaxCodeBits) {
+        direct[at] = (length + form.extra) | static_cast<std::uint32_t>(form.bias + (at >> length & form.mask)) << 16;
+      } else {
+        direct[at] = length | DecodeTables::kLongCode | token << 16;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+ModelEncoder::ModelEncoder(const ContextModel& model, const UnitType& unit) : codes_((std::size_t{1} << unit.exponent_bits) * kTokens) {
+  for (unsigned exponent = 0; exponent < 1u << unit.exponent_bits; ++exponent) {
+    const CodeLengths& table = model.table(model.table_for(exponent));
+    const EncodeTable codes = encode_table(table);
+    for (unsigned token = 0; token < kTokens; ++token) {
+      codes_[exponent * kTokens + token] = codes.codes[token] | static_cast<CellCode>(table.lengths[token]) << 16 | extra_bits(token) << 24;
+    }
+  }
+}
+
+ModelDecoder::ModelDecoder(const ContextModel& model, const UnitType& unit) {
+  const std::size_t entries = model.tables() << kMaxCodeBits;
+  const bool narrow = unit.bytes <= 2;
+  (narrow ? tables_.direct.resize(entries) : tables_.tokens.resize(entries));
+  for (std::size_t i = 0; i < model.tables(); ++i) {
+    const std::size_t at = i << kMaxCodeBits;
+    fill_entries(model.table(i), narrow ? &tables_.direct[at] : nullptr, narrow ? nullptr : &tables_.tokens[at]);
+  }
+  for (unsigned e = 0; e < 1u << unit.exponent_bits; ++e) {
+    tables_.offset_of_exponent.push_back(static_cast<std::uint32_t>(model.table_for(e) << kMaxCodeBits));
+  }
 }
 
 void ContextModel::write(Writer& out) const {

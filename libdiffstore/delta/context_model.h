@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "delta/element.h"
 #include "delta/huffman.h"
+#include "delta/kernels.h"
 
 namespace dstore {
 
@@ -45,6 +46,25 @@ class ContextModel {
   std::uint32_t starts_ = 0;  ///< bit c: class c begins a new table
   std::array<std::uint8_t, segment_layout::kClasses> table_of_class_{};
   std::vector<CodeLengths> tables_;
+};
+
+/// A context model ready for use in one direction.
+class ModelEncoder {
+ public:
+  ModelEncoder(const ContextModel& model, const UnitType& unit);
+  /// Indexed by cell.
+  const CellCode* codes() const { return codes_.data(); }
+
+ private:
+  std::vector<CellCode> codes_;
+};
+class ModelDecoder {
+ public:
+  ModelDecoder(const ContextModel& model, const UnitType& unit);
+  const DecodeTables& tables() const { return tables_; }
+
+ private:
+  DecodeTables tables_;
 };
 
 }  // namespace dstore

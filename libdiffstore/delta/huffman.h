@@ -35,8 +35,4 @@ struct EncodeTable {
 };
 EncodeTable encode_table(const CodeLengths& table);
 
-/// Indexed with the next kMaxCodeBits bits: token | code length << 8. `table` is complete.
-using DecodeTable = std::array<std::uint16_t, 1u << segment_layout::kMaxCodeBits>;
-void fill_decode_table(const CodeLengths& table, DecodeTable& out);
-
 }  // namespace dstore

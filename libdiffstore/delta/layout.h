@@ -9,7 +9,9 @@ namespace dstore::segment_layout {
 
 // Segment header and trailer.
 inline constexpr std::uint32_t kMagic = 0x47455344;  ///< "DSEG"
-inline constexpr std::uint16_t kVersion = 1;
+inline constexpr std::uint16_t kVersion = 2;
+inline constexpr std::uint16_t kEncoder = 1;  ///< of this build: raised when equal input gives other bytes
+inline constexpr std::size_t kPieceCountOffset = 8;
 inline constexpr std::size_t kHeaderBytes = 12;
 inline constexpr std::size_t kTrailerBytes = 8;
 
@@ -17,19 +19,24 @@ inline constexpr std::size_t kTrailerBytes = 8;
 inline constexpr std::size_t kPieceHeaderBytes = 24;
 inline constexpr std::size_t kTableCountOffset = 6;
 inline constexpr unsigned kMinBlockLog2 = 16;
-inline constexpr unsigned kMaxBlockLog2 = 20;
+inline constexpr unsigned kMaxBlockLog2 = 24;
 inline constexpr unsigned kDenseBlockLog2 = 18;
-inline constexpr std::uint64_t kMaxBlockBytes = 4u << 20;
+inline constexpr std::uint64_t kMaxBlockBytes = 16u << 20;
+inline constexpr std::uint64_t kChangesInBlock = 4096;  ///< that writers aim at, to spread a block's header
 
 // Blocks.
 inline constexpr std::size_t kBlockHeaderBytes = 24;
-inline constexpr std::uint32_t kGroup = 128;  ///< units that coverage "groups" takes or leaves together
+inline constexpr unsigned kMinGroupLog2 = 4;
+inline constexpr unsigned kMaxGroupLog2 = 12;
+inline constexpr unsigned kDenseGroupLog2 = 7;
+inline constexpr std::uint8_t kCodedGroups = 0x80;  ///< in the field of groups: their bitmap is byte-coded
 inline constexpr unsigned kMaxRice = 20;
+inline constexpr unsigned kWindowLog2 = 16;  ///< units that a 16-bit position counts in
 
 // The context coder.
 inline constexpr unsigned kClasses = 32;    ///< exponents told apart below the top one
 inline constexpr unsigned kMaxTables = 12;
-inline constexpr unsigned kMaxCodeBits = 11;
+inline constexpr unsigned kMaxCodeBits = 10;
 inline constexpr unsigned kTokens = 76;     ///< 0..15: the residual itself; 11 + L: a residual of bit length L = 5..64
 inline constexpr unsigned kDirectTokens = 16;
 inline constexpr unsigned kTokenBias = 11;

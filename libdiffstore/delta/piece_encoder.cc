@@ -1,13 +1,14 @@
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <optional>
 #include <string>
 
 #include "delta/bits.h"
-#include "delta/encodings.h"
-#include "delta/residual.h"
+#include "delta/block.h"
+#include "delta/kernels.h"
+#include "delta/layout.h"
 #include "delta/segment.h"
+#include "delta/value_coders.h"
 #include "dstore/error.h"
 
 namespace dstore {
@@ -16,92 +17,218 @@ using namespace segment_layout;
 
 namespace {
 
+/// Whole groups are tried where at least one unit in this many of the touched groups changed: the others cost a bit each.
+constexpr std::uint64_t kDenseShare = 16;
+constexpr std::uint64_t kFastDenseShare = 8;
+/// Units whose cells are worked out at a time.
+constexpr std::size_t kCells = 2048;
+
+/// One piece of both tensors and a bit for each unit that differs.
 struct Piece {
   const UnitType& unit;
   ByteSpan base;
   ByteSpan task;
-  std::size_t block_bytes;
+  std::vector<std::uint64_t> words;
+  std::uint64_t changed = 0;
+  std::uint64_t block_units = 0;
 
-  std::size_t blocks() const { return (base.size() + block_bytes - 1) / block_bytes; }
+  std::uint64_t units() const { return base.size() / unit.bytes; }
+  std::size_t blocks() const { return static_cast<std::size_t>((units() + block_units - 1) / block_units); }
   ByteSpan block(ByteSpan whole, std::size_t index) const {
-    return whole.subspan(index * block_bytes, std::min(block_bytes, whole.size() - index * block_bytes));
+    const std::size_t bytes = static_cast<std::size_t>(block_units) * unit.bytes;
+    return whole.subspan(index * bytes, std::min(bytes, whole.size() - index * bytes));
+  }
+  void scan(std::size_t index, BlockScan& out) const {
+    const std::uint64_t begin = index * block_units;
+    out.reset(std::span(words).subspan(static_cast<std::size_t>(begin / 64)), static_cast<std::uint32_t>(std::min(block_units, units() - begin)));
   }
 };
 
-/// What one way to cover the changes costs, in bytes, and the residuals it would code.
-struct Plan {
-  bool sparse = false;
-  std::uint64_t positions = 0;    ///< block headers and positions
-  std::uint64_t plain_values = 0; ///< raw or packed, whichever is smaller in each block
-  TokenHistogram histogram;
-};
+/// Counts the tokens of pairs by exponent; two counters each, so that neighbours do not wait for one another.
+class TokenCounter {
+ public:
+  explicit TokenCounter(const UnitType& unit) : unit_(unit), even_(empty_histogram(unit)), odd_(empty_histogram(unit)), cells_(kCells) {}
 
-std::uint64_t plain_value_bytes(const UnitType& unit, std::uint64_t count, unsigned width) {
-  return std::min(count * unit.bytes, (count * width + 7) / 8);
-}
-
-/// Counts the tokens of all units in the block's groups; returns the bit length of the largest residual.
-unsigned count_tokens(const UnitType& unit, const BlockScan& scan, ByteSpan base, ByteSpan task, TokenHistogram& histogram) {
-  return with_unit(unit.bytes, [&]<class U>(U) {
-    const ResidualMap<U> map(unit);
-    U all = 0;
-    for (std::uint32_t group : scan.groups) {
-      const std::uint32_t end = std::min(scan.units, (group + 1) * kGroup);
-      for (std::size_t i = std::size_t{group} * kGroup; i < end; ++i) {
-        const U old_value = load_le<U>(&base[i * sizeof(U)]);
-        const U residual = map.residual(old_value, load_le<U>(&task[i * sizeof(U)]));
-        all = static_cast<U>(all | residual);
-        ++histogram[map.exponent(old_value) * kTokens + token_of(residual)];
+  /// Returns the OR of the residuals.
+  std::uint64_t add(ByteSpan old_values, ByteSpan new_values) {
+    std::uint64_t all = 0;
+    residuals_.resize(kCells * unit_.bytes);
+    const std::size_t step = kCells * unit_.bytes;
+    for (std::size_t at = 0; at < old_values.size(); at += step) {
+      const std::size_t count = std::min(step, old_values.size() - at) / unit_.bytes;
+      all |= kernels().cells(unit_, old_values.data() + at, new_values.data() + at, count, cells_.data(), residuals_.data());
+      for (std::size_t i = 0; i + 1 < count; i += 2) {
+        ++even_[cells_[i]];
+        ++odd_[cells_[i + 1]];
       }
+      if (count % 2 != 0) ++even_[cells_[count - 1]];
     }
-    return static_cast<unsigned>(std::bit_width(all));
-  });
-}
+    return all;
+  }
+  TokenHistogram take() {
+    for (std::size_t i = 0; i < even_.size(); ++i) even_[i] += odd_[i];
+    return std::move(even_);
+  }
 
-struct Plans {
-  Plan sparse;
-  Plan dense;
+ private:
+  const UnitType& unit_;
+  TokenHistogram even_, odd_;
+  std::vector<std::uint32_t> cells_;
+  Bytes residuals_;
 };
 
-Plans make_plans(const Piece& piece) {
-  Plans plans;
-  plans.sparse.sparse = true;
-  plans.dense.histogram = empty_histogram(piece.unit);
+/// What one way to cover the changes costs, in bytes.
+struct Plan {
+  std::vector<PositionCode> positions;  ///< of each block
+  std::vector<std::uint8_t> widths;     ///< bit length of the largest residual of each block
+  std::uint64_t position_bytes = 0;     ///< with the block headers
+  std::uint64_t plain_bytes = 0;        ///< of the values, each block without the model
+  TokenHistogram histogram;
+
+  void add(const PositionCode& code, unsigned width, std::uint64_t plain) {
+    positions.push_back(code);
+    widths.push_back(static_cast<std::uint8_t>(width));
+    position_bytes += kBlockHeaderBytes + code.bytes;
+    plain_bytes += plain;
+  }
+  void add_unchanged() {
+    positions.emplace_back();
+    widths.push_back(0);
+  }
+};
+
+/// Values of the covered units without the model. All of them are gathered only where the first few suit a coder that needs them.
+std::uint64_t plain_size(const Piece& piece, std::size_t block, const Covered& covered, unsigned width, BlockScratch& scratch) {
+  const std::uint64_t plain = std::min<std::uint64_t>(covered.count * piece.unit.bytes, (covered.count * width + 7) / 8);
+  if (covered.form == Covered::Form::runs) return plain;
+  Covered few;
+  few.form = Covered::Form::list;
+  few.count = std::min<std::size_t>(covered.count, 64);
+  for (std::uint32_t i = 0; i < few.count; ++i) few.positions.push_back(covered.form == Covered::Form::all ? i : covered.positions[i]);
+  const auto values = [&](const Covered& units) {
+    return BlockValues{piece.unit, gather(piece.unit, units, piece.block(piece.base, block), scratch.old_values),
+                       gather(piece.unit, units, piece.block(piece.task, block), scratch.new_values), width};
+  };
+  return has_special_coder(values(few)) ? plain_bytes(values(covered)) : plain;
+}
+
+/// The plan of the fast profile: no model, and so no tokens; widths as if nothing could be packed.
+Plan plan_fast(const Piece& piece, bool dense) {
+  Plan plan;
   BlockScan scan;
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    const ByteSpan base = piece.block(piece.base, b);
-    const ByteSpan task = piece.block(piece.task, b);
-    scan_block(piece.unit, base, task, scan);
-    if (scan.changed.empty()) continue;
-    const unsigned width = count_tokens(piece.unit, scan, base, task, plans.dense.histogram);
-    const bool all = scan.groups.size() == scan.group_count();
-    plans.sparse.positions += kBlockHeaderBytes + best_rice(scan.changed).bytes;
-    plans.dense.positions += kBlockHeaderBytes + (all ? 0 : (scan.group_count() + 7) / 8);
-    plans.sparse.plain_values += plain_value_bytes(piece.unit, scan.changed.size(), width);
-    plans.dense.plain_values += plain_value_bytes(piece.unit, scan.grouped_units(), width);
+    piece.scan(b, scan);
+    if (scan.changed() == 0) {
+      plan.add_unchanged();
+    } else {
+      plan.add(dense ? choose_groups(scan, Profile::fast) : choose_positions(scan, Profile::fast), 8u * piece.unit.bytes, 0);
+    }
   }
-  plans.sparse.histogram = plans.dense.histogram;
-  for (std::size_t i = 0; i < plans.sparse.histogram.size(); i += kTokens) plans.sparse.histogram[i] = 0;  // token 0: unchanged
-  return plans;
+  return plan;
+}
+
+/// Only the changed units are covered. Their tokens are those of the dense plan, or counted here where there is none.
+Plan plan_sparse(const Piece& piece, const Plan* dense) {
+  Plan plan;
+  TokenCounter counter(piece.unit);
+  BlockScan scan;
+  BlockScratch scratch;
+  for (std::size_t b = 0; b < piece.blocks(); ++b) {
+    piece.scan(b, scan);
+    if (scan.changed() == 0) {
+      plan.add_unchanged();
+      continue;
+    }
+    const PositionCode code = choose_positions(scan, Profile::compact);
+    cover(scan, code, scratch.covered);
+    unsigned width = dense != nullptr ? dense->widths[b] : 0;
+    if (dense == nullptr) {
+      const ByteSpan old_values = gather(piece.unit, scratch.covered, piece.block(piece.base, b), scratch.old_values);
+      const ByteSpan new_values = gather(piece.unit, scratch.covered, piece.block(piece.task, b), scratch.new_values);
+      width = static_cast<unsigned>(std::bit_width(counter.add(old_values, new_values)));
+    }
+    plan.add(code, width, plain_size(piece, b, scratch.covered, width, scratch));
+  }
+  plan.histogram = dense != nullptr ? dense->histogram : counter.take();
+  for (std::size_t i = 0; i < plan.histogram.size(); i += kTokens) plan.histogram[i] = 0;  // token 0: unchanged
+  return plan;
+}
+
+/// All units of the groups with a change are covered.
+Plan plan_dense(const Piece& piece) {
+  Plan plan;
+  TokenCounter counter(piece.unit);
+  BlockScan scan;
+  BlockScratch scratch;
+  for (std::size_t b = 0; b < piece.blocks(); ++b) {
+    piece.scan(b, scan);
+    if (scan.changed() == 0) {
+      plan.add_unchanged();
+      continue;
+    }
+    const PositionCode code = choose_groups(scan, Profile::compact);
+    cover(scan, code, scratch.covered);
+    if (scratch.covered.form == Covered::Form::all) scratch.covered.runs = {{0, scan.units()}};
+    const ByteSpan base = piece.block(piece.base, b), task = piece.block(piece.task, b);
+    std::uint64_t all = 0;
+    for (const UnitRun& run : scratch.covered.runs) {
+      const std::size_t begin = std::size_t{run.begin} * piece.unit.bytes, size = std::size_t{run.end - run.begin} * piece.unit.bytes;
+      all |= counter.add(base.subspan(begin, size), task.subspan(begin, size));
+    }
+    const auto width = static_cast<unsigned>(std::bit_width(all));
+    plan.add(code, width, plain_size(piece, b, scratch.covered, width, scratch));
+  }
+  plan.histogram = counter.take();
+  return plan;
 }
 
 struct Choice {
-  bool sparse = true;
   std::uint64_t bytes = UINT64_MAX;
+  Plan plan;
   std::optional<ContextModel> model;
 };
 
+/// Takes `plan` where it is smaller, with a model or without.
 void consider(const Plan& plan, Choice& best) {
-  if (const std::uint64_t plain = plan.positions + plan.plain_values; plain < best.bytes) best = {plan.sparse, plain, std::nullopt};
+  const std::uint64_t plain = plan.position_bytes + plan.plain_bytes;
   ContextModel model(plan.histogram);
-  const std::uint64_t coded = plan.positions + model.written_bytes() + (model.coded_bits(plan.histogram) + 7) / 8;
-  if (coded < best.bytes) best = {plan.sparse, coded, std::move(model)};
+  const std::uint64_t coded = plan.position_bytes + model.written_bytes() + (model.coded_bits(plan.histogram) + 7) / 8;
+  if (std::min(plain, coded) >= best.bytes) return;
+  best = {std::min(plain, coded), plan, std::nullopt};
+  if (coded < plain) best.model.emplace(std::move(model));
 }
 
-/// Sparse changes are worth long blocks, to spread their headers; dense ones short blocks, to spread work.
+/// Units in the touched groups, over all blocks.
+std::uint64_t touched_units(const Piece& piece) {
+  std::uint64_t total = 0;
+  BlockScan scan;
+  for (std::size_t b = 0; b < piece.blocks(); ++b) {
+    piece.scan(b, scan);
+    total += scan.grouped_units();
+  }
+  return total;
+}
+
+Choice choose(const Piece& piece, Profile profile) {
+  const std::uint64_t touched = touched_units(piece);
+  if (profile == Profile::fast) {
+    return {0, plan_fast(piece, kFastDenseShare * piece.changed >= touched), std::nullopt};
+  }
+  Choice choice;
+  if (kDenseShare * piece.changed < touched) {
+    consider(plan_sparse(piece, nullptr), choice);
+    return choice;
+  }
+  const Plan dense = plan_dense(piece);
+  if (piece.changed < touched) consider(plan_sparse(piece, &dense), choice);
+  consider(dense, choice);
+  return choice;
+}
+
+/// Long blocks where few units changed, to spread their headers; short ones where many did, to spread work.
 unsigned choose_block_log2(const UnitType& unit, std::uint64_t units, std::uint64_t changed) {
-  unsigned log2 = changed < units / 64 ? kMaxBlockLog2 : kDenseBlockLog2;
-  while ((std::uint64_t{unit.bytes} << log2) > kMaxBlockBytes) --log2;
+  unsigned log2 = kDenseBlockLog2;
+  while (log2 < kMaxBlockLog2 && (std::uint64_t{unit.bytes} << (log2 + 1)) <= kMaxBlockBytes && (changed << log2) / units < kChangesInBlock) ++log2;
   return log2;
 }
 
@@ -119,34 +246,28 @@ std::uint64_t count_changed(DType dtype, ByteSpan base, ByteSpan task) {
   if (base.size() != task.size() || base.size() % unit.bytes != 0) {
     throw Error(ErrorCode::invalid_argument, "tensors to compare have different sizes");
   }
-  constexpr std::size_t kStep = 1024;
-  return with_unit(unit.bytes, [&]<class U>(U) {
-    std::uint64_t changed = 0;
-    for (std::size_t at = 0; at < base.size(); at += kStep) {
-      const std::size_t size = std::min(kStep, base.size() - at);
-      if (std::memcmp(base.data() + at, task.data() + at, size) == 0) continue;
-      for (std::size_t i = at; i < at + size; i += sizeof(U)) changed += load_le<U>(base.data() + i) != load_le<U>(task.data() + i);
-    }
-    return changed;
-  });
+  constexpr std::size_t kStep = 1u << 16;
+  std::vector<std::uint64_t> words(kStep / 64);
+  std::uint64_t changed = 0;
+  for (std::size_t at = 0; at < base.size(); at += kStep) {
+    changed += kernels().compare(unit, &base[at], &task[at], std::min(kStep, base.size() - at) / unit.bytes, words.data());
+  }
+  return changed;
 }
 
-EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task) {
+EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task, Profile profile) {
   const UnitType& unit = unit_type(dtype);
   check_arguments(unit, first, base, task);
+  const std::uint64_t units = base.size() / unit.bytes;
+  Piece piece{unit, base, task, std::vector<std::uint64_t>(static_cast<std::size_t>((units + 63) / 64))};
+  piece.changed = kernels().compare(unit, base.data(), task.data(), static_cast<std::size_t>(units), piece.words.data());
   EncodedPiece encoded;
-  encoded.changed = count_changed(dtype, base, task);
+  encoded.changed = piece.changed;
   if (encoded.changed == 0) return encoded;
 
-  const std::uint64_t units = base.size() / unit.bytes;
   const unsigned block_log2 = choose_block_log2(unit, units, encoded.changed);
-  const Piece piece{unit, base, task, std::size_t{unit.bytes} << block_log2};
-  Choice choice;
-  {
-    const Plans plans = make_plans(piece);
-    consider(plans.sparse, choice);
-    consider(plans.dense, choice);
-  }
+  piece.block_units = std::uint64_t{1} << block_log2;
+  const Choice choice = choose(piece, profile);
   std::optional<ModelEncoder> model;
   if (choice.model) model.emplace(*choice.model, unit);
 
@@ -170,10 +291,11 @@ EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteS
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
     const ByteSpan block_base = piece.block(base, b);
     const ByteSpan block_task = piece.block(task, b);
-    scan_block(unit, block_base, block_task, scan);
-    if (scan.changed.empty()) continue;
+    piece.scan(b, scan);
+    if (scan.changed() == 0) continue;
     const std::size_t begin = out.size();
-    encode_block(unit, scan, choice.sparse, model ? &*model : nullptr, block_base, block_task, scratch, out);
+    encode_block(unit, scan, choice.plan.positions[b], choice.plan.widths[b], model ? &*model : nullptr, profile, block_base, block_task,
+                 scratch, out);
     store_le(&out[sizes_at + 4 * b], static_cast<std::uint32_t>(out.size() - begin));
   }
   store_le(out.data(), static_cast<std::uint32_t>(out.size()));

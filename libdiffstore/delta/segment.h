@@ -8,12 +8,12 @@
 
 #include "base/bytes.h"
 #include "delta/element.h"
+#include "delta/profile.h"
 #include "dstore/tensor.h"
 
 namespace dstore {
 
-/// Raw tensor bytes that one piece covers: piece i of a tensor is its bytes [i * 16 MiB, (i + 1) * 16 MiB), so each
-/// 4 MiB chunk of a tensor lies in exactly one piece and is whole blocks of it.
+/// Raw tensor bytes that one piece covers: piece i of a tensor is its bytes [i * 16 MiB, (i + 1) * 16 MiB).
 inline constexpr std::uint64_t kPieceBytes = 16u << 20;
 /// Writers start a new segment before this size; readers refuse more than kMaxSegmentBytes (one incompressible piece
 /// is a little larger than kPieceBytes).
@@ -32,10 +32,10 @@ struct EncodedPiece {
   std::uint64_t changed = 0;
 };
 
-/// Encodes piece `first / piece_units(dtype)` of a tensor: `base` and `task` are its bytes (1 unit .. kPieceBytes),
+/// The encoding is the smallest (Profile::compact) or one that is read fastest (Profile::fast). Encodes piece `first / piece_units(dtype)` of a tensor: `base` and `task` are its bytes (1 unit .. kPieceBytes),
 /// `first` the unit they start at, a multiple of piece_units(dtype). A function of its arguments alone; thread-safe.
 /// Error{invalid_argument} if the spans or `first` do not fit the above.
-EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task);
+EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task, Profile profile = Profile::compact);
 
 /// Collects pieces into a segment object. The order of add() is the pieces' index in the segment.
 class SegmentWriter {
@@ -83,7 +83,7 @@ class SegmentReader {
 
   /// Turns base into task in place for the units [first, first + target.size() / unit) of the tensor that piece
   /// `index` covers; units outside the piece are left alone. Where the range cuts the piece, it must do so between
-  /// blocks (any range of whole 4 MiB chunks does). Verifies old and new values of each block before writing it:
+  /// blocks (a block may be as long as its piece; whole pieces always will do). Verifies old and new values of each block before writing it:
   /// "base values differ (wrong base?)". If it throws, blocks before the bad one may already be task.
   void apply(std::size_t index, std::uint64_t first, MutableByteSpan target, std::string_view tensor = {}) const;
 

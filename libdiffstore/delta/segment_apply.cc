@@ -3,9 +3,8 @@
 #include <optional>
 
 #include "delta/block.h"
-#include "delta/encodings.h"
-#include "delta/residual.h"
 #include "delta/segment.h"
+#include "delta/value_coders.h"
 #include "dstore/error.h"
 
 namespace dstore {
@@ -31,37 +30,37 @@ Overlap overlap(const PieceInfo& info, unsigned unit_bytes, std::uint64_t first,
   return both;
 }
 
-void scatter(const UnitType& unit, const BlockScratch& scratch, MutableByteSpan block) {
-  if (scratch.covered.all) {
-    std::copy_n(scratch.new_values.begin(), scratch.bytes, block.begin());
-    return;
-  }
-  with_unit(unit.bytes, [&]<class U>(U) {
-    const std::byte* from = scratch.new_values.data();
-    for (std::uint32_t position : scratch.covered.positions) {
-      std::memcpy(block.data() + std::size_t{position} * sizeof(U), from, sizeof(U));
-      from += sizeof(U);
-    }
-  });
-}
-
 /// Appends the units of a decoded block that changed; `first` is the block's first unit in the tensor.
-void append_changes(const UnitType& unit, const BlockScratch& scratch, std::uint64_t first, Changes& out) {
-  const std::size_t count = scratch.bytes / unit.bytes;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::byte* old_value = scratch.old_values.data() + i * unit.bytes;
-    const std::byte* new_value = scratch.new_values.data() + i * unit.bytes;
-    if (std::memcmp(old_value, new_value, unit.bytes) == 0) continue;
-    out.positions.push_back(first + (scratch.covered.all ? i : scratch.covered.positions[i]));
-    out.old_values.insert(out.old_values.end(), old_value, old_value + unit.bytes);
-    out.new_values.insert(out.new_values.end(), new_value, new_value + unit.bytes);
+void append_changes(const UnitType& unit, const Covered& covered, const DecodedBlock& block, std::uint64_t first, Changes& out) {
+  const std::byte* old_value = block.old_values.data();
+  const std::byte* new_value = block.new_values.data();
+  const auto visit = [&](std::uint64_t position) {
+    if (std::memcmp(old_value, new_value, unit.bytes) != 0) {
+      out.positions.push_back(first + position);
+      out.old_values.insert(out.old_values.end(), old_value, old_value + unit.bytes);
+      out.new_values.insert(out.new_values.end(), new_value, new_value + unit.bytes);
+    }
+    old_value += unit.bytes;
+    new_value += unit.bytes;
+  };
+  switch (covered.form) {
+    case Covered::Form::all:
+      for (std::size_t i = 0; i < covered.count; ++i) visit(i);
+      return;
+    case Covered::Form::runs:
+      for (const UnitRun& run : covered.runs) {
+        for (std::uint32_t i = run.begin; i < run.end; ++i) visit(i);
+      }
+      return;
+    case Covered::Form::list:
+      for (std::size_t i = 0; i < covered.count; ++i) visit(covered.positions[i]);
   }
 }
 
 }  // namespace
 
 /// Decodes the blocks of a piece within a range, one by one: take(block's offset in the range in bytes, its units from
-/// the tensor's start, scratch).
+/// the tensor's start, what it covers, the values).
 template <class Base, class Take>
 void SegmentReader::for_each_block(std::size_t index, std::uint64_t first, Base base, std::string_view tensor, Take take) const {
   if (index >= pieces_.size()) throw Error(ErrorCode::invalid_argument, what_ + ": no piece " + std::to_string(index));
@@ -83,27 +82,27 @@ void SegmentReader::for_each_block(std::size_t index, std::uint64_t first, Base 
     const std::uint64_t units = std::min(info.block, info.first + info.count - begin);
     const std::size_t offset = static_cast<std::size_t>((begin - first) * unit.bytes);
     Reader head(encoded, what_);
-    const BlockHeader header = parse_block_header(head, static_cast<std::uint32_t>(units), piece.table_count != 0);
-    if (header.coder == kCodeContext && !model) {
+    const BlockHeader header = parse_block_header(head, unit, static_cast<std::uint32_t>(units), piece.table_count != 0);
+    if (find_value_coder(header.coder)->uses_model && !model) {
       Reader tables(piece.bytes.subspan(piece.tables), what_);
       model.emplace(ContextModel(tables, piece.table_count, unit), unit);
     }
-    decode_block(unit, header, encoded.subspan(head.offset()), model ? &*model : nullptr, base.subspan(offset, units * unit.bytes),
-                 scratch, {what_, tensor, begin, units});
-    take(offset, begin, scratch);
+    const DecodedBlock block = decode_block(unit, header, encoded.subspan(head.offset()), model ? &*model : nullptr,
+                                            base.subspan(offset, units * unit.bytes), scratch, {what_, tensor, begin, units});
+    take(offset, begin, scratch.covered, block);
   }
 }
 
 void SegmentReader::apply(std::size_t index, std::uint64_t first, MutableByteSpan target, std::string_view tensor) const {
-  for_each_block(index, first, target, tensor, [&](std::size_t offset, std::uint64_t, const BlockScratch& scratch) {
-    scatter(unit_type(info_[index].dtype), scratch, target.subspan(offset));
+  for_each_block(index, first, target, tensor, [&](std::size_t offset, std::uint64_t, const Covered& covered, const DecodedBlock& block) {
+    scatter(unit_type(info_[index].dtype), covered, block.new_values, target.subspan(offset));
   });
 }
 
 Changes SegmentReader::changes(std::size_t index, std::uint64_t first, ByteSpan base, std::string_view tensor) const {
   Changes out;
-  for_each_block(index, first, base, tensor, [&](std::size_t, std::uint64_t begin, const BlockScratch& scratch) {
-    append_changes(unit_type(info_[index].dtype), scratch, begin, out);
+  for_each_block(index, first, base, tensor, [&](std::size_t, std::uint64_t begin, const Covered& covered, const DecodedBlock& block) {
+    append_changes(unit_type(info_[index].dtype), covered, block, begin, out);
   });
   return out;
 }

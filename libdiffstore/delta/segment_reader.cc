@@ -73,7 +73,7 @@ void check_blocks(Reader& reader, const PieceInfo& info, bool has_model) {
     const std::uint32_t size = sizes.u32();
     if (size == 0) continue;
     if (size < kBlockHeaderBytes) reader.fail("block size out of range");
-    changed += parse_block_header(reader, block_units(info, b), has_model).changed;
+    changed += parse_block_header(reader, unit_type(info.dtype), block_units(info, b), has_model).changed;
     reader.bytes(size - kBlockHeaderBytes);
   }
   if (changed != info.changed) reader.fail("blocks do not add up to the piece's changes");
@@ -84,8 +84,7 @@ void check_blocks(Reader& reader, const PieceInfo& info, bool has_model) {
 SegmentReader::SegmentReader(ByteSpan segment, std::string_view what) : what_(what) {
   const ByteSpan body = checked_body(segment, what);
   Reader reader(body, what);
-  reader.bytes(6);
-  if (reader.u16() != 0) reader.fail("reserved field is not zero");
+  reader.bytes(kPieceCountOffset);
   const std::uint32_t count = reader.u32();
   if (count == 0 || count > reader.remaining() / kPieceHeaderBytes) reader.fail("count of pieces out of range");
   info_.reserve(count);

@@ -8,14 +8,10 @@ namespace dstore {
 
 using namespace segment_layout;
 
-namespace {
-constexpr std::size_t kPieceCountOffset = 8;
-}
-
 SegmentWriter::SegmentWriter() {
   out_.u32(kMagic);
   out_.u16(kVersion);
-  out_.u16(0);
+  out_.u16(kEncoder);
   out_.u32(0);
 }
 

@@ -16,15 +16,29 @@ double bf16_value(const std::byte* at) { return float_from_bf16(load_le<std::uin
 double f32_value(const std::byte* at) { return std::bit_cast<float>(load_le<std::uint32_t>(at)); }
 double f64_value(const std::byte* at) { return std::bit_cast<double>(load_le<std::uint64_t>(at)); }
 
+template <auto kValue, unsigned kBytes>
+void read_all(ByteSpan bytes, std::span<double> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = kValue(bytes.data() + i * kBytes);
+}
+
 struct NumericType {
   DType dtype;
   unsigned bytes;
   double (*value)(const std::byte*);
+  void (*read)(ByteSpan, std::span<double>);
 };
 constexpr NumericType kNumericTypes[] = {
-    {DType::f16, 2, f16_value}, {DType::bf16, 2, bf16_value}, {DType::f32, 4, f32_value},
-    {DType::f64, 8, f64_value}, {DType::c64, 4, f32_value},
+    {DType::f16, 2, f16_value, read_all<f16_value, 2>}, {DType::bf16, 2, bf16_value, read_all<bf16_value, 2>},
+    {DType::f32, 4, f32_value, read_all<f32_value, 4>}, {DType::f64, 8, f64_value, read_all<f64_value, 8>},
+    {DType::c64, 4, f32_value, read_all<f32_value, 4>},
 };
+
+const NumericType* find_numeric(DType dtype) {
+  for (const NumericType& type : kNumericTypes) {
+    if (type.dtype == dtype) return &type;
+  }
+  return nullptr;
+}
 
 void add_unit(double before, double after, bool changed, DifferenceStats& stats) {
   if (std::isfinite(before)) stats.base_sum_of_squares += before * before;
@@ -41,6 +55,17 @@ void add_unit(double before, double after, bool changed, DifferenceStats& stats)
 }
 
 }  // namespace
+
+bool is_numeric(DType dtype) { return find_numeric(dtype) != nullptr; }
+
+void read_doubles(DType dtype, ByteSpan bytes, std::span<double> out) {
+  const NumericType* type = find_numeric(dtype);
+  if (type == nullptr) {
+    throw Error(ErrorCode::unsupported, "values of the dtype " + std::to_string(static_cast<int>(dtype)) + " cannot be calculated with");
+  }
+  if (bytes.size() / type->bytes < out.size()) throw Error(ErrorCode::invalid_argument, "fewer bytes than values to read");
+  type->read(bytes, out);
+}
 
 double DifferenceStats::l2() const { return std::sqrt(sum_of_squares); }
 
@@ -64,11 +89,10 @@ DifferenceStats difference_stats(DType dtype, ByteSpan base, ByteSpan task) {
   DifferenceStats stats;
   stats.units = base.size() / unit.bytes;
   const auto differs = [&](std::size_t at) { return std::memcmp(base.data() + at, task.data() + at, unit.bytes) != 0; };
-  for (const NumericType& type : kNumericTypes) {
-    if (type.dtype != dtype) continue;
+  if (const NumericType* type = find_numeric(dtype)) {
     stats.numeric = true;
-    for (std::size_t at = 0; at < base.size(); at += type.bytes) {
-      add_unit(type.value(base.data() + at), type.value(task.data() + at), differs(at), stats);
+    for (std::size_t at = 0; at < base.size(); at += type->bytes) {
+      add_unit(type->value(base.data() + at), type->value(task.data() + at), differs(at), stats);
     }
     return stats;
   }

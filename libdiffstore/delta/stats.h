@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "base/bytes.h"
 #include "dstore/tensor.h"
@@ -15,9 +16,13 @@ float float_from_bf16(std::uint16_t bits);
 std::uint16_t f16_from_float(float value);
 std::uint16_t bf16_from_float(float value);
 
+/// Whether this library calculates with values of the dtype: f16, bf16, f32, f64 (complex numbers are pairs of f32).
+bool is_numeric(DType dtype);
+/// The units of `bytes` (delta/element.h), exactly; `out` has room for each. Error{unsupported} unless is_numeric().
+void read_doubles(DType dtype, ByteSpan bytes, std::span<double> out);
+
 /// What changed between two tensors of one dtype and size. Counts are in units (delta/element.h). The norms are those
-/// of task - base in double, over units where both are finite; `numeric` says whether the dtype has them (f16, bf16,
-/// f32, f64; complex numbers count as pairs).
+/// of task - base in double, over units where both are finite; `numeric` says whether the dtype has them.
 struct DifferenceStats {
   std::uint64_t units = 0;
   std::uint64_t changed = 0;

@@ -9,7 +9,7 @@ namespace dstore::layout {
 
 // spec/pack.md, "File header"
 inline constexpr std::string_view kPackMagic = "DSTOREPK";
-inline constexpr std::uint32_t kPackVersion = 1;
+inline constexpr std::uint32_t kPackVersion = 2;  // the highest that is known
 inline constexpr std::size_t kPackHeaderSize = 16;
 
 // spec/pack.md, "Record"

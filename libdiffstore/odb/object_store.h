@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/filesystem.h"
+#include "delta/profile.h"
 #include "odb/pack.h"
 
 namespace dstore {
@@ -82,7 +83,7 @@ class ObjectStore {
   std::vector<ObjectId> signatures_of(const ObjectId& target) const;
 
   /// Starts writing; nothing is visible before PackSession::commit(). The store must outlive the session.
-  PackSession begin_write();
+  PackSession begin_write(Profile profile = Profile::compact);
 
   /// Reads every record of every pack: framing, checksum, id, trailer. `progress(done, total)` is in
   /// bytes of packs, called from several threads, one at a time.
@@ -109,9 +110,12 @@ class PackSession {
 
   /// Hashes, compresses and appends, unless the store has the object or this session had it before. A stored copy is
   /// believed only after it was read and compared once; a damaged one is written again, and the new copy is used.
-  ObjectId add(ObjectKind kind, ByteSpan bytes);
+  /// `layout`: of a chunk of a tensor, which Profile::compact stores by planes (delta/chunk_codec.h).
+  ObjectId add(ObjectKind kind, ByteSpan bytes, const std::optional<ChunkLayout>& layout = {});
   /// Copies a record of another store; Error{corrupt} unless it decodes to exactly the bytes of its id.
   void add_stored(const StoredObject& object);
+
+  Profile profile() const;
 
   /// Publishes the packs, durable on return. Nothing may be added afterwards. Returns the packs' names.
   std::vector<ObjectId> commit();

@@ -21,16 +21,18 @@ void read_exactly(File& file, std::uint64_t offset, MutableByteSpan out) {
   if (file.read_at(offset, out) != out.size()) fail(file.path(), offset, "cut short");
 }
 
-void check_file_header(File& file) {
+/// The pack's version.
+std::uint32_t check_file_header(File& file) {
   Bytes bytes(kPackHeaderSize);
   read_exactly(file, 0, bytes);
   Reader reader(bytes, file.path());
   if (reader.text(kPackMagic.size()) != kPackMagic) fail(file.path(), 0, "not a pack");
   const std::uint32_t version = reader.u32();
-  if (version != kPackVersion) {
+  if (version == 0 || version > kPackVersion) {
     throw Error(ErrorCode::unsupported, printable(file.path()) + ": pack version " + std::to_string(version) + " is not known; use a newer dstore");
   }
   if (reader.u32() != 0) fail(file.path(), 12, "reserved bytes are not zero");
+  return version;
 }
 
 PackEntry parse_fields(Reader& reader, std::uint8_t kind_code, std::uint8_t codec_code, PackEntry entry) {
@@ -79,13 +81,7 @@ std::string describe(const PackEntry& entry, const std::string& path) {
 }
 
 std::optional<std::string> entry_problem(const PackEntry& entry) {
-  if (entry.raw_size > kMaxRawSize) return "larger than an object may be";
-  if (entry.codec == Codec::none && entry.stored_size != entry.raw_size) return "stored and raw size differ without a codec";
-  if (entry.codec == Codec::lz4) {
-    if (entry.stored_size == 0 || entry.stored_size >= entry.raw_size) return "LZ4 that saves nothing";
-    if (entry.raw_size > kMaxLz4Ratio * entry.stored_size) return "more than LZ4 can expand to";
-  }
-  return std::nullopt;
+  return record_problem(entry.kind, entry.codec, entry.raw_size, entry.stored_size);
 }
 
 Bytes record_header(const PackEntry& entry) {
@@ -132,7 +128,7 @@ std::vector<PackEntry> read_trailer(File& file, const ObjectId& name) {
   const std::uint64_t size = file.info().size;
   if (size < kSmallestPack) fail(file.path(), size, "too short for a pack");
   if (size > kMaxPackSize) fail(file.path(), kMaxPackSize, "too large for a pack");
-  check_file_header(file);
+  const std::uint32_t version = check_file_header(file);
 
   Bytes tail(kTrailerTailSize);
   read_exactly(file, size - kTrailerTailSize, tail);
@@ -148,19 +144,22 @@ std::vector<PackEntry> read_trailer(File& file, const ObjectId& name) {
   }
 
   Reader reader(trailer, printable(file.path()) + ", trailer at byte " + std::to_string(start));
-  if (reader.u32() != kTrailerMagic || reader.u32() != kPackVersion) reader.fail("not a trailer");
+  if (reader.u32() != kTrailerMagic || reader.u32() != version) reader.fail("not a trailer");
   const std::uint64_t count = reader.u64();
   if (count != (trailer.size() - kTrailerHeaderSize - kTrailerTailSize) / kTrailerEntrySize) reader.fail("the count does not fit the size");
   std::vector<PackEntry> entries;
   entries.reserve(count);
   std::uint64_t next = kPackHeaderSize;
+  std::uint32_t needed = 1;
   for (std::uint64_t i = 0; i < count; ++i) {
     entries.push_back(parse_trailer_entry(reader));
     if (entries.back().offset != next) reader.fail("records are not one after the other");
+    needed = std::max(needed, pack_version_of(entries.back().codec));
     next += kRecordHeaderSize + entries.back().stored_size;
     if (next > start) reader.fail("a record reaches into the trailer");
   }
   if (next != start) reader.fail("bytes that belong to no record");
+  if (needed != version) reader.fail("the pack's version does not fit its records");
   if (reader.u64() != start || reader.id() != name) reader.fail("the trailer's end contradicts it");
   reader.expect_end();
   check_no_id_twice(entries, reader);

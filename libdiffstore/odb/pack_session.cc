@@ -5,9 +5,10 @@
 namespace dstore {
 
 struct PackSession::State {
-  explicit State(ObjectStore::State& target) : store(target) {}
+  State(ObjectStore::State& target, Profile chosen) : store(target), profile(chosen) {}
 
   ObjectStore::State& store;
+  const Profile profile;
   mutable std::mutex mutex;
   std::unordered_set<ObjectId> seen;  ///< written, being written, or known to be in the store
   std::unique_ptr<PackWriter> current;
@@ -76,9 +77,9 @@ void PackSession::State::write(ObjectKind kind, const ObjectId& id, ByteSpan raw
   if (full) finish(std::move(full));  // syncs: other threads go on meanwhile
 }
 
-PackSession ObjectStore::begin_write() {
+PackSession ObjectStore::begin_write(Profile profile) {
   state_->roll_forward();
-  return PackSession(std::make_unique<PackSession::State>(*state_));
+  return PackSession(std::make_unique<PackSession::State>(*state_, profile));
 }
 
 PackSession::PackSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -86,12 +87,12 @@ PackSession::~PackSession() = default;
 PackSession::PackSession(PackSession&&) noexcept = default;
 PackSession& PackSession::operator=(PackSession&&) noexcept = default;
 
-ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes) {
+ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes, const std::optional<ChunkLayout>& layout) {
   const ObjectId id = object_id(kind, bytes);
   if (!state_->claim(id)) return id;
   state_->guard([&] {
     if (state_->store.has_verified(id, bytes)) return;
-    const EncodedObject encoded = encode_object(kind, bytes);
+    const EncodedObject encoded = encode_object(kind, bytes, state_->profile == Profile::compact ? layout : std::nullopt);
     state_->write(kind, id, bytes, encoded.codec, encoded.codec == Codec::none ? bytes : ByteSpan(encoded.bytes));
   });
   return id;
@@ -99,12 +100,12 @@ ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes) {
 
 void PackSession::add_stored(const StoredObject& object) {
   const std::string what = std::string(kind_name(object.kind)) + " " + object.id.hex();
-  if (object.raw_size > layout::kMaxRawSize || object.raw_size / layout::kMaxLz4Ratio > object.bytes.size()) {
-    throw Error(ErrorCode::corrupt, what + ": impossible sizes");
+  if (const auto problem = record_problem(object.kind, object.codec, object.raw_size, object.bytes.size())) {
+    throw Error(ErrorCode::corrupt, what + ": " + *problem);
   }
   Bytes decoded;
   ByteSpan raw = object.bytes;
-  if (object.codec != Codec::none || object.raw_size != object.bytes.size()) {
+  if (object.codec != Codec::none) {
     decoded.resize(object.raw_size);
     decode_object(object.codec, object.bytes, decoded, what);
     raw = decoded;
@@ -145,6 +146,8 @@ std::vector<ObjectId> PackSession::commit() {
   state.committed = true;
   return names;
 }
+
+Profile PackSession::profile() const { return state_->profile; }
 
 std::uint64_t PackSession::objects_added() const {
   const std::lock_guard lock(state_->mutex);

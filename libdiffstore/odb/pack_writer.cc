@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/sha256.h"
 #include "dstore/error.h"
 #include "odb/layout.h"
@@ -16,7 +18,7 @@ PackWriter::PackWriter(Filesystem& fs, const std::string& temporary_dir)
   file_ = fs_.open(temporary_, OpenMode::create_new, 0444);
   Writer header;
   header.text(layout::kPackMagic);
-  header.u32(layout::kPackVersion);
+  header.u32(version_);
   header.u32(0);
   try {
     file_->write_at(0, header.data());
@@ -52,13 +54,17 @@ void PackWriter::append(ObjectKind kind, const ObjectId& id, std::uint64_t raw_s
     file_->start_writeback(on_its_way_, size_ - on_its_way_);
     on_its_way_ = size_;
   }
+  version_ = std::max(version_, pack_version_of(codec));
   entries_.push_back(entry);
 }
 
 ObjectId PackWriter::finish() {
+  Writer version;
+  version.u32(version_);
+  if (version_ > 1) file_->write_at(layout::kPackMagic.size(), version.data());
   Writer trailer;
   trailer.u32(layout::kTrailerMagic);
-  trailer.u32(layout::kPackVersion);
+  trailer.u32(version_);
   trailer.u64(entries_.size());
   for (const PackEntry& entry : entries_) write_trailer_entry(entry, trailer);
   trailer.u64(size_);

@@ -91,6 +91,21 @@ Alignment align(const TensorSource& base, const TensorSource& task, const std::m
   return out;
 }
 
+std::vector<Pairing> pairs_of_delta(const TensorSource& base, const TensorSource& result, const DeltaTable& delta) {
+  std::map<std::string, const DeltaTable::Change*> changes;
+  for (const DeltaTable::Change& change : delta.changes) {
+    if (change.op != DeltaOp::remove) changes.emplace(change.name, &change);
+  }
+  std::vector<Pairing> pairs;
+  for (std::size_t i = 0; i < result.tensors().size(); ++i) {
+    const std::string& name = result.tensors()[i].name;
+    const auto change = changes.find(name);
+    const bool added = change != changes.end() && change->second->op == DeltaOp::add;
+    pairs.push_back({name, added ? std::nullopt : base.find(change == changes.end() ? name : change->second->from()), i});
+  }
+  return pairs;
+}
+
 std::map<std::string, std::string> parse_name_map(std::string_view text, std::string_view what) {
   std::map<std::string, std::string> out;
   std::size_t number = 0;

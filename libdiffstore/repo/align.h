@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dstore/tensor.h"
+#include "object/delta_table.h"
 
 namespace dstore {
 
@@ -31,6 +32,9 @@ struct Alignment {
 /// shape or dtype are kept as pairs (the caller stores such a tensor whole).
 /// Error{invalid_argument} if `by_hand` names a tensor that is not there.
 Alignment align(const TensorSource& base, const TensorSource& task, const std::map<std::string, std::string>& by_hand);
+
+/// Which base tensor each tensor of the result of a delta comes from, as the delta says; none for a tensor that it adds.
+std::vector<Pairing> pairs_of_delta(const TensorSource& base, const TensorSource& result, const DeltaTable& delta);
 
 /// Lines "TASK_NAME BASE_NAME", '#' comments. Error{invalid_argument} with the line's number.
 std::map<std::string, std::string> parse_name_map(std::string_view text, std::string_view what);

@@ -19,7 +19,7 @@ std::vector<std::uint64_t> sampled_pieces(std::uint64_t bytes) {
 /// Encoded bytes of the sampled pieces, for each way to store them.
 class Costs {
  public:
-  Costs(const TensorSource& task, std::size_t index) : task_(task), index_(index), info_(task.tensors()[index]) {}
+  Costs(const TensorSource& task, std::size_t index, Profile profile) : task_(task), index_(index), profile_(profile), info_(task.tensors()[index]) {}
 
   std::uint64_t derived(const DerivedTensor& tensor) const {
     std::uint64_t cost = 0;
@@ -27,17 +27,19 @@ class Costs {
     for_each_sample([&](std::uint64_t offset, ByteSpan after) {
       before.resize(after.size());
       tensor.read(offset, before);
-      cost += encode_piece(info_.dtype, offset / unit_type(info_.dtype).bytes, before, after).bytes.size();
+      cost += encode_piece(info_.dtype, offset / unit_type(info_.dtype).bytes, before, after, profile_).bytes.size();
     });
     return cost;
   }
 
   std::uint64_t whole() const {
     std::uint64_t cost = 0;
+    std::optional<ChunkLayout> layout;
+    if (profile_ == Profile::compact) layout = chunk_layout(info_.dtype);
     for_each_sample([&](std::uint64_t, ByteSpan bytes) {
       for (std::uint64_t i = 0; i < chunk_count(bytes.size()); ++i) {
         const ByteSpan chunk = bytes.subspan(i * kChunkBytes, chunk_size(bytes.size(), i));
-        const EncodedObject encoded = encode_object(ObjectKind::chunk, chunk);
+        const EncodedObject encoded = encode_object(ObjectKind::chunk, chunk, layout);
         cost += encoded.codec == Codec::none ? chunk.size() : encoded.bytes.size();
       }
     });
@@ -64,6 +66,7 @@ class Costs {
 
   const TensorSource& task_;
   const std::size_t index_;
+  const Profile profile_;
   const TensorInfo& info_;
 };
 
@@ -81,7 +84,7 @@ DerivedTensor with_factors(const DerivedTensor& modify, const LowRankFactors& fa
 }  // namespace
 
 std::optional<DerivedTensor> choose_derivation(const StoredWeights& base, const TensorSource& task, const Pairing& pair,
-                                               const LowRankFactors* factors) {
+                                               const LowRankFactors* factors, Profile profile) {
   const bool both = pair.base && pair.task;
   const bool alike = both && base.tensors()[*pair.base].dtype == task.tensors()[*pair.task].dtype &&
                      base.tensors()[*pair.base].shape == task.tensors()[*pair.task].shape;
@@ -90,7 +93,7 @@ std::optional<DerivedTensor> choose_derivation(const StoredWeights& base, const 
   }
   if (!both) return std::nullopt;
   DerivedTensor modify{DeltaOp::modify, &base, *pair.base, task.tensors()[*pair.task], {}};
-  const Costs costs(task, *pair.task);
+  const Costs costs(task, *pair.task, profile);
   if (alike) {
     if (factors == nullptr) return modify;
     const DerivedTensor low_rank = with_factors(modify, *factors);

@@ -12,6 +12,6 @@ namespace dstore {
 /// whole. Large tensors are judged by four of their pieces. `factors` may be null; Error{invalid_argument} if they do not
 /// fit the tensor. A function of the contents alone.
 std::optional<DerivedTensor> choose_derivation(const StoredWeights& base, const TensorSource& task, const Pairing& pair,
-                                               const LowRankFactors* factors);
+                                               const LowRankFactors* factors, Profile profile);
 
 }  // namespace dstore

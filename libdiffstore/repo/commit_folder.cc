@@ -63,7 +63,7 @@ CommitReport commit_folder(Repository& repository, const CheckpointFolder& folde
   }
 
   const std::vector<FileInfo> stamps = shard_stamps(repository.fs(), folder);
-  PackSession session = repository.store().begin_write();
+  PackSession session = repository.store().begin_write(options.profile);
   CheckpointTable checkpoint = write_folder_files(session, repository.fs(), folder);
   const CastSource cast(folder.tensors(), *base, report.alignment.pairs);
   report.castable = cast.casts();

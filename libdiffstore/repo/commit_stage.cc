@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/atomic_file.h"
 #include "dstore/error.h"
@@ -46,24 +45,6 @@ std::vector<Pairing> pair_up(const TensorSource& base, const TensorSource& stage
     if (!base.find(staged.tensors()[i].name)) pairs.push_back({staged.tensors()[i].name, std::nullopt, i});
   }
   std::sort(pairs.begin(), pairs.end(), [](const Pairing& a, const Pairing& b) { return a.name < b.name; });
-  return pairs;
-}
-
-/// Pairs of a result whose names are those of a task: also that training is stored as one hop from the base.
-std::vector<Pairing> pair_with_base(const TensorSource& result, const TensorSource& base, const DeltaTable& task) {
-  std::map<std::string, std::string> base_names;
-  std::set<std::string> added;
-  for (const DeltaTable::Change& change : task.changes) {
-    if (!change.base_name.empty()) base_names.emplace(change.name, change.base_name);
-    if (change.op == DeltaOp::add) added.insert(change.name);
-  }
-  std::vector<Pairing> pairs;
-  for (std::size_t i = 0; i < result.tensors().size(); ++i) {
-    const std::string& name = result.tensors()[i].name;
-    const auto renamed = base_names.find(name);
-    const auto index = base.find(renamed == base_names.end() ? name : renamed->second);
-    pairs.push_back({name, added.count(name) > 0 ? std::nullopt : index, i});
-  }
   return pairs;
 }
 
@@ -188,7 +169,7 @@ Stage read_stage(const Repository& repository, const RefName& name) {
 }
 
 CommitReport commit_stage(Repository& repository, const Stage& stage, const std::string& message, const Committer& committer,
-                          const Progress& progress) {
+                          const Progress& progress, Profile profile) {
   const CheckedCommit trained_from = repository.require_commit(stage.base);
   const ObjectId base_id = trained_from.commit.base.value_or(stage.base);
   const Commit base_commit = repository.require_commit(base_id).commit;
@@ -202,8 +183,8 @@ CommitReport commit_stage(Repository& repository, const Stage& stage, const std:
   const OverlaySource result(from_task ? *started_from : base, staged, pairs);
 
   CommitReport report;
-  PackSession session = repository.store().begin_write();
-  report.delta = from_task ? write_delta(session, base, result, pair_with_base(result, base, read_delta(repository, trained_from.commit)), 0, progress)
+  PackSession session = repository.store().begin_write(profile);
+  report.delta = from_task ? write_delta(session, base, result, pairs_of_delta(base, result, read_delta(repository, trained_from.commit)), 0, progress)
                            : write_delta(session, base, staged, pairs, 0, progress);
 
   CheckpointTable checkpoint;

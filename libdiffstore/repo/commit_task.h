@@ -33,6 +33,7 @@ struct FolderCommit {
   std::map<std::string, std::string> name_map;
   DTypeChoice dtype = DTypeChoice::keep;
   bool allow_unaligned = false;
+  Profile profile = Profile::compact;
 };
 
 /// Whatever is in a changed folder as a task. A later checkout gives every file back byte for byte (with DTypeChoice::base
@@ -59,6 +60,6 @@ std::vector<std::string> list_stages(const Repository& repository);
 Stage read_stage(const Repository& repository, const RefName& name);
 /// Commits the stage to the branch of its name and removes it.
 CommitReport commit_stage(Repository& repository, const Stage& stage, const std::string& message, const Committer& committer,
-                          const Progress& progress);
+                          const Progress& progress, Profile profile = Profile::compact);
 
 }  // namespace dstore

@@ -45,10 +45,10 @@ void require_same_shards(Filesystem& fs, const CheckpointFolder& folder, const s
 }
 
 ImportReport import_folder(Repository& repository, const CheckpointFolder& folder, const RefName& branch,
-                           const std::string& message, const Committer& committer, const Progress& progress) {
+                           const std::string& message, const Committer& committer, const Progress& progress, Profile profile) {
   const TensorSource& source = folder.tensors();
   const std::vector<FileInfo> stamps = shard_stamps(repository.fs(), folder);
-  PackSession session = repository.store().begin_write();
+  PackSession session = repository.store().begin_write(profile);
   CheckpointTable checkpoint = write_folder_files(session, repository.fs(), folder);
 
   std::vector<TensorObject> objects;
@@ -74,7 +74,7 @@ ImportReport import_folder(Repository& repository, const CheckpointFolder& folde
     const std::uint64_t size = chunk_size(object.bytes, job.chunk);
     // A copy: what is hashed must be what is stored, also if somebody writes to the mapped file.
     const auto mapped = source.view(job.tensor).subspan(job.chunk * kChunkBytes, size);
-    object.chunks[job.chunk] = session.add(ObjectKind::chunk, Bytes(mapped.begin(), mapped.end()));
+    object.chunks[job.chunk] = session.add(ObjectKind::chunk, Bytes(mapped.begin(), mapped.end()), chunk_layout(object.dtype));
     const std::scoped_lock lock(mutex);
     done += size;
     if (progress) progress(done, total);

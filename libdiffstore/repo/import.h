@@ -20,9 +20,11 @@ struct ImportReport {
   std::size_t side_files = 0;
 };
 
-/// A base checkpoint as a commit on `branch`.
+/// A base checkpoint as a commit on `branch`. Profile::fast stores its chunks as they are, Profile::compact by planes; what the
+/// store has already stays as it is stored.
 ImportReport import_folder(Repository& repository, const CheckpointFolder& folder, const RefName& branch,
-                           const std::string& message, const Committer& committer, const Progress& progress);
+                           const std::string& message, const Committer& committer, const Progress& progress,
+                           Profile profile = Profile::fast);
 
 /// Stores headers and side files of a folder. The weights id and the shards' digests are the caller's to set.
 /// What the shards' files look like; compared before a commit, so that a folder somebody still writes to is refused.

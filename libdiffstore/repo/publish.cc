@@ -39,7 +39,8 @@ bool move_ref(RefLog refs, const ObjectId& repository_id, const RefName& ref, Re
 }
 
 ObjectId publish_commit(Repository& repository, PackSession& session, Commit commit, const RefName& branch,
-                        const Committer& committer) {
+                        const Committer& committer, const std::optional<ObjectId>& expected) {
+  const std::vector<ObjectId> given_parents = expected ? commit.parents : std::vector<ObjectId>();
   commit.author = committer.author;
   commit.time = committer.time;
   PackSession* current = &session;
@@ -48,10 +49,13 @@ ObjectId publish_commit(Repository& repository, PackSession& session, Commit com
     const auto head = repository.refs().head(branch);
     const ObjectId present = head ? head->new_commit : ObjectId();
     if (head && !head->is_deletion()) check_use(repository, *head, commit);
-    commit.parents.clear();
+    if (expected && present != *expected) {
+      throw Error(ErrorCode::conflict, "branch " + branch.text() + (expected->is_none() ? " exists already" : " has moved meanwhile") + "; nothing was committed");
+    }
+    commit.parents = given_parents;
     if (!present.is_none()) {
-      commit.parents.push_back(present);
-    } else if (commit.base) {
+      commit.parents = {present};
+    } else if (commit.parents.empty() && commit.base) {
       commit.parents.push_back(*commit.base);
     }
     const ObjectId id = add_commit(*current, commit, committer);

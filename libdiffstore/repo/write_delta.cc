@@ -39,7 +39,8 @@ void prove(const EncodedPiece& piece, std::uint64_t first, MutableByteSpan base,
   }
 }
 
-void run(Job& job, const StoredWeights& base, const DerivedTensor& derived, const TensorSource& task, std::size_t index, Bytes& before) {
+void run(Job& job, const StoredWeights& base, const DerivedTensor& derived, const TensorSource& task, std::size_t index, Profile profile,
+         Bytes& before) {
   const TensorInfo& info = derived.info;
   const std::uint64_t offset = job.piece * kPieceBytes;
   const std::uint64_t size = std::min(kPieceBytes, info.bytes - offset);
@@ -55,7 +56,7 @@ void run(Job& job, const StoredWeights& base, const DerivedTensor& derived, cons
                                : object_id(ObjectKind::chunk, after.subspan(at, length)));
   }
   const std::uint64_t first = offset / unit_type(info.dtype).bytes;
-  job.encoded = encode_piece(info.dtype, first, before, after);
+  job.encoded = encode_piece(info.dtype, first, before, after, profile);
   if (!job.encoded.bytes.empty()) prove(job.encoded, first, before, after, info.name);
 }
 
@@ -123,7 +124,7 @@ ObjectId write_tensor(PackSession& session, const TensorSource& source, std::siz
   Bytes scratch;
   for (std::uint64_t i = 0; i < chunk_count(info.bytes); ++i) {
     const ByteSpan range = range_of(source, index, i * kChunkBytes, chunk_size(info.bytes, i), scratch);
-    tensor.chunks.push_back(session.add(ObjectKind::chunk, Bytes(range.begin(), range.end())));
+    tensor.chunks.push_back(session.add(ObjectKind::chunk, Bytes(range.begin(), range.end()), chunk_layout(info.dtype)));
   }
   return session.add(ObjectKind::tensor, tensor.serialize());
 }
@@ -178,7 +179,7 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
   parallel_for(pairs.size(), threads, [&](std::size_t p) {
     results[p].change.name = pairs[p].name;
     const auto factors = low_rank.find(pairs[p].name);
-    results[p].derived = choose_derivation(base, task, pairs[p], factors == low_rank.end() ? nullptr : &factors->second);
+    results[p].derived = choose_derivation(base, task, pairs[p], factors == low_rank.end() ? nullptr : &factors->second, session.profile());
   });
   std::vector<Job> jobs;
   std::uint64_t total = 0, done = 0;
@@ -194,7 +195,7 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
       jobs.size(), threads,
       [&](std::size_t i, Bytes& buffer) {
         const std::size_t p = jobs[i].pair;
-        run(jobs[i], base, *results[p].derived, task, *pairs[p].task, buffer);
+        run(jobs[i], base, *results[p].derived, task, *pairs[p].task, session.profile(), buffer);
       },
       [&](std::size_t i, const Bytes& buffer) {
         PairResult& result = results[jobs[i].pair];

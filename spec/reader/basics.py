@@ -85,10 +85,11 @@ class Fields:
     def expect(self, content, what):
         require(self.take(len(content)) == content, f"wrong {what} at offset {self.at - len(content)}")
 
-    def version(self, size):
+    def version(self, size, known=(1,)):
         value = int.from_bytes(self.take(size), "little")
-        if value != 1:
+        if value not in known:
             raise Unsupported(f"version {value}")
+        return value
 
     def rest(self):
         return self.take(len(self.data) - self.at)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from reader.basics import KINDS, Corrupt, Fields, NotFound, Problem, list_folder, object_id, open_file, require
 from reader.lz4 import decode_block
+from reader.planes import decode_planes
 from reader.xxh3 import xxh3
 
 FILE_HEADER = b"DSTOREPK"
@@ -16,7 +17,8 @@ MAX_OBJECT = 2**30
 MAX_PACK = 2**31
 MAX_ROWS = 2**20
 SMALLEST_PACK = FILE_HEADER_SIZE + RECORD_HEADER_SIZE + 16 + ROW_SIZE + 40
-CODEC_NONE, CODEC_LZ4 = 0, 1
+CODEC_NONE, CODEC_LZ4, CODEC_PLANES = 0, 1, 2
+MAX_PLANES = 2**22
 
 
 class Row(NamedTuple):
@@ -44,7 +46,7 @@ class Pack:
             self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         head = Fields(self.data[:FILE_HEADER_SIZE])
         head.expect(FILE_HEADER, "magic")
-        head.version(4)
+        self.version = head.version(4, known=(1, 2))
         head.expect(bytes(4), "reserved field")
         self.rows = self.read_trailer()
 
@@ -58,7 +60,7 @@ class Pack:
         require(digest.hex() == self.name, "the trailer's digest is not the pack's name")
         require(digest == trailer.data[-32:], "the digest is not that of the trailer")
         trailer.expect(b"DTRL", "magic of the trailer")
-        trailer.version(4)
+        require(trailer.version(4, known=(1, 2)) == self.version, "versions of header and trailer differ")
         count = trailer.u64()
         require(1 <= count <= MAX_ROWS and len(trailer.data) == 16 + ROW_SIZE * count + 40, "count and size of the trailer contradict")
         rows, at = [], FILE_HEADER_SIZE
@@ -68,6 +70,7 @@ class Pack:
             at = row.end()
             rows.append(row)
         require(at == start, "the last record does not end where the trailer starts")
+        require(self.version == (2 if any(row.codec == CODEC_PLANES for row in rows) else 1), "the version does not fit the codecs")
         require(len({row.id for row in rows}) == count, "an id is listed twice")
         return rows
 
@@ -89,17 +92,25 @@ class Pack:
         stored = self.data[row.offset + RECORD_HEADER_SIZE:row.end()]
         if checksums:
             require(xxh3(stored) == row.checksum, "wrong checksum")
-        content = stored if row.codec == CODEC_NONE else decode_block(stored, row.raw)
+        content = decode(row, stored)
         require(object_id(KINDS[row.kind], content) == row.id, "the bytes do not have the id")
         return content
 
 
+def decode(row, stored):
+    if row.codec == CODEC_NONE:
+        return stored
+    return decode_planes(stored, row.raw) if row.codec == CODEC_PLANES else decode_block(stored, row.raw)
+
+
 def check_sizes(row):
     require(row.kind in KINDS, f"unknown kind {row.kind}")
-    require(row.codec in (CODEC_NONE, CODEC_LZ4), f"unknown codec {row.codec}")
+    require(row.codec in (CODEC_NONE, CODEC_LZ4, CODEC_PLANES), f"unknown codec {row.codec}")
     require(row.raw <= MAX_OBJECT, "an object is too large")
     if row.codec == CODEC_NONE:
         require(row.stored == row.raw, "sizes of a record that is stored as it is")
+    elif row.codec == CODEC_PLANES:
+        require(KINDS[row.kind] == "chunk" and 0 < row.stored < row.raw <= MAX_PLANES, "kind or sizes of a record of planes")
     else:
         require(0 < row.stored < row.raw <= 255 * row.stored, "sizes of an LZ4 record")
 

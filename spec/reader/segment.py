@@ -1,16 +1,20 @@
 """segment.md: segments, in the order of that page."""
+import math
 import struct
 from typing import NamedTuple, Optional
 
 from reader.basics import Corrupt, Fields, Unsupported, require
+from reader.byte_code import decode_bytes
+from reader.lz4 import decode_block
 from reader.xxh3 import xxh3
 
 MAX_SEGMENT = 17 << 20
 PIECE = 1 << 24
-MAX_BLOCK = 4 << 20
-GROUP = 128
-COVER_ALL, COVER_RICE, COVER_GROUPS = 1, 2, 3
-CODE_RAW, CODE_PACKED, CODE_CONTEXT = 1, 2, 3
+MAX_BLOCK = 16 << 20
+WINDOW = 1 << 16
+ALL, RICE, BITMAP, CODED_BITMAP, SHORT_LIST = 1, 2, 3, 4, 5
+RAW, PACKED, CONTEXT, PLANES, CONSTANT, ADDEND = 1, 2, 3, 4, 5, 6
+FLOAT32, FLOAT64, COMPLEX64 = 12, 13, 14
 
 
 # Units.
@@ -76,20 +80,20 @@ class BitStream:
 # Context model.
 
 class Code:
-    """One canonical Huffman code: for each next 11 bits of a stream the token, and how many bits it takes."""
-    LOOKUP_BITS = 11
+    """One canonical Huffman code: for each next 10 bits of a stream the token, and how many bits it takes."""
+    LOOKUP_BITS = 10
 
     def __init__(self, first, lengths):
         if len(lengths) == 1:
             require(lengths[0] == 0, "the only token of a table has a length")
             self.lookup = [(first, 0)] * 2**self.LOOKUP_BITS
             return
-        require(all(length <= 11 for length in lengths), "a code longer than 11 bits")
+        require(all(length <= 10 for length in lengths), "a code longer than 10 bits")
         require(lengths[0] and lengths[-1], "a table that begins or ends with a token without a code")
-        require(sum(2**(11 - length) for length in lengths if length) == 2**11, "code lengths that do not fit")
+        require(sum(2**(10 - length) for length in lengths if length) == 2**10, "code lengths that do not fit")
         self.lookup = [None] * 2**self.LOOKUP_BITS
         code = 0
-        for length in range(1, 12):
+        for length in range(1, 11):
             code <<= 1
             for token, its_length in enumerate(lengths, first):
                 if its_length == length:
@@ -118,7 +122,7 @@ def parse_model(fields, count, unit):
     tables = []
     for _ in range(count):
         first, n = fields.u8(), fields.u8()
-        require(1 <= n <= 76 - first, "tokens of a table")
+        require(1 <= n <= 12 + unit.bits() - first, "tokens of a table")
         packed = fields.take((n + 1) // 2)
         lengths = [packed[i // 2] >> 4 * (i % 2) & 15 for i in range(n)]
         require(n % 2 == 0 or packed[-1] >> 4 == 0, "padding of a table")
@@ -129,10 +133,12 @@ def parse_model(fields, count, unit):
 # Segment, Piece and Block: everything that can be checked without the base.
 
 class Block(NamedTuple):
-    coverage: int
-    coder: int
+    code: int  # of the positions
     rice: int
-    width: int
+    group: int  # log2; 0: no groups
+    groups_coded: bool
+    coder: int
+    parameter: int
     changed: int
     old_check: int
     new_check: int
@@ -158,10 +164,10 @@ def parse_segment(content, checksums=True):
     require(len(content) >= 12 + 8, "too short for a segment")
     fields = Fields(content[:-8])
     fields.expect(b"DSEG", "magic")
-    fields.version(2)
+    fields.version(2, known=(2,))
     if checksums:
         require(xxh3(content[:-8]) == int.from_bytes(content[-8:], "little"), "wrong check")
-    fields.expect(bytes(2), "reserved field")
+    fields.u16()  # encoder
     count = fields.u32()
     require(count >= 1, "no pieces")
     pieces = []
@@ -180,7 +186,7 @@ def parse_piece(content):
     if dtype not in UNITS:
         raise Unsupported(f"dtype code {dtype}")
     unit = UNITS[dtype]
-    require(16 <= log2 <= 20 and unit.size << log2 <= MAX_BLOCK, "block size out of range")
+    require(16 <= log2 <= 24 and unit.size << log2 <= MAX_BLOCK, "block size out of range")
     require(table_count <= 12, "too many tables")
     fields.expect(b"\0", "reserved field")
     first, count, changed = fields.u64(), fields.u32(), fields.u32()
@@ -192,42 +198,72 @@ def parse_piece(content):
     blocks = []
     for number, size in enumerate(sizes):
         units = min(1 << log2, count - (number << log2))
-        blocks.append(parse_block(fields.take(size), units, unit, model is not None) if size else None)
+        blocks.append(parse_block(fields.take(size), units, dtype, model is not None) if size else None)
     fields.end()
     require(sum(block.changed for block in blocks if block) == changed, "the blocks' changes are not those of the piece")
     return Piece(dtype, first, count, 1 << log2, model, blocks)
 
 
-def parse_block(content, units, unit, has_model):
+def parse_block(content, units, dtype, has_model):
     fields = Fields(content)
-    coverage, coder, rice, width = fields.u8(), fields.u8(), fields.u8(), fields.u8()
-    require(coverage in (COVER_ALL, COVER_RICE, COVER_GROUPS), "coverage of a block")
-    require(coder in (CODE_RAW, CODE_PACKED) or coder == CODE_CONTEXT and has_model, "coder of a block")
-    require(rice <= 20 if coverage == COVER_RICE else rice == 0, "rice of a block")
-    require(1 <= width <= unit.bits() if coder == CODE_PACKED else width == 0, "width of a block")
+    positions, groups, coder, parameter = fields.u8(), fields.u8(), fields.u8(), fields.u8()
+    code, rice, group, groups_coded = positions & 7, positions >> 3, groups & 127, groups >= 128
+    require(ALL <= code <= SHORT_LIST, "code of the positions of a block")
+    require(rice <= 20 if code == RICE else rice == 0, "rice of a block")
+    require(groups == 0 or 4 <= group <= 12, "groups of a block")
+    require(coder in (RAW, PACKED, PLANES, CONSTANT, ADDEND) or coder == CONTEXT and has_model, "coder of a block")
+    if coder == PACKED:
+        require(1 <= parameter <= UNITS[dtype].bits(), "width of a block")
+    elif coder == ADDEND:
+        require(parameter in ADDENDS and (dtype == FLOAT64 or dtype in (FLOAT32, COMPLEX64) and parameter != 3), "addends of a block")
+    else:
+        require(parameter == 0, "parameter of a block")
     changed = fields.u32()
     require(1 <= changed <= units, "changes of a block")
-    return Block(coverage, coder, rice, width, changed, fields.u64(), fields.u64(), fields.rest(), units)
+    return Block(code, rice, group, groups_coded, coder, parameter, changed, fields.u64(), fields.u64(), fields.rest(), units)
 
 
-# Coverage.
+# Positions.
+
+def read_bitmap(fields, coded, count):
+    """The numbers of the bits that are 1."""
+    size = (count + 7) // 8
+    content = decode_bytes(fields.take(fields.u32()), size) if coded else fields.take(size)
+    bits = int.from_bytes(content, "little")
+    require(bits >> count == 0, "padding of a bitmap")
+    return [8 * at + bit for at, byte in enumerate(content) if byte for bit in range(8) if byte >> bit & 1]
+
 
 def read_positions(block):
     """The covered units, and the bytes that follow the positions."""
-    if block.coverage == COVER_ALL:
-        return range(block.units), block.body
-    if block.coverage == COVER_GROUPS:
-        groups = -(-block.units // GROUP)
-        fields = Fields(block.body)
-        bits = int.from_bytes(fields.take((groups + 7) // 8), "little")
-        require(bits >> groups == 0, "padding of the groups")
-        covered = [p for group in range(groups) if bits >> group & 1 for p in range(GROUP * group, min(GROUP * (group + 1), block.units))]
-        return covered, fields.rest()
-    return read_rice(block)
-
-
-def read_rice(block):
     fields = Fields(block.body)
+    selected = range(block.units)
+    if block.group:
+        size = 1 << block.group
+        groups = read_bitmap(fields, block.groups_coded, -(-block.units // size))
+        selected = [unit for group in groups for unit in range(group * size, min(block.units, (group + 1) * size))]
+    require(len(selected) >= block.changed, "more changes than units")
+    if block.code == ALL:
+        return selected, fields.rest()
+    if block.code == RICE:
+        numbers = read_rice(fields, block, len(selected))
+    elif block.code == SHORT_LIST:
+        numbers = read_short_list(fields, block.changed, len(selected))
+    else:
+        numbers = read_bitmap(fields, block.code == CODED_BITMAP, len(selected))
+        require(len(numbers) == block.changed, "positions of another number")
+    return [selected[number] for number in numbers], fields.rest()
+
+
+def read_short_list(fields, count, limit):
+    counts = [fields.u32() for _ in range(-(-limit // WINDOW))]
+    require(sum(counts) == count, "counts of the windows")
+    numbers = [window * WINDOW + fields.u16() for window, its_count in enumerate(counts) for _ in range(its_count)]
+    require(all(a < b for a, b in zip(numbers, numbers[1:])) and numbers[-1] < limit, "numbers that do not increase")
+    return numbers
+
+
+def read_rice(fields, block, limit):
     low_stream = BitStream(fields.take((block.changed * block.rice + 7) // 8))
     lows = [low_stream.take(block.rice) for _ in range(block.changed)]
     low_stream.end("low parts of the positions")
@@ -240,10 +276,10 @@ def read_rice(block):
                 continue
             require(len(positions) < block.changed, "padding of the positions")
             position += (zeros << block.rice) + lows[len(positions)] + 1
-            require(position < block.units, "a position outside the block")
+            require(position < limit, "a position outside the block")
             positions.append(position)
             zeros = 0
-    return positions, fields.rest()
+    return positions
 
 
 # Residuals.
@@ -260,17 +296,67 @@ def add_residuals(unit, olds, residuals):
 
 # Values.
 
-def read_values(unit, model, block, data, olds):
-    count = len(olds)
-    if block.coder == CODE_RAW:
+def read_values(piece, block, data, olds):
+    unit, count = piece.unit(), len(olds)
+    if block.coder == RAW:
         require(len(data) == count * unit.size, "raw values of another size")
         return unpack_units(unit, data)
-    if block.coder == CODE_PACKED:
+    if block.coder == CONSTANT:
+        require(len(data) == unit.size, "a constant of another size")
+        return unpack_units(unit, data) * count
+    if block.coder == ADDEND:
+        return read_addends(piece.dtype, block, data, olds)
+    if block.coder == PACKED:
         stream = BitStream(data)
-        residuals = [stream.take(block.width) for _ in range(count)]
+        residuals = [stream.take(block.parameter) for _ in range(count)]
         stream.end("packed values")
-        return add_residuals(unit, olds, residuals)
-    return add_residuals(unit, olds, read_context(unit, model, data, olds))
+    elif block.coder == PLANES:
+        residuals = unpack_units(unit, read_planes(data, unit.size, count, decode_block))
+    else:
+        residuals = read_context(unit, piece.model, data, olds)
+    return add_residuals(unit, olds, residuals)
+
+
+# Planes.
+
+def read_planes(data, width, count, decompress):
+    """`count` values of `width` bytes, in one row."""
+    fields = Fields(data)
+    sizes = [fields.u32() for _ in range(width)]
+    out = bytearray(count * width)
+    for b, size in enumerate(sizes):
+        require(size <= count, "a plane larger than its bytes")
+        content = fields.take(size)
+        out[b::width] = bytes(count) if size == 0 else content if size == count else decompress(content, count)
+    fields.end()
+    return bytes(out)
+
+
+# Addends: how a format's bits become a float, by parameter.
+
+ADDENDS = {1: ("f", lambda bits: bits << 16, 2), 2: ("e", lambda bits: bits, 2), 3: ("f", lambda bits: bits, 4)}
+
+
+def read_addends(dtype, block, data, olds):
+    letter, place, width = ADDENDS[block.parameter]
+    values = unpack_units(Unit(width), read_planes(data, width, len(olds), decode_bytes))
+    letter_of_bits = "<H" if letter == "e" else "<I"
+    addends = [struct.unpack("<" + letter, struct.pack(letter_of_bits, place(bits)))[0] for bits in values]
+    own, own_bits = ("<d", "<Q") if dtype == FLOAT64 else ("<f", "<I")
+    news = []
+    for old, addend in zip(olds, addends):
+        # The sum of two float32 in double, rounded to float32, is their sum in float32.
+        total = struct.unpack(own, struct.pack(own_bits, old))[0] + addend
+        require(total == total, "a sum that is not a number")
+        news.append(struct.unpack(own_bits, pack_float(own, total))[0])
+    return news
+
+
+def pack_float(form, value):
+    try:
+        return struct.pack(form, value)
+    except OverflowError:
+        return struct.pack(form, math.copysign(math.inf, value))
 
 
 def read_context(unit, model, data, olds):
@@ -297,7 +383,6 @@ def read_tokens(unit, model, data, olds):
             out.append(token)
             continue
         bit_length = token - 11
-        require(bit_length <= unit.bits(), "a token too large")
         out.append(1 << (bit_length - 1) | stream.take(bit_length - 1))
     stream.end("tokens")
     return out
@@ -314,7 +399,7 @@ def apply_block(piece, block, data, at, checksums):
     olds = [before[p] for p in positions]
     if checksums and xxh3(pack_units(unit, olds)) != block.old_check:
         raise Corrupt("the base has other values here: a wrong or damaged base")
-    news = read_values(unit, piece.model, block, rest, olds)
+    news = read_values(piece, block, rest, olds)
     if checksums:
         require(xxh3(pack_units(unit, news)) == block.new_check, "wrong values")
     require(sum(old != new for old, new in zip(olds, news)) == block.changed, "another number of changes")

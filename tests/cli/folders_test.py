@@ -32,7 +32,8 @@ class FolderTest(Case):
         self.ok("import", base, "--name", "base")
         committed = self.ok("commit", task, "--base", "base", "--name", "task", "-m", "x", "--json").json
         self.assertEqual((committed["modified"], committed["converted"], committed["added"]), (2, 2, 0))
-        self.assertIn("2 tensors modified (2 of another dtype or with other rows)", self.ok("commit", task, "--base", "base", "--name", "again", "-m", "y").text)
+        again = self.ok("commit", task, "--base", "base", "--name", "again", "-m", "y").text
+        self.assertIn("2 tensors modified (2 of another dtype or with other rows)", again)
         shown = self.ok("show", "task").text
         self.assertIn("rows 40 → 42", shown)
         self.assertIn("F32 → BF16", shown)
@@ -54,6 +55,35 @@ class FolderTest(Case):
         (base / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text.encode() + data)
         self.ok("import", base, "--name", "base")
         self.assert_model(self.checkout("base", "out"), base)
+
+    def test_both_profiles_give_the_same_models_and_compact_is_smaller(self):
+        values = {"w": st.floats(self.rng.gauss(0, 0.05) for _ in range(50000)), "ids": st.Tensor("I64", [3], bytes(24))}
+        head = {**values, "head": st.floats(self.rng.gauss(0, 0.05) for _ in range(20000))}
+        base, task = self.root / "base", self.root / "task"
+        st.write(base / "model.safetensors", values)
+        st.write(task / "model.safetensors", head)
+        found = {}
+        for profile in ("fast", "compact"):
+            self.repo = self.root / profile
+            self.run_plain("init", self.repo)
+            report = self.ok("import", base, "--name", "base", "--profile", profile, "--json").json
+            self.ok("commit", task, "--base", "base", "--name", "task", "-m", "a head", "--profile", profile)
+            (self.root / f"remote-{profile}").mkdir()
+            self.ok("remote", "add", "origin", self.root / f"remote-{profile}")
+            self.ok("push", "origin", "base", "task")
+            self.assert_verifies()
+            self.run_plain("clone", self.root / f"remote-{profile}", self.root / f"clone-{profile}")
+            for repo in (self.repo, self.root / f"clone-{profile}"):
+                self.repo = repo
+                for revision, folder in (("base", base), ("base+task", task)):
+                    self.assert_model(self.checkout(revision, f"{repo.name}-{revision}"), folder)
+            packs = sum(path.stat().st_size for path in (self.root / f"remote-{profile}").rglob("*.pack"))
+            sizes = [self.ok("show", name, "--json").json["sizes"]["added_bytes"] for name in ("base", "task")]
+            found[profile] = [report["weights"], report["stored_bytes"], packs, *sizes]
+        self.assertEqual(found["fast"][0], found["compact"][0])
+        for fast, compact in zip(found["fast"][1:], found["compact"][1:]):
+            self.assertTrue(0.5 * fast < compact < 0.9 * fast, found)
+        self.fails(USAGE, "import", base, "--name", "other", "--profile", "small", says="compact or fast")
 
     def test_dstoreignore_leaves_optimizer_files_out(self):
         base = self.tiny_base()

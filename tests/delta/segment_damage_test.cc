@@ -1,3 +1,4 @@
+#include <bit>
 #include <functional>
 
 #include "catch.h"
@@ -11,7 +12,30 @@ using namespace dstore::testing;
 
 namespace {
 
-/// Small segments that between them use every coverage and value coder.
+TensorPair rare_in_rows() {
+  TensorPair pair = make_pair(DType::f16, 30000, 0, Change::ulps, 8);
+  for (std::size_t i = 0; i < 30000; i += i % 5000 < 300 ? 11 : 1) {
+    if (i % 5000 < 300) pair.task[2 * i] ^= std::byte{5};
+  }
+  return pair;
+}
+
+TensorPair constant_pair() {
+  TensorPair pair = make_pair(DType::f32, 500, 0, Change::fine_tune, 9);
+  for (std::size_t i = 0; i < 500; i += 3) std::fill_n(&pair.task[4 * i], 4, std::byte{0});
+  return pair;
+}
+
+TensorPair addend_pair() {
+  TensorPair pair = make_pair(DType::f64, 200, 0, Change::fine_tune, 10);
+  for (std::size_t i = 0; i < 200; ++i) {
+    const double value = std::bit_cast<double>(load_le<std::uint64_t>(&pair.base[8 * i]));
+    store_le(&pair.task[8 * i], std::bit_cast<std::uint64_t>(value + 0.25 * static_cast<double>(i % 7)));
+  }
+  return pair;
+}
+
+/// Small tensors whose segments use every code of positions and of values.
 std::vector<TensorPair> small_pairs() {
   return {
       make_pair(DType::f32, 300, 0.02, Change::fine_tune, 1),     // rice, packed
@@ -19,6 +43,10 @@ std::vector<TensorPair> small_pairs() {
       make_pair(DType::f16, 200, 1.0, Change::random_bits, 3),    // all, raw
       make_pair(DType::f64, 2, 0.5, Change::special, 4),
       make_pair(DType::u8, 5000, 1.0, Change::ulps, 5),           // all, four streams
+      make_pair(DType::bf16, 4000, 0.2, Change::ulps, 7),         // byte-coded bitmap
+      rare_in_rows(),                                             // Rice in groups
+      constant_pair(),
+      addend_pair(),
   };
 }
 
@@ -118,7 +146,7 @@ TEST_CASE("Random bytes behind a valid header are refused or harmless") {
 
 TEST_CASE("A segment of another version is unsupported, of another kind corrupt") {
   Bytes segment = encode_pair(small_pairs()[0]);
-  segment[4] = std::byte{2};
+  segment[4] = std::byte{3};
   try {
     SegmentReader(segment, "newer");
     FAIL("accepted");

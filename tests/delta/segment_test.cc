@@ -11,19 +11,23 @@ using namespace dstore::testing;
 
 namespace {
 
-void check_round_trip(const TensorPair& pair) {
+void check_round_trip(const TensorPair& pair, Profile profile) {
   const std::uint64_t changed = count_changed(pair.dtype, pair.base, pair.task);
-  const Bytes segment = encode_pair(pair);
+  const Bytes segment = encode_pair(pair, profile);
   if (changed == 0) {
     REQUIRE(segment.empty());
     return;
   }
   REQUIRE(apply_pair(pair, segment) == pair.task);
-  REQUIRE(encode_pair(pair) == segment);
+  REQUIRE(encode_pair(pair, profile) == segment);
   const SegmentReader reader(segment, "test segment");
   std::uint64_t counted = 0;
   for (const PieceInfo& piece : reader.pieces()) counted += piece.changed;
   REQUIRE(counted == changed);
+}
+
+void check_round_trip(const TensorPair& pair) {
+  for (const Profile profile : {Profile::compact, Profile::fast}) check_round_trip(pair, profile);
 }
 
 }  // namespace

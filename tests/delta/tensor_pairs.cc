@@ -95,12 +95,12 @@ const std::vector<DType>& all_dtypes() {
   return kAll;
 }
 
-Bytes encode_pair(const TensorPair& pair) {
+Bytes encode_pair(const TensorPair& pair, Profile profile) {
   SegmentWriter writer;
   for (std::size_t at = 0; at < pair.base.size(); at += kPieceBytes) {
     const std::size_t size = std::min<std::size_t>(kPieceBytes, pair.base.size() - at);
     const EncodedPiece piece = encode_piece(pair.dtype, unit_count(pair.dtype, at), ByteSpan(pair.base).subspan(at, size),
-                                            ByteSpan(pair.task).subspan(at, size));
+                                            ByteSpan(pair.task).subspan(at, size), profile);
     if (!piece.bytes.empty()) writer.add(piece);
   }
   return writer.pieces() == 0 ? Bytes() : writer.finish();
@@ -109,10 +109,9 @@ Bytes encode_pair(const TensorPair& pair) {
 Bytes apply_pair(const TensorPair& pair, ByteSpan segment) {
   Bytes out = pair.base;
   const SegmentReader reader(segment, "test segment");
-  constexpr std::size_t kChunk = 4u << 20;
-  for (std::size_t at = 0; at < out.size(); at += kChunk) {
-    const MutableByteSpan chunk = MutableByteSpan(out).subspan(at, std::min(kChunk, out.size() - at));
-    for (std::size_t i = 0; i < reader.pieces().size(); ++i) reader.apply(i, unit_count(pair.dtype, at), chunk, "t");
+  for (std::size_t at = 0; at < out.size(); at += kPieceBytes) {
+    const MutableByteSpan part = MutableByteSpan(out).subspan(at, std::min<std::size_t>(kPieceBytes, out.size() - at));
+    for (std::size_t i = 0; i < reader.pieces().size(); ++i) reader.apply(i, unit_count(pair.dtype, at), part, "t");
   }
   return out;
 }

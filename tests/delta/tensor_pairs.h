@@ -45,8 +45,8 @@ TensorPair make_pair(DType dtype, std::uint64_t units, double density, Change ch
 const std::vector<DType>& all_dtypes();
 
 /// The segment of all pieces of the pair; empty if nothing changed. Throws if it would be larger than one segment.
-Bytes encode_pair(const TensorPair& pair);
-/// The task, from the base and the segment, applied in ranges of 4 MiB chunks as a checkout does.
+Bytes encode_pair(const TensorPair& pair, Profile profile = Profile::compact);
+/// The task, from the base and the segment, applied piece by piece as a checkout does.
 Bytes apply_pair(const TensorPair& pair, ByteSpan segment);
 
 /// Makes the segment's checksum fit its bytes again, so that damage reaches the checks behind it.

@@ -285,10 +285,15 @@ TEST_CASE("records are copied between stores, and only what has its id") {
   PackSession fill = from.begin_write();
   const ObjectId dull = fill.add(ObjectKind::tensor, dull_bytes(9000, 1));
   const ObjectId noise = fill.add(ObjectKind::segment, random_bytes(9000, 2));
+  Bytes weights = random_bytes(9000, 3);
+  for (std::size_t i = 1; i < weights.size(); i += 2) weights[i] = std::byte{0x3c};
+  const ObjectId planes = fill.add(ObjectKind::chunk, weights, ChunkLayout{2, true});
   fill.commit();
+  CHECK(from.find(planes)->codec == Codec::planes);
+  CHECK(from.find(planes)->stored_size < 5000);
 
   PackSession session = to.begin_write();
-  for (const ObjectId& id : {dull, noise}) session.add_stored(from.read_stored(id));
+  for (const ObjectId& id : {dull, noise, planes}) session.add_stored(from.read_stored(id));
   StoredObject wrong = from.read_stored(noise);
   wrong.bytes[5] ^= std::byte{1};
   CHECK(error_of([&] { session.add_stored(wrong); }) == ErrorCode::corrupt);
@@ -307,6 +312,10 @@ TEST_CASE("records are copied between stores, and only what has its id") {
   CHECK(to.read(ObjectKind::tensor, dull) == dull_bytes(9000, 1));
   CHECK(to.find(dull)->stored_size == from.find(dull)->stored_size);
   CHECK(to.read(ObjectKind::segment, noise) == random_bytes(9000, 2));
+  CHECK(to.find(planes)->stored_size == from.find(planes)->stored_size);
+  Bytes back(weights.size());
+  to.read_into(ObjectKind::chunk, planes, back);
+  CHECK(back == weights);
 }
 
 TEST_CASE("signatures are found by what they sign") {

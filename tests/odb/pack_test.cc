@@ -4,6 +4,7 @@
 
 #include "odb/layout.h"
 #include "odb/object_codec.h"
+#include "odb/pack_format.h"
 #include "test_store.h"
 
 namespace dstore::test {
@@ -12,7 +13,17 @@ namespace {
 struct Sample {
   ObjectKind kind;
   Bytes bytes;
+  std::optional<ChunkLayout> layout = {};
 };
+
+constexpr ChunkLayout kBf16{2, true};
+
+/// Like bf16 weights: the high byte of each pair is one of few.
+Bytes weight_bytes(std::size_t size, unsigned seed) {
+  Bytes out = random_bytes(size, seed);
+  for (std::size_t i = 1; i < size; i += 2) out[i] = static_cast<std::byte>(0x3b + std::to_integer<unsigned>(out[i]) % 3);
+  return out;
+}
 
 /// A pack with these objects, written to DIR/packs.
 ObjectId write_pack(const std::string& dir, const std::vector<Sample>& samples) {
@@ -20,7 +31,7 @@ ObjectId write_pack(const std::string& dir, const std::vector<Sample>& samples) 
   ObjectStore::create(fs, dir);
   PackWriter writer(fs, join_path(dir, "tmp"));
   for (const Sample& sample : samples) {
-    const EncodedObject encoded = encode_object(sample.kind, sample.bytes);
+    const EncodedObject encoded = encode_object(sample.kind, sample.bytes, sample.layout);
     writer.append(sample.kind, object_id(sample.kind, sample.bytes), sample.bytes.size(), encoded.codec,
                   encoded.codec == Codec::none ? sample.bytes : encoded.bytes);
   }
@@ -34,7 +45,8 @@ std::string pack_path(const std::string& dir, const ObjectId& name) { return joi
 const std::vector<Sample> kSmall = {{ObjectKind::chunk, dull_bytes(300, 1)},
                                     {ObjectKind::commit, text_bytes("{\"v\":1}")},
                                     {ObjectKind::segment, random_bytes(90, 2)},
-                                    {ObjectKind::file, {}}};
+                                    {ObjectKind::file, {}},
+                                    {ObjectKind::chunk, weight_bytes(260, 3), kBf16}};
 
 }  // namespace
 
@@ -58,6 +70,57 @@ TEST_CASE("the codec saves at least 5 % or is none, and decodes to the same byte
   CHECK(encode_object(ObjectKind::chunk, dull_bytes(4 << 20, 5)).codec == Codec::lz4);
   CHECK(encode_object(ObjectKind::segment, dull_bytes(4 << 20, 5)).codec == Codec::none);
   CHECK(encode_object(ObjectKind::file, Bytes(1 << 20)).codec == Codec::lz4);
+}
+
+TEST_CASE("a chunk with a layout is stored by planes where that is the smallest") {
+  for (const std::size_t size : {0u, 1u, 12u, 400u, 70'001u, 4u << 20}) {
+    INFO(size);
+    const Bytes raw = weight_bytes(size, 7);
+    const EncodedObject encoded = encode_object(ObjectKind::chunk, raw, kBf16);
+    CHECK((encoded.codec == Codec::planes) == (size >= 400));
+    CHECK(encode_object(ObjectKind::chunk, raw).codec == Codec::none);
+    CHECK(encode_object(ObjectKind::file, raw, kBf16).codec == Codec::none);
+    CHECK(encode_object(ObjectKind::chunk, random_bytes(size, 8), kBf16).codec == Codec::none);
+    if (encoded.codec == Codec::none) continue;
+    CHECK(encoded.bytes.size() < size * 7 / 10 + 40);
+    Bytes back(size), shorter(size - 1), longer(size + 1);
+    decode_object(Codec::planes, encoded.bytes, back, "x");
+    CHECK(back == raw);
+    CHECK(error_of([&] { decode_object(Codec::planes, encoded.bytes, shorter, "x"); }) == ErrorCode::corrupt);
+    CHECK(error_of([&] { decode_object(Codec::planes, encoded.bytes, longer, "x"); }) == ErrorCode::corrupt);
+  }
+  CHECK(encode_object(ObjectKind::chunk, weight_bytes((4u << 20) + 2, 7), kBf16).codec == Codec::none);
+  CHECK(encode_object(ObjectKind::chunk, dull_bytes(4 << 20, 5), ChunkLayout{1, false}).codec == Codec::lz4);
+}
+
+TEST_CASE("records that no codec can have made are refused by their header") {
+  const std::uint64_t most = chunk_code::kMaxInput;
+  CHECK_FALSE(record_problem(ObjectKind::chunk, Codec::planes, most, 20));
+  CHECK(record_problem(ObjectKind::chunk, Codec::planes, most + 1, 20));
+  CHECK(record_problem(ObjectKind::chunk, Codec::planes, 20, 20));
+  CHECK(record_problem(ObjectKind::chunk, Codec::planes, 20, 0));
+  CHECK(record_problem(ObjectKind::file, Codec::planes, 1000, 20));
+  CHECK_FALSE(codec_from_code(3));
+}
+
+TEST_CASE("a pack has version 2 exactly if a record needs it") {
+  const ScratchFolder folder;
+  const std::vector<Sample> without = {kSmall[0]};
+  for (const std::vector<Sample>& samples : {without, kSmall}) {
+    const ObjectId name = write_pack(folder.path(), samples);
+    const std::string path = pack_path(folder.path(), name);
+    Bytes bytes = read_file(posix_filesystem(), path);
+    CHECK(bytes[8] == static_cast<std::byte>(samples.size() > 1 ? 2 : 1));
+    CHECK(is_whole_pack(posix_filesystem(), path, name));
+    bytes[8] ^= std::byte{3};
+    put_file(path, bytes);
+    const auto file = posix_filesystem().open(path, OpenMode::read_store);
+    CHECK(error_of([&] { read_trailer(*file, name); }) == ErrorCode::corrupt);
+    bytes[8] = std::byte{3};
+    put_file(path, bytes);
+    const auto newer = posix_filesystem().open(path, OpenMode::read_store);
+    CHECK(error_of([&] { read_trailer(*newer, name); }) == ErrorCode::unsupported);
+  }
 }
 
 TEST_CASE("LZ4 data that gives fewer, more or other bytes is refused") {

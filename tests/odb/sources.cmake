@@ -1,3 +1,3 @@
 dstore_test(odb
   SOURCES odb/crash_test.cc odb/index_test.cc odb/object_store_test.cc odb/pack_test.cc odb/ref_log_test.cc odb/ref_name_test.cc
-  LINK dstore_odb dstore_base)
+  LINK dstore_odb dstore_delta dstore_base)

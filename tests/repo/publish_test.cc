@@ -69,6 +69,29 @@ TEST_CASE("a ref moves only from where it was expected") {
   CHECK(repository.refs().entries(RefName::parse("new")).size() == 3);
 }
 
+TEST_CASE("a commit that expects a branch somewhere is made there or not at all") {
+  Sandbox box;
+  Repository repository = box.init("r");
+  make_model(box.dir / "base", encoder());
+  const ObjectId base = box.import(repository, box.dir / "base", "base");
+  const auto publish = [&](const char* branch, const ObjectId& expected, const std::string& message) {
+    PackSession session = repository.store().begin_write();
+    Commit commit = repository.read_commit(base);
+    commit.message = message;
+    commit.parents = {base};
+    return publish_commit(repository, session, commit, RefName::parse(branch), box.committer(), expected);
+  };
+  CHECK(error_of([&] { publish("base", {}, "x"); }) == ErrorCode::conflict);
+  CHECK(error_of([&] { publish("base", *ObjectId::from_hex(std::string(64, 'a')), "x"); }) == ErrorCode::conflict);
+  CHECK(error_of([&] { publish("new", base, "x"); }) == ErrorCode::conflict);
+  CHECK(resolve_commit(repository, "base") == base);
+  const ObjectId first = publish("new", {}, "first");
+  CHECK(repository.read_commit(first).parents == std::vector<ObjectId>{base});
+  const ObjectId second = publish("new", first, "second");
+  CHECK(repository.read_commit(second).parents == std::vector<ObjectId>{first});
+  CHECK(resolve_commit(repository, "new") == second);
+}
+
 TEST_CASE("a commit whose signature does not hold is refused, one without is not") {
   Sandbox box;
   Repository repository = box.init("r");

@@ -15,6 +15,7 @@ import sandbox  # noqa: E402
 from reader import derived, objects  # noqa: E402
 from reader.basics import Problem  # noqa: E402
 from reader.check import check_content, check_links, check_packs  # noqa: E402
+from reader.pack import CODEC_PLANES  # noqa: E402
 from reader.repository import Repository  # noqa: E402
 from reader.segment import parse_segment  # noqa: E402
 
@@ -127,6 +128,22 @@ class RevisionTest(Case):
 
     def blocks(self):
         return [block for piece in self.pieces() for block in piece.blocks if block]
+
+    def test_compact_and_fast_profiles(self):
+        base = {dtype: weights(self.rng, dtype, [300, 401]) for dtype in ("F32", "BF16", "F16")}
+        base.update({dtype: st.random_tensor(self.rng, dtype, [3, 7]) for dtype in st.BITS})
+        base["ids"] = st.Tensor("I64", [4000], struct.pack("<4000q", *range(4000)))
+        folder = self.model("base", base)
+        for profile in ("compact", "fast"):
+            self.repo = self.root / profile
+            self.run_plain("init", self.repo)
+            self.ok("import", folder, "--name", "base", "--profile", profile)
+            self.assert_same("base", folder)
+            task = {**base, "F32": nudged(self.rng, base["F32"]), "classifier.weight": weights(self.rng, "F32", [26, 384])}
+            self.commit_task(self.model(f"task-{profile}", task), "task", "base", "--profile", profile)
+            self.decode_well()
+            codecs = {row.codec for pack in Repository(self.repo).store.packs for row in pack.rows if row.kind == 1}
+            self.assertEqual(CODEC_PLANES in codecs, profile == "compact")
 
     def test_nan_and_minus_zero(self):
         special = [0x00000000, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0xffffffff, 0x3f800000, 0x00000001, 0x807fffff]

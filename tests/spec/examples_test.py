@@ -10,7 +10,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "spec"))
 
 from reader import derived, ed25519, objects, refs, revision, segment, signatures  # noqa: E402
 from reader.basics import Corrupt, Problem, Unsupported, object_id, read_canonical  # noqa: E402
+from reader.byte_code import decode_bytes  # noqa: E402
 from reader.lz4 import decode_block  # noqa: E402
+from reader.planes import decode_planes  # noqa: E402
 from reader.pack import Pack, Store  # noqa: E402
 from reader.xxh3 import xxh3  # noqa: E402
 
@@ -25,12 +27,12 @@ PACK = bytes.fromhex("""
 PACK_NAME = "37456d5fda0427c620e226bfc0f58faeb9e3cf256eba669734e83e0f3c28f495.pack"
 
 SEGMENT = bytes.fromhex("""
-    44534547 0100 0000 02000000
+    44534547 0200 0100 02000000
     36000000 0b 12 00 00 0000000000000000 06000000 02000000 1a000000
-    02 02 00 02 02000000 14dc2a03 4e349a01 a65dd4d5 318ad6c1 12 06
+    03 00 02 02 02000000 14dc2a03 4e349a01 a65dd4d5 318ad6c1 12 06
     4d000000 0b 12 01 00 0000000000000000 40000000 40000000 7f00 01000000 02 0f 0100000000000001 21000000
-    01 03 00 00 40000000 d60c061c 16d49664 b2ef79dd 97ff55ef 280000000000000000
-    c6d31ef6 5310ae61""")
+    01 00 03 00 40000000 d60c061c 16d49664 b2ef79dd 97ff55ef 280000000000000000
+    c0840f99 2033127a""")
 
 TENSOR = bytes.fromhex("010c0100 0200000000000000 3d1ba5d98f012703c5975359eef462772d3662bb64c26ec738d9b7f830418f61")
 WEIGHTS = bytes.fromhex("""01000000 02000000 02000000
@@ -128,6 +130,46 @@ class PackPage(unittest.TestCase):
         for block in (b"", b"\x1a", b"\x1aa\x00\x00\x50aaaaa", b"\x1aa\x02\x00\x50aaaaa", b"\x1fa\x01\x00\xff", b"\x1aa\x01\x00\x60aaaaaa"):
             with self.assertRaises(Corrupt):
                 decode_block(block, 20)
+
+
+class ByteCodePage(unittest.TestCase):
+    EXAMPLE = bytes.fromhex("61 72 31 33 00 00 00 00 00 00 30 0100 0100 0100 72 0a 13 07")
+
+    def test_example(self):
+        self.assertEqual(decode_bytes(self.EXAMPLE, 11), b"abracadabra")
+        self.assertEqual(decode_bytes(b"aa", 70000), b"a" * 70000)
+
+    def test_damage_is_refused_or_gives_other_bytes(self):
+        for content in [self.EXAMPLE[:size] for size in range(len(self.EXAMPLE))] + [self.EXAMPLE + b"\0", b"aa\0", b"ba", b"a", b""]:
+            with self.assertRaises(Corrupt):
+                decode_bytes(content, 11)
+        for at in range(8 * len(self.EXAMPLE)):
+            damaged = bytearray(self.EXAMPLE)
+            damaged[at // 8] ^= 1 << at % 8
+            try:
+                self.assertNotEqual(decode_bytes(bytes(damaged), 11), b"abracadabra")
+            except Corrupt:
+                pass
+
+
+class PlanesPage(unittest.TestCase):
+    EXAMPLE = bytes.fromhex("02 01 0e000000 03000000 03000000 00 01 00 7e 7f 80 07")
+    CHUNK = bytes.fromhex("00 3f 80 bf 00 40 07")
+
+    def test_example(self):
+        self.assertEqual(decode_planes(self.EXAMPLE, 7), self.CHUNK)
+
+    def test_damage_is_refused_or_gives_other_bytes(self):
+        for content in [self.EXAMPLE[:size] for size in range(len(self.EXAMPLE))] + [self.EXAMPLE + b"\0"]:
+            with self.assertRaises(Corrupt):
+                decode_planes(content, 7)
+        for at in range(8 * len(self.EXAMPLE)):
+            damaged = bytearray(self.EXAMPLE)
+            damaged[at // 8] ^= 1 << at % 8
+            try:
+                self.assertNotEqual(decode_planes(bytes(damaged), 7), self.CHUNK)
+            except Corrupt:
+                pass
 
 
 class SegmentPage(unittest.TestCase):

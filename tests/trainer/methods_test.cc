@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/decimal.h"
 #include "catch.h"
 #include "tests/trainer/tiny_model.h"
 #include "tests/trainer/message_of.h"
@@ -320,15 +321,6 @@ TEST_CASE("a density beyond what has a gate is refused") {
   MethodOptions options;
   options.density = 1;
   CHECK(message_of([&] { (void)method.start(network, options, settings); }).find("weights to select") != std::string::npos);
-}
-
-TEST_CASE("densities written in decimal give exact counts") {
-  CHECK(density_count(0.007, 1000000000) == 7000000);
-  CHECK(density_count(0.07, 90000000000) == 6300000000);
-  CHECK(density_count(0.005, 22713216) == 113566);
-  CHECK(density_count(0.29, 100) == 29);
-  CHECK(density_count(1, 7) == 7);
-  CHECK(density_count(0.1, 30) == 3);
 }
 
 TEST_CASE("phases share the steps, at least one each") {

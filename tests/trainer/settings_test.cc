@@ -3,7 +3,7 @@
 #include "catch.h"
 #include "dstore/error.h"
 #include "tests/trainer/message_of.h"
-#include "trainer/loop/options.h"
+#include "trainer/methods/method.h"
 
 using namespace dstore;
 
@@ -24,14 +24,4 @@ TEST_CASE("unknown settings, presets, methods and values are refused with what i
   CHECK_THROWS_AS(make("lambda=1x").number("lambda", 0, 1), Error);
   CHECK(test::message_of([&] { (void)make("structure=rows").word("structure", {"none", "matrix"}); }).find("matrix") != std::string::npos);
   CHECK(test::message_of([&] { (void)find_method("diffpruning"); }).find("diff-pruning") != std::string::npos);
-}
-
-TEST_CASE("densities are shares or percentages") {
-  CHECK(parse_density("0.5%") == 0.005);
-  CHECK(parse_density("0.005") == 0.005);
-  CHECK(parse_density("100%") == 1);
-  CHECK(parse_density("0.7%") == 0.007);
-  CHECK(parse_density("0.07%") == 0.0007);
-  CHECK(parse_density("5e-1%") == 0.005);
-  for (const char* bad : {"", "%", "0", "-1%", "101%", "half", "0.5 %", "nan", "nan%", "1e%", "e5%", "1e99999999999%"}) CHECK_THROWS_AS(parse_density(bad), Error);
 }

@@ -1,11 +1,10 @@
 #include "trainer/loop/options.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <cstdlib>
 #include <iostream>
 
 #include "base/bytes.h"
+#include "base/decimal.h"
 #include "dstore/error.h"
 #include "trainer/loop/evaluate.h"
 #include "trainer/loop/train.h"
@@ -103,18 +102,6 @@ void add_eval(Commands& c) {
   app.add_flag("-q,--quiet", o.quiet)->group("");
 }
 
-/// A decimal number with its exponent lowered by two: exact where a division would round twice.
-std::string hundredth(const std::string& number) {
-  const std::size_t mantissa = std::min(number.find_first_of("eE"), number.size());
-  int exponent = 0;
-  if (mantissa < number.size()) {
-    const char* end = number.data() + number.size();
-    const auto [stop, error] = std::from_chars(number.data() + mantissa + 1, end, exponent);
-    if (error != std::errc() || stop != end || std::abs(exponent) > 1000) return "";
-  }
-  return number.substr(0, mantissa) + "e" + std::to_string(exponent - 2);
-}
-
 void require(const std::string& value, const char* option, const char* command) {
   if (value.empty()) throw Error(ErrorCode::invalid_argument, std::string(option) + " is missing (dstore " + command + " --help shows an example)");
 }
@@ -147,17 +134,6 @@ int run_command_line(int argc, char** argv) {
   if (!c.density.empty()) c.train.density = parse_density(c.density);
   if (!c.structure.empty()) c.train.settings.push_back("structure=" + c.structure);
   return run_training(c.train);
-}
-
-double parse_density(const std::string& text) {
-  const std::string number = text.ends_with('%') ? hundredth(text.substr(0, text.size() - 1)) : text;
-  double value = 0;
-  const char* end = number.data() + number.size();
-  const auto [stop, error] = std::from_chars(number.data(), end, value);
-  if (error != std::errc() || stop != end || !(value > 0 && value <= 1)) {
-    throw Error(ErrorCode::invalid_argument, "--density " + printable(text) + " is not a share in (0, 1]: write 0.5% or 0.005");
-  }
-  return value;
 }
 
 Device parse_device(const std::string& name) {

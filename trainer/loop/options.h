@@ -58,8 +58,6 @@ struct EvalOptions {
 /// Parses the command line and runs what it asks for; returns the exit status. Errors leave as exceptions.
 int run_command_line(int argc, char** argv);
 
-/// "0.5%", "0.005" -> 0.005. Error{invalid_argument} unless in (0, 1].
-double parse_density(const std::string& text);
 Device parse_device(const std::string& name);
 TableOptions table_options(const DataOptions& options);
 

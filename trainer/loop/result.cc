@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "base/decimal.h"
 #include "tensor/safetensors.h"
 #include "trainer/model/float_cast.h"
 

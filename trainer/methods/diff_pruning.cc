@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/decimal.h"
 #include "dstore/error.h"
 #include "trainer/methods/mask_phase.h"
 #include "trainer/text/metrics.h"

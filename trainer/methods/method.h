@@ -87,8 +87,6 @@ std::span<const MethodRow> methods();
 const MethodRow& find_method(std::string_view name);
 /// Marks what trains by the row.
 void select_trainable(Network& network, const MethodRow& method, const Settings& settings);
-/// floor(density * N), exact for densities written in decimal.
-std::uint64_t density_count(double density, std::uint64_t elements);
 
 std::vector<PhaseName> one_phase(const Settings&);
 std::unique_ptr<Training> start_dense(Network&, const MethodOptions&, const Settings&);

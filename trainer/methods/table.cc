@@ -66,11 +66,6 @@ void select_trainable(Network& network, const MethodRow& method, const Settings&
   }
 }
 
-std::uint64_t density_count(double density, std::uint64_t elements) {
-  const double exact = density * static_cast<double>(elements);
-  return std::min(elements, static_cast<std::uint64_t>(std::floor(exact * (1 + 1e-14))));
-}
-
 std::vector<PhaseName> one_phase(const Settings&) { return {{"train", 1}}; }
 
 }  // namespace dstore

@@ -11,8 +11,8 @@ namespace dstore {
 using ScoreReader = std::function<void(const std::function<void(std::uint64_t first, std::span<const float> scores)>&)>;
 
 /// The `k` largest |scores| over several tensors as ascending flat indices per tensor: exactly k, or all nonzero ones where
-/// fewer are. Ties go to the earlier tensor, then the lower index. NaN counts as zero. The scores are read three times and
-/// must not change; memory is O(k + 2^16).
+/// fewer are. Ties go to the earlier tensor, then the lower index. NaN counts as zero. The scores are read at
+/// most three times and must not change; memory is O(k + 2^16).
 std::vector<std::vector<std::uint32_t>> select_top_k(std::span<const ScoreReader> tensors, std::uint64_t k);
 
 }  // namespace dstore

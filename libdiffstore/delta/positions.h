@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "delta/element.h"
+#include "delta/profile.h"
+
+namespace dstore {
+
+struct BlockPlace;
+
+/// Units [begin, end) of a block.
+struct UnitRun {
+  std::uint32_t begin;
+  std::uint32_t end;
+  friend bool operator==(const UnitRun&, const UnitRun&) = default;
+};
+
+/// Which units of a block are coded: all, whole runs, or a list. Reused from block to block.
+struct Covered {
+  enum class Form : std::uint8_t { all, runs, list };
+  Form form = Form::all;
+  std::size_t count = 0;
+  std::vector<UnitRun> runs;              ///< increasing, not empty, not adjacent
+  std::vector<std::uint32_t> positions;   ///< increasing; the first `count` count
+};
+
+/// Which units of a block changed. A view of a bit for each unit; lists are made when they are asked for.
+class BlockScan {
+ public:
+  /// `words` holds at least `units` bits; bits beyond them are 0.
+  void reset(std::span<const std::uint64_t> words, std::uint32_t units);
+
+  std::uint32_t units() const { return units_; }
+  std::uint32_t changed() const { return changed_; }
+  std::span<const std::uint64_t> words() const { return words_; }
+  /// The changed units.
+  const std::vector<std::uint32_t>& positions() const;
+  /// The groups of 2^kDenseGroupLog2 units that hold a changed one, and the units in them.
+  const std::vector<std::uint32_t>& groups() const;
+  std::uint32_t grouped_units() const;
+
+ private:
+  std::uint32_t units_ = 0;
+  std::uint32_t changed_ = 0;
+  std::span<const std::uint64_t> words_;
+  mutable bool has_positions_ = false, has_groups_ = false;
+  mutable std::vector<std::uint32_t> positions_, groups_;
+};
+
+/// How the positions inside the selected groups are written. Stored in blocks, never reused.
+enum class Within : std::uint8_t { all = 1, rice = 2, bitmap = 3, coded_bitmap = 4, short_list = 5 };
+
+/// The position fields of a block header (spec/segment.md, "Positions").
+struct PositionCode {
+  Within within = Within::all;
+  std::uint8_t rice = 0;         ///< remainder bits, with Within::rice
+  std::uint8_t group_log2 = 0;   ///< 0: the whole block is selected; else groups of 2^group_log2 units are
+  bool coded_groups = false;     ///< their bitmap is byte-coded
+  std::uint64_t bytes = 0;       ///< written size; not stored
+};
+
+/// The smallest code for exactly the changed units, of those that the profile allows.
+PositionCode choose_positions(const BlockScan& scan, Profile profile);
+/// The code that covers every unit of the groups with a change.
+PositionCode choose_groups(const BlockScan& scan, Profile profile);
+
+void write_positions(const BlockScan& scan, const PositionCode& code, Bytes& out);
+/// The units that write_positions() covers.
+void cover(const BlockScan& scan, const PositionCode& code, Covered& covered);
+
+/// Fills `covered` from the start of `payload` for a block of `units` units of which `changed` differ; returns the bytes used.
+std::size_t read_positions(ByteSpan payload, const PositionCode& code, std::uint32_t units, std::uint32_t changed,
+                           Covered& covered, const BlockPlace& place);
+
+}  // namespace dstore

@@ -1,0 +1,133 @@
+#include "repo/sparsify.h"
+
+#include <numeric>
+
+#include "base/decimal.h"
+#include "delta/stats.h"
+#include "dstore/error.h"
+#include "repo/align.h"
+#include "repo/model_files.h"
+#include "repo/shard_stream.h"
+#include "repo/sparse_source.h"
+
+namespace dstore {
+namespace {
+
+constexpr std::pair<std::string_view, SparsifyScope> kScopes[] = {{"global", SparsifyScope::global}, {"tensor", SparsifyScope::tensor}};
+
+std::uint64_t float_elements(const TensorSource& base) {
+  std::uint64_t count = 0;
+  for (const TensorInfo& info : base.tensors()) count += is_numeric(info.dtype) ? unit_count(info.dtype, info.bytes) : 0;
+  return count;
+}
+
+std::vector<SelectionScope> make_scopes(const ChangeRanks& ranks, const SparsifyOptions& options, std::uint64_t elements) {
+  std::vector<SelectionScope> scopes;
+  if (options.scope == SparsifyScope::global) {
+    std::vector<std::size_t> all(ranks.tensors().size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return {{std::move(all), density_count(options.density, elements)}};
+  }
+  for (std::size_t t = 0; t < ranks.tensors().size(); ++t) scopes.push_back({{t}, density_count(options.density, ranks.tensors()[t].units)});
+  return scopes;
+}
+
+void describe(const ChangeRanks& ranks, const Selection& selection, SparsifyReport& report) {
+  for (std::size_t t = 0; t < ranks.tensors().size(); ++t) {
+    report.tensors.push_back({ranks.tensors()[t].name, ranks.tensors()[t].units, selection.shares[t]});
+    report.all += selection.shares[t];
+  }
+  report.whole = ranks.whole();
+}
+
+std::map<std::string, std::string> facts(const SparsifyOptions& options, const SparsifyReport& report, const ObjectId& source) {
+  std::map<std::string, std::string> out = options.facts;
+  out["method"] = "sparsify";
+  out["density"] = shortest_decimal(options.density);
+  out["scope"] = scope_name(options.scope);
+  out["by"] = options.score->name;
+  out["source"] = source.hex();
+  out["selected"] = std::to_string(report.all.kept);
+  out["selected_from"] = std::to_string(report.all.changed);
+  return out;
+}
+
+/// The source's files and shards with the result's weights in them.
+CheckpointTable checkpoint_of(const Repository& repository, const Commit& source, const TensorSource& result, const ObjectId& weights) {
+  CheckpointTable checkpoint = read_checkpoint(repository, source);
+  checkpoint.weights = weights;
+  for (CheckpointTable::ShardRow& shard : checkpoint.shards) {
+    shard.sha256 = hash_shard(result, parse_safetensors_header(repository.read_file_object(shard.header), shard.bytes, shard.path), 0);
+  }
+  return checkpoint;
+}
+
+}  // namespace
+
+std::string_view scope_name(SparsifyScope scope) {
+  for (const auto& [name, value] : kScopes) {
+    if (value == scope) return name;
+  }
+  return {};
+}
+
+SparsifyScope parse_scope(std::string_view name) {
+  std::string names;
+  for (const auto& [known, value] : kScopes) {
+    if (known == name) return value;
+    names += (names.empty() ? "" : ", ") + std::string(known);
+  }
+  throw Error(ErrorCode::invalid_argument, "no scope is called \"" + printable(name) + "\" (" + names + ")");
+}
+
+SparsifyReport sparsify(Repository& repository, const ObjectId& source, const SparsifyOptions& options, const RefName& branch,
+                        const Committer& committer, const Progress& progress) {
+  const CheckedCommit full = repository.require_commit(source);
+  if (!full.commit.is_task()) {
+    throw Error(ErrorCode::invalid_argument, "commit " + source.short_hex() + " is a base: it has no change against a base that entries could be dropped from");
+  }
+  const auto head = repository.refs().head(branch);
+  const bool exists = head && !head->is_deletion();
+  if (exists && (head->new_commit != source || head->kind != RefKind::branch)) {
+    throw Error(ErrorCode::conflict, branch.text() + " exists and is not the branch of " + source.short_hex() + "; give another --name");
+  }
+  repository.require_commit(*full.commit.base);
+  const DeltaTable delta = read_delta(repository, full.commit);
+  const auto base = StoredWeights::load(repository.store(), delta.base_weights);
+  const auto task = StoredWeights::load(repository.store(), delta);
+  const std::vector<Pairing> pairs = pairs_of_delta(*base, *task, delta);
+
+  SparsifyReport report;
+  report.base = *full.commit.base;
+  report.elements = float_elements(*base);
+  const ChangeRanks ranks(*base, *task, pairs, *options.score, options.importance);
+  const std::vector<SelectionScope> scopes = make_scopes(ranks, options, report.elements);
+  for (const SelectionScope& scope : scopes) report.places += scope.k;
+  Selection selection = select_entries(ranks, scopes, 0, progress);
+  describe(ranks, selection, report);
+
+  const SparseSource result(ranks, std::move(selection.cuts));
+  PackSession session = repository.store().begin_write();
+  report.delta = write_delta(session, *base, result, pairs, 0, progress);
+  CheckpointTable table = checkpoint_of(repository, full.commit, result, report.delta.table.result_weights);
+  for (const CheckpointTable::ShardRow& shard : table.shards) report.full_bytes += shard.bytes;
+  for (const CheckpointTable::FileRow& file : table.files) report.full_bytes += repository.file_object_size(file.file);
+  Commit commit;
+  commit.checkpoint = session.add(ObjectKind::checkpoint, table.serialize());
+  if (exists && commit.checkpoint == full.commit.checkpoint) {
+    report.commit = source;
+    report.unchanged = true;
+    return report;
+  }
+  commit.delta = report.delta.id;
+  commit.base = full.commit.base;
+  commit.parents = {source};
+  commit.derived_from = {source};
+  commit.message = options.message;
+  commit.training = facts(options, report, source);
+  report.commit = publish_commit(repository, session, std::move(commit), branch, committer, exists ? source : ObjectId());
+  report.stored_bytes = session.bytes_stored();
+  return report;
+}
+
+}  // namespace dstore
