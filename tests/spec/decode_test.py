@@ -12,6 +12,7 @@ sys.path[:0] = [str(HERE.parent / "cli"), str(DECODE.parent)]
 
 import safetensors_file as st  # noqa: E402
 import sandbox  # noqa: E402
+from reader import derived, objects  # noqa: E402
 from reader.basics import Problem  # noqa: E402
 from reader.check import check_content, check_links, check_packs  # noqa: E402
 from reader.pack import CODEC_PLANES  # noqa: E402
@@ -226,6 +227,22 @@ class RevisionTest(Case):
         self.import_base(self.model("base", base, {"format": "pt"}))
         self.commit_task(self.model("removed", {name: base[name] for name in "abd"}), "removed")
         self.commit_task(self.model("replaced", {**base, "c": weights(self.rng, "F16", [8, 4])}), "replaced")
+
+    def test_other_rows_and_float_dtypes(self):
+        floats = ("F64", "F32", "F16", "BF16")
+        base = {f"{dtype}.{i}": weights(self.rng, "F32", [40, 50]) for dtype in floats for i in floats}
+        base = {name: st.Tensor(name.split(".")[0], tensor.shape, derived.convert(tensor.data, "F32", name.split(".")[0])) for name, tensor in base.items()}
+        base["F16.F32"] = st.Tensor("F16", [40, 50], struct.pack("<4H", 0x7c00, 0xfe00, 0x7c01, 0x8001) + base["F16.F32"].data[8:])
+        base["rows"], base["cut"] = weights(self.rng, "F32", [40, 50]), st.random_tensor(self.rng, "I16", [400])
+        task = {name: st.changed(self.rng, st.Tensor(name.split(".")[1], tensor.shape, derived.convert(tensor.data, tensor.dtype, name.split(".")[1])), 9)
+                for name, tensor in base.items() if "." in name}
+        task["rows"] = st.Tensor("F32", [43, 50], base["rows"].data + weights(self.rng, "F32", [3, 50]).data)
+        task["cut"] = st.Tensor("I16", [300], base["cut"].data[:600])
+        self.import_base(self.model("base", base, {"format": "pt"}))
+        self.commit_task(self.model("task", task, {"format": "pt"}))
+        repository = Repository(self.repo)
+        delta = repository.read("delta", next(iter(repository.store.ids("delta"))))
+        self.assertEqual(sum(change.operation == objects.CONVERT for change in delta.changes), 14)
 
     def test_shards(self):
         tensors = {f"layer.{i}": weights(self.rng, "F32", [16, 16]) for i in range(6)}
