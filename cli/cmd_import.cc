@@ -51,7 +51,7 @@ Command import_command() {
           {{"folder", "A Hugging Face style folder, sharded or not"}},
           {{"--name", "NAME", "Branch for it (required)"},
            {"-m,--message", "MSG", "What it is"},
-           {"--profile", "compact|fast", "Store tensors as they are (fast, the default), or in fewer bytes (compact)"},
+           {"--profile", "compact|fast", "Store new tensors as they are (fast, the default), or in fewer bytes (compact)"},
            {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},
            {"--no-sign", nullptr, "Make an unsigned commit"}},
           run};

@@ -53,6 +53,7 @@ Rows change_rows(const Commit& commit, const DeltaFacts& facts) {
                         grouped(facts.renamed) + " renamed";
   if (!facts.prefix.empty()) tensors += " (prefix \"" + printable(facts.prefix) + "\")";
   rows.push_back({"tensors", tensors});
+  for (const auto& [what, count] : facts.reshaped) rows.push_back({what, grouped(count) + (count == 1 ? " tensor" : " tensors")});
   for (const char* counted : {"selected", "nonzero"}) {
     if (const auto number = parse_number(commit.fact(counted))) {
       rows.push_back({std::string("weights ") + counted, grouped(static_cast<std::uint64_t>(std::max(0.0, *number)))});
@@ -93,7 +94,7 @@ void print_show_json(const Repository& repository, CommitSizer& sizer, const Ref
   out["weights"] = checkpoint.weights.hex();
   out["delta"] = checked.commit.delta ? ordered_json(checked.commit.delta->hex()) : ordered_json();
   out["tensors"] = facts ? ordered_json{{"modified", facts->modified}, {"added", facts->added}, {"removed", facts->removed},
-                                        {"renamed", facts->renamed}, {"prefix", facts->prefix}}
+                                        {"renamed", facts->renamed}, {"prefix", facts->prefix}, {"reshaped", facts->reshaped}}
                          : ordered_json();
   out["weights_changed"] = facts ? ordered_json(facts->changed) : ordered_json();
   out["weights_total"] = sizer.base_units(checked.id, checked.commit);

@@ -1,3 +1,5 @@
+#include <mutex>
+
 #include "command.h"
 #include "dstore/error.h"
 #include "exit_code.h"
@@ -16,10 +18,12 @@ int verify_revision(const Arguments& arguments, const Session& session, const Re
   std::uint64_t bytes = 0;
   {
     const Progress progress = session.progress("verifying");
+    std::mutex mutex;
     std::uint64_t total = 0;
     for (const ShardFile& shard : loaded.files.shards) total += shard.bytes();
     for (const ShardFile& shard : loaded.files.shards) {
-      stream_shard(*loaded.files.weights, shard, 0, [&](ByteSpan part) {
+      stream_shard(*loaded.files.weights, shard, 0, [&](std::uint64_t, ByteSpan part) {
+        const std::scoped_lock lock(mutex);
         bytes += part.size();
         if (progress) progress(bytes, total);
       });

@@ -13,6 +13,11 @@ std::int64_t count(const CommitReport& report, DeltaOp op) {
   return std::count_if(changes.begin(), changes.end(), [&](const DeltaTable::Change& change) { return change.op == op; });
 }
 
+std::int64_t count_derived(const CommitReport& report) {
+  const auto& changes = report.delta.table.changes;
+  return std::count_if(changes.begin(), changes.end(), [](const DeltaTable::Change& change) { return is_derived(change.op); });
+}
+
 }  // namespace
 
 void print_commit(const Session& session, const std::string& branch, const CommitReport& report) {
@@ -26,7 +31,8 @@ void print_commit(const Session& session, const std::string& branch, const Commi
     json.set("delta_bytes", static_cast<std::int64_t>(report.delta.segment_bytes));
     json.set("changed", static_cast<std::int64_t>(report.delta.changed));
     json.set("elements", static_cast<std::int64_t>(report.delta.base_elements));
-    json.set("modified", count(report, DeltaOp::modify));
+    json.set("modified", count_derived(report));
+    json.set("converted", count(report, DeltaOp::convert));
     json.set("added", count(report, DeltaOp::add));
     json.set("removed", count(report, DeltaOp::remove));
     json.set("renamed", count(report, DeltaOp::rename));
@@ -41,7 +47,8 @@ void print_commit(const Session& session, const std::string& branch, const Commi
   const double share = delta.base_elements == 0 ? 0 : static_cast<double>(delta.changed) / static_cast<double>(delta.base_elements);
   session.say("[" + branch + " " + report.commit.short_hex() + "] " + human_size(report.folder_bytes) + " → " + human_size(report.stored_bytes) + ": " +
               grouped(delta.changed) + " of " + grouped(delta.base_elements) + " weights changed (" + percent(share) + ")");
-  std::string line = grouped(static_cast<std::uint64_t>(count(report, DeltaOp::modify))) + " tensors modified";
+  std::string line = grouped(static_cast<std::uint64_t>(count_derived(report))) + " tensors modified";
+  if (const auto n = count(report, DeltaOp::convert)) line += " (" + std::to_string(n) + " of another dtype or with other rows)";
   if (const auto n = count(report, DeltaOp::add)) line += ", " + std::to_string(n) + " added (" + human_size(delta.added_bytes) + ")";
   if (const auto n = count(report, DeltaOp::remove)) line += ", " + std::to_string(n) + " removed";
   if (report.alignment.matched_elsewhere > 0 && !report.alignment.prefix.empty()) {
@@ -50,8 +57,8 @@ void print_commit(const Session& session, const std::string& branch, const Commi
     line += ", " + std::to_string(renamed) + " renamed";
   }
   session.say(line);
-  if (report.castable > 0 && delta.added_bytes > 0) {
-    session.note("note: " + std::to_string(report.castable) + " tensors are saved in a wider dtype than the base's and were stored whole; --dtype base stores them as differences");
+  if (report.castable > 0) {
+    session.note("note: " + std::to_string(report.castable) + " tensors are saved in a wider dtype than the base's; --dtype base gives smaller differences");
   }
 }
 

@@ -92,9 +92,7 @@ CommitSizes CommitSizer::sizes(const ObjectId& id, const Commit& commit) {
   Walk walk(repository_.store(), commit.base ? &base(*commit.base).objects : nullptr);
   add_files(repository_, id, commit, read_checkpoint(repository_, commit), walk, out);
   out.delta = walk.object(*commit.delta) + walk.objects(delta.segments);
-  for (const DeltaTable::Change& change : delta.changes) {
-    if (change.op == DeltaOp::add) out.added += walk.tensor(change.tensor);
-  }
+  for (const ObjectId& tensor : delta.stored_tensors()) out.added += walk.tensor(tensor);
   return out;
 }
 

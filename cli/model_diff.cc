@@ -6,7 +6,6 @@
 #include "base/parallel.h"
 #include "base/tensor_range.h"
 #include "delta/element.h"
-#include "object/chunked.h"
 #include "repo/align.h"
 
 namespace dstore::cli {
@@ -105,8 +104,8 @@ TensorsDiff diff_tensors(const TensorSource& a, const TensorSource& b, const std
       tensor.stats.units = unit_count(tensor.after->dtype, bytes);
       continue;
     }
-    for (std::uint64_t i = 0; i < chunk_count(bytes); ++i) {
-      jobs.push_back({out.tensors.size() - 1, *pair.base, *pair.task, i * kChunkBytes, chunk_size(bytes, i)});
+    for (std::uint64_t at = 0; at < bytes; at += kPieceBytes) {
+      jobs.push_back({out.tensors.size() - 1, *pair.base, *pair.task, at, std::min(kPieceBytes, bytes - at)});
     }
     total += bytes;
   }

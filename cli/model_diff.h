@@ -32,7 +32,7 @@ struct TensorsDiff {
   std::size_t count(TensorDiff::State state) const;
 };
 
-/// Aligned by name (repo/align.h), or by `pairs` where given; compared on all cores in ranges of 4 MiB. Tensors of
+/// Aligned by name (repo/align.h), or by `pairs` where given; compared on all cores piece by piece. Tensors of
 /// equal id are not read.
 TensorsDiff diff_tensors(const TensorSource& a, const TensorSource& b, const Progress& progress);
 TensorsDiff diff_tensors(const TensorSource& a, const TensorSource& b, const std::vector<Pairing>& pairs, const Progress& progress);

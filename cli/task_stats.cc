@@ -7,13 +7,20 @@
 namespace dstore::cli {
 namespace {
 
-/// Encoded pieces of a modified tensor, stored chunks of a new one.
+/// Encoded pieces and factors of a modified tensor, stored chunks of a new one.
 std::uint64_t bytes_of(const ObjectStore& store, const StoredWeights& weights, std::size_t index) {
   std::uint64_t bytes = 0;
   weights.for_each_piece(index, [&](const SegmentReader& reader, std::size_t piece) { bytes += reader.pieces()[piece].bytes; });
-  for (const ObjectId& id : weights.chunks(index)) {
-    const auto entry = store.find(id);
-    bytes += entry ? entry->stored_size : 0;
+  const auto add_chunks = [&](const StoredWeights& from, std::size_t tensor) {
+    for (const ObjectId& id : from.chunks(tensor)) {
+      const auto entry = store.find(id);
+      bytes += entry ? entry->stored_size : 0;
+    }
+  };
+  add_chunks(weights, index);
+  if (const StoredWeights* factors = weights.factors(index)) {
+    add_chunks(*factors, weights.derived(index)->factors.b);
+    add_chunks(*factors, weights.derived(index)->factors.a);
   }
   return bytes;
 }

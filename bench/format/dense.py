@@ -1,4 +1,6 @@
 """The real pairs, whole: bytes of every encoder, what a commit adds, and speeds."""
+import shutil
+
 import numpy
 
 import machine
@@ -47,11 +49,16 @@ def entropy_bytes(base, task, dtype):
 
 
 def commit_bytes(bench, base, task, name):
-    store = report.new_store(bench, base, name)
-    before = report.pack_bytes(store)
-    folder = report.folder_of(bench, task, f"{name}-task")
-    machine.run(bench.dstore, "-C", store, "commit", folder, "--base", "base", "--name", "task", "-m", "task")
-    return report.pack_bytes(store) - before
+    """{profile: what its commit adds to the packs of a store that holds the base}."""
+    added = {}
+    for profile in bench.profiles():
+        store = report.new_store(bench, base, f"{name}-{profile}")
+        before = report.pack_bytes(store)
+        folder = report.folder_of(bench, task, f"{name}-{profile}-task")
+        machine.run(bench.dstore, "-C", store, "commit", folder, "--base", "base", "--name", "task", "-m", "task", "--profile", profile)
+        added[profile] = report.pack_bytes(store) - before
+        shutil.rmtree(store)
+    return added
 
 
 def one(bench, pair, dtype):
@@ -73,7 +80,8 @@ def one(bench, pair, dtype):
         ours[profile] = {"bytes": encoded["segment_bytes"], "changed": encoded["changed"], "encode": tool.seconds(encoded["encode"]),
                          **{key: tool.seconds(applied[key]) for key in ("apply1", "memcpy", "apply1_wall", "apply2_wall")}}
         row(f"dstore {profile}", encoded["segment_bytes"], ours[profile]["encode"], ours[profile]["apply1"])
-    row("dstore commit, all that it adds", commit_bytes(bench, base, task, f"{pair}-{dtype}"))
+    for profile, size in commit_bytes(bench, base, task, f"{pair}-{dtype}").items():
+        row(f"dstore commit, {profile}: all that it adds", size)
     row("entropy given the base's exponent", entropy_bytes(before, tensors.read(task)[0], kind))
     for name, (needed, _, slow) in peers.PEERS.items():
         if bench.versions[needed] is None:

@@ -46,7 +46,8 @@ def main():
         for name in args.section or SECTIONS:
             SECTIONS[name](bench)
         bench.table("goals", ["", "goal", "reached", "met"], bench.goals)
-        print(f"\nall of it as JSON: {bench.save()}")
+        if not args.section:
+            print(f"\nall of it as JSON: {bench.save()}")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -31,6 +31,12 @@ class File {
   virtual std::size_t read_at(std::uint64_t offset, MutableByteSpan out) = 0;
   virtual void write_at(std::uint64_t offset, ByteSpan bytes) = 0;
   virtual void truncate(std::uint64_t size) = 0;
+  /// A hint that [offset, offset + size) is complete and may go to the disk now, so that sync() has less left to do.
+  /// Never waits for it and reports nothing; a file may ignore it.
+  virtual void start_writeback(std::uint64_t offset, std::uint64_t size) {
+    (void)offset;
+    (void)size;
+  }
   /// fsync. A failure poisons the file: the caller deletes it and never syncs it again.
   virtual void sync() = 0;
   virtual FileInfo info() = 0;

@@ -72,6 +72,10 @@ class PosixFile : public File {
     if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) fail(path_, "set the size", errno);
   }
 
+  void start_writeback(std::uint64_t offset, std::uint64_t size) override {
+    ::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(size), SYNC_FILE_RANGE_WRITE);
+  }
+
   void sync() override {
     if (::fsync(fd_) != 0) fail(path_, "sync", errno);
   }

@@ -34,20 +34,30 @@ std::uint64_t count_different(const UnitType& unit, ByteSpan a, ByteSpan b) {
   });
 }
 
-/// Codes the values with the coder that makes them smallest, the lower id of equals, into `scratch.coded`.
+/// Codes the values with the coder that makes them smallest, the lower id of equals, into `best`. Those whose size is known
+/// are coded only if none of the others is smaller.
 void encode_values(const BlockValues& values, const ModelEncoder* model, Profile profile, BlockHeader& header, Bytes& best) {
+  const ValueCoder* known = nullptr;
+  for (const ValueCoder* row : value_coders()) {
+    if (row->size != nullptr && (known == nullptr || row->size(values) < known->size(values))) known = row;
+  }
+  std::uint64_t limit = known->size(values);
+  const ValueCoder* chosen = nullptr;
   Bytes next;
-  bool found = false;
-  for (const ValueCoder* coder : value_coders()) {
-    const ValueCoder& row = *coder;
-    if (row.uses_model ? model == nullptr : !row.writes(values.unit, profile)) continue;
+  for (const ValueCoder* row : value_coders()) {
+    if (row->size != nullptr || (row->uses_model ? model == nullptr : !row->writes(values.unit, profile))) continue;
     std::uint8_t parameter = 0;
-    if (!row.encode(values, model, found ? best.size() : UINT64_MAX, parameter, next)) continue;
-    found = true;
-    header.coder = row.id;
+    if (!row->encode(values, model, limit, parameter, next)) continue;
+    chosen = row;
     header.parameter = parameter;
+    limit = next.size();
     std::swap(best, next);
   }
+  if (chosen == nullptr) {
+    chosen = known;
+    known->encode(values, model, UINT64_MAX, header.parameter, best);
+  }
+  header.coder = chosen->id;
 }
 
 }  // namespace

@@ -97,19 +97,31 @@ struct Plan {
   }
 };
 
-/// Values of the covered units without the model. All of them are gathered only where the first few suit a coder that needs them.
-std::uint64_t plain_size(const Piece& piece, std::size_t block, const Covered& covered, unsigned width, BlockScratch& scratch) {
-  const std::uint64_t plain = std::min<std::uint64_t>(covered.count * piece.unit.bytes, (covered.count * width + 7) / 8);
-  if (covered.form == Covered::Form::runs) return plain;
+/// The first few units that the code covers.
+Covered first_few(const BlockScan& scan, const PositionCode& code) {
+  constexpr std::size_t kFew = 64;
   Covered few;
   few.form = Covered::Form::list;
-  few.count = std::min<std::size_t>(covered.count, 64);
-  for (std::uint32_t i = 0; i < few.count; ++i) few.positions.push_back(covered.form == Covered::Form::all ? i : covered.positions[i]);
+  const bool all = code.within == Within::all;
+  for (std::uint32_t i = 0; i < scan.units() && few.positions.size() < kFew; ++i) {
+    if (all || (scan.words()[i / 64] >> i % 64 & 1) != 0) few.positions.push_back(i);
+  }
+  few.count = few.positions.size();
+  return few;
+}
+
+/// Values of `count` covered units without the model. All of them are gathered only where the first few suit a coder that needs them.
+std::uint64_t plain_size(const Piece& piece, std::size_t block, const BlockScan& scan, const PositionCode& code, std::uint64_t count, unsigned width,
+                         BlockScratch& scratch) {
+  const std::uint64_t plain = std::min<std::uint64_t>(count * piece.unit.bytes, (count * width + 7) / 8);
+  if (code.within == Within::all && code.group_log2 != 0) return plain;
   const auto values = [&](const Covered& units) {
     return BlockValues{piece.unit, gather(piece.unit, units, piece.block(piece.base, block), scratch.old_values),
                        gather(piece.unit, units, piece.block(piece.task, block), scratch.new_values), width};
   };
-  return has_special_coder(values(few)) ? plain_bytes(values(covered)) : plain;
+  if (!has_special_coder(values(first_few(scan, code)))) return plain;
+  cover(scan, code, scratch.covered);
+  return plain_bytes(values(scratch.covered));
 }
 
 /// The plan of the fast profile: no model, and so no tokens; widths as if nothing could be packed.
@@ -140,14 +152,14 @@ Plan plan_sparse(const Piece& piece, const Plan* dense) {
       continue;
     }
     const PositionCode code = choose_positions(scan, Profile::compact);
-    cover(scan, code, scratch.covered);
     unsigned width = dense != nullptr ? dense->widths[b] : 0;
     if (dense == nullptr) {
+      cover(scan, code, scratch.covered);
       const ByteSpan old_values = gather(piece.unit, scratch.covered, piece.block(piece.base, b), scratch.old_values);
       const ByteSpan new_values = gather(piece.unit, scratch.covered, piece.block(piece.task, b), scratch.new_values);
       width = static_cast<unsigned>(std::bit_width(counter.add(old_values, new_values)));
     }
-    plan.add(code, width, plain_size(piece, b, scratch.covered, width, scratch));
+    plan.add(code, width, plain_size(piece, b, scan, code, scan.changed(), width, scratch));
   }
   plan.histogram = dense != nullptr ? dense->histogram : counter.take();
   for (std::size_t i = 0; i < plan.histogram.size(); i += kTokens) plan.histogram[i] = 0;  // token 0: unchanged
@@ -176,7 +188,7 @@ Plan plan_dense(const Piece& piece) {
       all |= counter.add(base.subspan(begin, size), task.subspan(begin, size));
     }
     const auto width = static_cast<unsigned>(std::bit_width(all));
-    plan.add(code, width, plain_size(piece, b, scratch.covered, width, scratch));
+    plan.add(code, width, plain_size(piece, b, scan, code, scratch.covered.count, width, scratch));
   }
   plan.histogram = counter.take();
   return plan;

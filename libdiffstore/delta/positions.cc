@@ -213,14 +213,18 @@ std::size_t read_short_list(ByteSpan payload, std::uint32_t count, std::uint32_t
   if (payload.size() < size) place.fail("the positions are cut off");
   std::uint64_t found = 0;
   const std::byte* from = payload.data() + 4 * std::size_t{windows};
+  unsigned wrong = 0;  // no branches in the loops: they must vectorise
   for (std::uint32_t w = 0; w < windows; ++w) {
-    const std::uint64_t end = found + load_le<std::uint32_t>(&payload[4 * std::size_t{w}]);
-    if (end > count) place.fail("the counts of positions are wrong");
-    for (; found < end; ++found, from += 2) out[found] = w << kWindowLog2 | load_le<std::uint16_t>(from);
+    const std::uint64_t in_window = load_le<std::uint32_t>(&payload[4 * std::size_t{w}]);
+    if (in_window > count - found) place.fail("the counts of positions are wrong");
+    std::uint32_t* __restrict to = out + found;
+    for (std::uint64_t i = 0; i < in_window; ++i) to[i] = w << kWindowLog2 | load_le<std::uint16_t>(from + 2 * i);
+    from += 2 * in_window;
+    found += in_window;
   }
   if (found != count) place.fail("the counts of positions are wrong");
-  bool increasing = out[count - 1] < limit;
-  for (std::uint32_t i = 1; i < count; ++i) increasing &= out[i - 1] < out[i];
+  for (std::uint32_t i = 1; i < count; ++i) wrong |= static_cast<unsigned>(out[i - 1] >= out[i]);
+  const bool increasing = wrong == 0 && out[count - 1] < limit;
   if (!increasing) place.fail("the positions do not increase");
   return size;
 }

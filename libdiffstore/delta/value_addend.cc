@@ -105,6 +105,6 @@ std::optional<std::uint64_t> decode(ByteSpan payload, std::uint8_t parameter, co
 
 }  // namespace
 
-constinit const ValueCoder kAddendCoder = {6, "addend", false, writes, accepts, encode, decode};
+constinit const ValueCoder kAddendCoder = {6, "addend", false, writes, accepts, nullptr, encode, decode};
 
 }  // namespace dstore

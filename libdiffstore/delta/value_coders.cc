@@ -18,6 +18,8 @@ bool no_parameter(const UnitType&, std::uint8_t parameter) { return parameter ==
 
 // Raw: the new values' bytes.
 
+std::uint64_t raw_size(const BlockValues& values) { return values.new_values.size(); }
+
 bool encode_raw(const BlockValues& values, const ModelEncoder*, std::uint64_t limit, std::uint8_t&, Bytes& out) {
   if (values.new_values.size() >= limit) return false;
   out.assign(values.new_values.begin(), values.new_values.end());
@@ -34,6 +36,7 @@ std::optional<std::uint64_t> decode_raw(ByteSpan payload, std::uint8_t, const Un
 // Packed: residuals of one width, the bit length of the largest.
 
 std::uint64_t packed_bytes(std::uint64_t count, unsigned width) { return (count * width + 7) / 8; }
+std::uint64_t packed_size(const BlockValues& values) { return packed_bytes(values.count(), values.width); }
 
 bool encode_packed(const BlockValues& values, const ModelEncoder*, std::uint64_t limit, std::uint8_t& parameter, Bytes& out) {
   if (packed_bytes(values.count(), values.width) >= limit) return false;
@@ -87,9 +90,9 @@ const ValueCoder* const kSpecialRows[] = {&kPlanesCoder, &kConstantCoder, &kAdde
 
 }  // namespace
 
-constinit const ValueCoder kRawCoder = {1, "raw", false, always, no_parameter, encode_raw, decode_raw};
-constinit const ValueCoder kPackedCoder = {2, "packed", false, always, packed_parameter, encode_packed, decode_packed};
-constinit const ValueCoder kConstantCoder = {5, "constant", false, always, no_parameter, encode_constant, decode_constant};
+constinit const ValueCoder kRawCoder = {1, "raw", false, always, no_parameter, raw_size, encode_raw, decode_raw};
+constinit const ValueCoder kPackedCoder = {2, "packed", false, always, packed_parameter, packed_size, encode_packed, decode_packed};
+constinit const ValueCoder kConstantCoder = {5, "constant", false, always, no_parameter, nullptr, encode_constant, decode_constant};
 
 std::span<const ValueCoder* const> value_coders() { return kRows; }
 
@@ -110,7 +113,7 @@ bool has_special_coder(const BlockValues& values) {
 }
 
 std::uint64_t plain_bytes(const BlockValues& values) {
-  std::uint64_t best = std::min<std::uint64_t>(values.new_values.size(), packed_bytes(values.count(), values.width));
+  std::uint64_t best = std::min(raw_size(values), packed_size(values));
   Bytes coded;
   std::uint8_t parameter = 0;
   for (const ValueCoder* row : kSpecialRows) {

@@ -28,6 +28,8 @@ struct ValueCoder {
   bool (*writes)(const UnitType& unit, Profile profile);
   /// Whether a reader takes that parameter.
   bool (*accepts)(const UnitType& unit, std::uint8_t parameter);
+  /// What encode() takes, where that is known without encoding; else null.
+  std::uint64_t (*size)(const BlockValues& values);
   /// Replaces `out` by the coded values if they take fewer than `limit` bytes and give the new values back; else false.
   bool (*encode)(const BlockValues& values, const ModelEncoder* model, std::uint64_t limit, std::uint8_t& parameter, Bytes& out);
   /// Fills `new_values` from exactly `payload`; the old values are already verified. Returns how many differ, if it knows.

@@ -69,6 +69,6 @@ std::optional<std::uint64_t> decode(ByteSpan payload, std::uint8_t, const UnitTy
 
 }  // namespace
 
-constinit const ValueCoder kContextCoder = {3, "context", true, with_model, no_parameter, encode, decode};
+constinit const ValueCoder kContextCoder = {3, "context", true, with_model, no_parameter, nullptr, encode, decode};
 
 }  // namespace dstore

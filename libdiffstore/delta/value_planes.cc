@@ -25,6 +25,6 @@ std::optional<std::uint64_t> decode(ByteSpan payload, std::uint8_t, const UnitTy
 
 }  // namespace
 
-constinit const ValueCoder kPlanesCoder = {4, "planes", false, writes, no_parameter, encode, decode};
+constinit const ValueCoder kPlanesCoder = {4, "planes", false, writes, no_parameter, nullptr, encode, decode};
 
 }  // namespace dstore

@@ -52,6 +52,7 @@ class PackWriter {
   std::string temporary_;
   std::unique_ptr<File> file_;
   std::uint64_t size_ = 0;
+  std::uint64_t on_its_way_ = 0;  ///< bytes handed to write-back
   std::uint32_t version_ = 1;  ///< the lowest that has the codecs used
   std::vector<PackEntry> entries_;
   ObjectId name_;

@@ -7,6 +7,11 @@
 #include "odb/pack_format.h"
 
 namespace dstore {
+namespace {
+
+constexpr std::uint64_t kWritebackStep = 4 << 20;
+
+}  // namespace
 
 PackWriter::PackWriter(Filesystem& fs, const std::string& temporary_dir)
     : fs_(fs), temporary_(join_path(temporary_dir, random_name())) {
@@ -45,6 +50,10 @@ void PackWriter::append(ObjectKind kind, const ObjectId& id, std::uint64_t raw_s
   file_->write_at(size_, record_header(entry));
   file_->write_at(size_ + layout::kRecordHeaderSize, stored);
   size_ += layout::kRecordHeaderSize + stored.size();
+  if (size_ - on_its_way_ >= kWritebackStep) {
+    file_->start_writeback(on_its_way_, size_ - on_its_way_);
+    on_its_way_ = size_;
+  }
   version_ = std::max(version_, pack_version_of(codec));
   entries_.push_back(entry);
 }

@@ -44,13 +44,17 @@ void checkout_new(Filesystem& fs, const FileSet& set, const std::string& folder,
   const std::string temporary = join_path(parent, "." + file_name(folder) + ".dstore-tmp-" + random_name());
   fs.make_directory(temporary);
   try {
+    WrittenFiles files;
+    std::set<std::string> folders;
     for (const std::string& path : set.paths()) {
       make_parents(fs, temporary, path);
-      record.files[path] = set.write(fs, path, join_path(temporary, path), options.threads, progress);
-      if (path.find('/') != std::string::npos) fs.sync_directory(parent_path(join_path(temporary, path)));
-      report.bytes += record.files[path].size;
-      ++report.written;
+      set.write(fs, path, join_path(temporary, path), options.threads, progress, files);
+      if (path.find('/') != std::string::npos) folders.insert(parent_path(join_path(temporary, path)));
     }
+    record.files = files.finish();
+    for (const std::string& made : folders) fs.sync_directory(made);
+    report.written = set.paths().size();
+    report.bytes = set.total_bytes();
     write_file_atomically(fs, join_path(temporary, kCheckoutRecord), as_bytes(record.serialize()));
     fs.rename(temporary, folder);
   } catch (...) {
@@ -162,11 +166,13 @@ void checkout_in_place(Filesystem& fs, const FileSet& set, const std::string& fo
   require_clear_way(fs, folder, swap);
   require_space(fs, folder, needed);
   try {
+    WrittenFiles files;
     for (const auto& [temporary, path] : swap.renames) {
-      record.files[path] = set.write(fs, path, join_path(folder, temporary), options.threads, progress);
-      report.bytes += record.files[path].size;
-      ++report.written;
+      set.write(fs, path, join_path(folder, temporary), options.threads, progress, files);
     }
+    record.files.merge(files.finish());
+    report.written = swap.renames.size();
+    report.bytes = needed;
   } catch (...) {
     for (const auto& [temporary, path] : swap.renames) {
       if (exists(fs, join_path(folder, temporary))) fs.remove(join_path(folder, temporary));

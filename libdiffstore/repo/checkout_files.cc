@@ -5,6 +5,11 @@
 #include "repo/shard_stream.h"
 
 namespace dstore {
+namespace {
+
+constexpr std::size_t kOpenFiles = 64;
+
+}  // namespace
 
 FileSet::FileSet(const Repository& repository, const ModelFiles& files) : repository_(repository), files_(files) {
   for (const ShardFile& shard : files.shards) {
@@ -32,31 +37,52 @@ std::optional<ObjectId> FileSet::known_digest(const std::string& path) const {
   return hash.finish();
 }
 
-CheckoutRecord::FileRow FileSet::write(Filesystem& fs, const std::string& path, const std::string& target, unsigned threads,
-                                       const Progress& progress) const {
-  const auto file = fs.open(target, OpenMode::create_new);
-  CheckoutRecord::FileRow row;
-  const auto append = [&](ByteSpan bytes) {
-    file->write_at(row.size, bytes);
-    row.size += bytes.size();
+void FileSet::write(Filesystem& fs, const std::string& path, const std::string& target, unsigned threads, const Progress& progress,
+                    WrittenFiles& out) const {
+  auto file = fs.open(target, OpenMode::create_new);
+  const auto put = [&](std::uint64_t offset, ByteSpan bytes) {
+    file->write_at(offset, bytes);
+    file->start_writeback(offset, bytes.size());
+    const std::scoped_lock lock(progress_mutex_);
     done_ += bytes.size();
     if (progress) progress(done_, total_);
   };
+  ObjectId sha256;
   if (const auto shard = shards_.find(path); shard != shards_.end()) {
-    row.sha256 = stream_shard(*files_.weights, *shard->second, threads, append);
+    sha256 = stream_shard(*files_.weights, *shard->second, threads, put);
   } else {
     Sha256 hash;
+    std::uint64_t size = 0;
     read(files_.files.at(path), [&](ByteSpan bytes) {
       hash.update(bytes);
-      append(bytes);
+      put(size, bytes);
+      size += bytes.size();
     });
-    row.sha256 = hash.finish();
+    sha256 = hash.finish();
   }
-  file->sync();
-  const FileInfo info = file->info();
+  out.add(path, std::move(file), sha256);
+}
+
+void WrittenFiles::add(const std::string& path, std::unique_ptr<File> file, const ObjectId& sha256) {
+  pending_.push_back({path, std::move(file), sha256});
+  if (pending_.size() > kOpenFiles) sync_first();
+}
+
+void WrittenFiles::sync_first() {
+  const Pending& first = pending_.front();
+  first.file->sync();
+  const FileInfo info = first.file->info();
+  CheckoutRecord::FileRow& row = rows_[first.path];
+  row.sha256 = first.sha256;
+  row.size = info.size;
   row.mtime_ns = info.mtime_ns;
   row.inode = info.inode;
-  return row;
+  pending_.pop_front();
+}
+
+std::map<std::string, CheckoutRecord::FileRow> WrittenFiles::finish() {
+  while (!pending_.empty()) sync_first();
+  return std::move(rows_);
 }
 
 }  // namespace dstore

@@ -15,6 +15,7 @@ struct NameChanges {
   std::map<std::string, std::string> renamed;  ///< base → result
   std::set<std::string> gone;                  ///< base names whose tensor is not in the result, or is another one
   std::vector<std::string> added;              ///< result names
+  std::set<std::string> converted;             ///< result names of tensors with other rows or another dtype
 };
 
 NameChanges name_changes(const DeltaTable& delta) {
@@ -25,6 +26,7 @@ NameChanges name_changes(const DeltaTable& delta) {
       out.added.push_back(change.name);
       out.gone.insert(change.name);
     }
+    if (change.op == DeltaOp::convert) out.converted.insert(change.name);
     if (!change.base_name.empty()) out.renamed.emplace(change.base_name, change.name);
   }
   return out;
@@ -34,11 +36,12 @@ SafetensorsHeader reparse(const Bytes& raw, std::uint64_t data_bytes, const std:
   return parse_safetensors_header(raw, raw.size() + data_bytes, path);
 }
 
-/// The base's shard with the delta's names, without the tensors that are gone.
-SafetensorsHeader compose_header(const ShardFile& shard, const NameChanges& changes) {
+/// The base's shard with the delta's names, dtypes and shapes, without the tensors that are gone.
+SafetensorsHeader compose_header(const ShardFile& shard, const NameChanges& changes, const std::map<std::string, TensorInfo>& converted) {
   std::map<std::string, std::string> renames;
   std::vector<TensorInfo> kept;
   std::uint64_t bytes = 0;
+  bool same_data = true;
   for (const SafetensorsEntry& entry : shard.header.entries) {
     if (changes.gone.count(entry.info.name) > 0 && changes.renamed.count(entry.info.name) == 0) continue;
     TensorInfo info = entry.info;
@@ -46,10 +49,14 @@ SafetensorsHeader compose_header(const ShardFile& shard, const NameChanges& chan
       renames.emplace(info.name, it->second);
       info.name = it->second;
     }
+    if (const auto it = converted.find(info.name); it != converted.end()) {
+      info = it->second;
+      same_data = false;
+    }
     bytes += info.bytes;
     kept.push_back(std::move(info));
   }
-  if (kept.size() < shard.header.entries.size()) {
+  if (kept.size() < shard.header.entries.size() || !same_data) {
     return reparse(render_safetensors_header(kept, shard.header.metadata), bytes, shard.path);
   }
   if (renames.empty()) return shard.header;
@@ -128,7 +135,11 @@ ModelFiles compose(const Repository& repository, const Revision& revision, const
 std::vector<ShardFile> compose_shards(const std::vector<ShardFile>& base, const DeltaTable& delta, const std::vector<TensorInfo>& infos) {
   const NameChanges changes = name_changes(delta);
   std::vector<ShardFile> out;
-  for (const ShardFile& shard : base) out.push_back({shard.path, compose_header(shard, changes), std::nullopt});
+  std::map<std::string, TensorInfo> converted;
+  for (const TensorInfo& info : infos) {
+    if (changes.converted.count(info.name) > 0) converted.emplace(info.name, info);
+  }
+  for (const ShardFile& shard : base) out.push_back({shard.path, compose_header(shard, changes, converted), std::nullopt});
   if (changes.added.empty()) return out;
 
   std::vector<TensorInfo> added;

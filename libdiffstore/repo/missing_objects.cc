@@ -44,9 +44,7 @@ class Search {
     if (!commit.is_task()) return add_weights(checkpoint.weights);
     const DeltaTable delta = read_delta(repository_, commit);
     for (const ObjectId& segment : delta.segments) need(ObjectKind::segment, segment);
-    for (const DeltaTable::Change& change : delta.changes) {
-      if (change.op == DeltaOp::add) add_tensor(change.tensor);
-    }
+    for (const ObjectId& id : delta.stored_tensors()) add_tensor(id);
     add_weights(delta.base_weights);
   }
 

@@ -7,45 +7,51 @@
 namespace dstore {
 namespace {
 
-/// Consecutive small pieces of tensors that are produced as one unit of work.
+/// A chunk of a stored tensor, or a whole piece of a derived one: what is decoded at once.
 struct Part {
   std::size_t tensor = 0;  ///< index into weights
-  std::uint64_t chunk = 0;
+  std::uint64_t offset = 0;
   std::uint64_t size = 0;
 };
+/// Consecutive small parts that are produced as one unit of work.
 struct Batch {
   std::vector<Part> parts;
+  std::uint64_t offset = 0;  ///< in the file
   std::uint64_t bytes = 0;
 };
 
 std::vector<Batch> plan(const StoredWeights& weights, const ShardFile& shard) {
-  std::vector<Batch> batches(1);
+  std::vector<Batch> batches{{{}, shard.header.raw.size(), 0}};
   for (const SafetensorsEntry& entry : shard.header.entries) {
     const auto index = weights.find(entry.info.name);
     if (!index || weights.tensors()[*index] != entry.info) {
       throw Error(ErrorCode::corrupt, shard.path + ": its header lists the tensor " + printable(entry.info.name) + ", which the weights do not have so");
     }
-    for (std::uint64_t chunk = 0; chunk < chunk_count(entry.info.bytes); ++chunk) {
-      const std::uint64_t size = chunk_size(entry.info.bytes, chunk);
-      if (batches.back().bytes + size > kChunkBytes && batches.back().bytes > 0) batches.emplace_back();
-      batches.back().parts.push_back({*index, chunk, size});
+    const std::uint64_t step = weights.is_modified(*index) ? kPieceBytes : kChunkBytes;
+    for (std::uint64_t at = 0; at < entry.info.bytes; at += step) {
+      const std::uint64_t size = std::min(step, entry.info.bytes - at);
+      if (batches.back().bytes + size > kChunkBytes && batches.back().bytes > 0) {
+        const std::uint64_t end = batches.back().offset + batches.back().bytes;
+        batches.push_back({{}, end, 0});
+      }
+      batches.back().parts.push_back({*index, at, size});
       batches.back().bytes += size;
     }
   }
   return batches;
 }
 
-/// Gathers the chunk ids of modified tensors and compares with the tensor's id when the last one is in.
+/// Gathers the chunk ids of derived tensors and compares with the tensor's id when the last one is in.
 class ResultCheck {
  public:
   explicit ResultCheck(const StoredWeights& weights) : weights_(weights), chunks_(weights.tensors().size()) {}
 
   /// In order; one thread.
-  void add(const Part& part, const ObjectId& chunk) {
+  void add(const Part& part, const std::vector<ObjectId>& ids) {
     if (!weights_.is_modified(part.tensor)) return;
     const TensorInfo& info = weights_.tensors()[part.tensor];
     std::vector<ObjectId>& chunks = chunks_[part.tensor];
-    chunks.push_back(chunk);
+    chunks.insert(chunks.end(), ids.begin(), ids.end());
     if (chunks.size() < chunk_count(info.bytes)) return;
     const TensorObject tensor{info.dtype, info.shape, info.bytes, std::move(chunks)};
     const ObjectId id = object_id(ObjectKind::tensor, tensor.serialize());
@@ -60,34 +66,42 @@ class ResultCheck {
   std::vector<std::vector<ObjectId>> chunks_;
 };
 
-void produce(const StoredWeights& weights, const Batch& batch, Bytes& out, std::vector<ObjectId>& chunk_ids) {
-  out.resize(batch.bytes);
+/// Fills the first batch.bytes bytes of `out`, which only ever grows.
+void produce(const StoredWeights& weights, const Batch& batch, Bytes& out, std::vector<std::vector<ObjectId>>& chunk_ids) {
+  if (out.size() < batch.bytes) out.resize(batch.bytes);
   chunk_ids.resize(batch.parts.size());
   std::uint64_t at = 0;
   for (std::size_t i = 0; i < batch.parts.size(); ++i) {
     const Part& part = batch.parts[i];
     const MutableByteSpan target = MutableByteSpan(out).subspan(at, part.size);
-    weights.read_chunk(part.tensor, part.chunk, target);
-    if (weights.is_modified(part.tensor)) chunk_ids[i] = object_id(ObjectKind::chunk, target);
+    weights.read(part.tensor, part.offset, target);
+    for (std::uint64_t c = 0; weights.is_modified(part.tensor) && c < chunk_count(part.size); ++c) {
+      chunk_ids[i].push_back(object_id(ObjectKind::chunk, target.subspan(c * kChunkBytes, chunk_size(part.size, c))));
+    }
     at += part.size;
   }
 }
 
 }  // namespace
 
-ObjectId stream_shard(const StoredWeights& weights, const ShardFile& shard, unsigned threads, const std::function<void(ByteSpan)>& sink) {
+ObjectId stream_shard(const StoredWeights& weights, const ShardFile& shard, unsigned threads,
+                      const std::function<void(std::uint64_t, ByteSpan)>& sink) {
   const std::vector<Batch> batches = plan(weights, shard);
-  std::vector<std::vector<ObjectId>> chunk_ids(batches.size());
+  std::vector<std::vector<std::vector<ObjectId>>> chunk_ids(batches.size());  // of each part of each batch
   ResultCheck check(weights);
   Sha256 hash;
   hash.update(shard.header.raw);
-  sink(shard.header.raw);
+  sink(0, shard.header.raw);
   ordered_pipeline(
-      batches.size(), threads, [&](std::size_t i, Bytes& buffer) { produce(weights, batches[i], buffer, chunk_ids[i]); },
+      batches.size(), threads,
+      [&](std::size_t i, Bytes& buffer) {
+        produce(weights, batches[i], buffer, chunk_ids[i]);
+        sink(batches[i].offset, ByteSpan(buffer).first(batches[i].bytes));
+      },
       [&](std::size_t i, const Bytes& buffer) {
         for (std::size_t p = 0; p < batches[i].parts.size(); ++p) check.add(batches[i].parts[p], chunk_ids[i][p]);
-        hash.update(buffer);
-        sink(buffer);
+        chunk_ids[i].clear();
+        hash.update(ByteSpan(buffer).first(batches[i].bytes));
       });
   const ObjectId digest = hash.finish();
   if (shard.sha256 && digest != *shard.sha256) {
@@ -105,17 +119,21 @@ ObjectId hash_shard(const TensorSource& source, const SafetensorsHeader& header,
   for (const SafetensorsEntry& entry : header.entries) {
     const auto index = source.find(entry.info.name);
     if (!index) throw Error(ErrorCode::corrupt, "a shard's header lists the unknown tensor " + printable(entry.info.name));
-    for (std::uint64_t at = 0; at < entry.info.bytes; at += kChunkBytes) ranges.push_back({*index, at, std::min(kChunkBytes, entry.info.bytes - at)});
+    for (std::uint64_t at = 0; at < entry.info.bytes; at += kPieceBytes) ranges.push_back({*index, at, std::min(kPieceBytes, entry.info.bytes - at)});
   }
   Sha256 hash;
   hash.update(header.raw);
   ordered_pipeline(
       ranges.size(), threads,
       [&](std::size_t i, Bytes& buffer) {
-        buffer.resize(ranges[i].size);
-        source.read(ranges[i].tensor, ranges[i].offset, buffer);
+        if (!source.view(ranges[i].tensor).empty()) return;
+        if (buffer.size() < ranges[i].size) buffer.resize(ranges[i].size);
+        source.read(ranges[i].tensor, ranges[i].offset, MutableByteSpan(buffer).first(ranges[i].size));
       },
-      [&](std::size_t, const Bytes& buffer) { hash.update(buffer); });
+      [&](std::size_t i, const Bytes& buffer) {
+        const ByteSpan view = source.view(ranges[i].tensor);
+        hash.update(view.empty() ? ByteSpan(buffer).first(ranges[i].size) : view.subspan(ranges[i].offset, ranges[i].size));
+      });
   return hash.finish();
 }
 

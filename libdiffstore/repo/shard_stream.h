@@ -6,12 +6,14 @@
 
 namespace dstore {
 
-/// Produces the bytes of a shard in order: header, then every tensor. Chunks are read, patched and checked on all
-/// cores while `sink` (one call at a time) takes the ones before; memory is a few chunks a thread. Every tensor of the
-/// result is proved against its id before the last byte is handed out; Error{corrupt} names the tensor.
-/// Returns the SHA-256 of the whole file; Error{corrupt} if it is not the recorded one.
+/// Produces the bytes of a shard: header and every tensor. They are read, patched and checked on all cores and handed to
+/// sink(offset in the file, bytes) from there: several calls at once, in no order, each byte once; meanwhile one thread at
+/// a time hashes them in order. Memory is threads + 2 buffers of a piece (16 MiB) and what the threads decode with. What
+/// the sink got is proved only when the call returns: every tensor against its id (Error{corrupt} names it), the whole
+/// file against the recorded SHA-256.
+/// Returns the SHA-256 of the file.
 ObjectId stream_shard(const StoredWeights& weights, const ShardFile& shard, unsigned threads,
-                      const std::function<void(ByteSpan)>& sink);
+                      const std::function<void(std::uint64_t, ByteSpan)>& sink);
 
 /// SHA-256 of a shard whose tensors come from anywhere (a commit that is being made).
 ObjectId hash_shard(const TensorSource& source, const SafetensorsHeader& header, unsigned threads);

@@ -8,8 +8,7 @@
 namespace dstore {
 namespace {
 
-constexpr std::size_t kCachedSegments = 6;
-const std::vector<ObjectId> kNoChunks;
+constexpr std::size_t kCachedSegments = 4;
 
 }  // namespace
 
@@ -36,7 +35,7 @@ void StoredWeights::add(TensorInfo info, Tensor tensor) {
 
 void StoredWeights::load_tensor(const std::string& name, const ObjectId& id) {
   TensorObject object = TensorObject::parse(store_.read(ObjectKind::tensor, id), "tensor " + printable(name) + " (" + id.short_hex() + ")");
-  add({name, object.dtype, std::move(object.shape), object.bytes}, {id, std::move(object.chunks), 0, 0, 0});
+  add({name, object.dtype, std::move(object.shape), object.bytes}, {id, std::move(object.chunks), std::nullopt, 0, 0, 0});
 }
 
 std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, const ObjectId& weights) {
@@ -48,12 +47,14 @@ std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, con
 }
 
 std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, const DeltaTable& delta) {
-  const auto base = load(store, delta.base_weights);
   auto out = std::unique_ptr<StoredWeights>(new StoredWeights(store));
+  out->base_ = load(store, delta.base_weights);
+  out->factors_ = std::unique_ptr<StoredWeights>(new StoredWeights(store));
   out->segments_ = std::make_unique<SegmentCache>(store, delta.segments);
-  std::vector<bool> taken(base->infos_.size(), false);
+  const StoredWeights& base = *out->base_;
+  std::vector<bool> taken(base.infos_.size(), false);
   const auto base_index = [&](const std::string& name) {
-    const auto index = base->find(name);
+    const auto index = base.find(name);
     if (!index) throw Error(ErrorCode::corrupt, "a delta changes the tensor " + printable(name) + ", which its base does not have");
     taken[*index] = true;
     return *index;
@@ -61,27 +62,47 @@ std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, con
   for (const DeltaTable::Change& change : delta.changes) {
     if (change.op == DeltaOp::add) {
       out->load_tensor(change.name, change.tensor);
-      if (const auto replaced = base->find(change.name)) taken[*replaced] = true;
+      if (const auto replaced = base.find(change.name)) taken[*replaced] = true;
       continue;
     }
     const std::size_t index = base_index(change.from());
     if (change.op == DeltaOp::remove) continue;
-    TensorInfo info = base->infos_[index];
-    Tensor tensor = base->tensors_[index];
+    TensorInfo info = base.infos_[index];
     info.name = change.name;
-    if (change.op == DeltaOp::modify) {
-      tensor.id = change.tensor;
-      tensor.segment = change.segment;
-      tensor.piece = change.piece;
-      tensor.pieces = change.pieces;
+    if (!is_derived(change.op)) {
+      out->add(std::move(info), base.tensors_[index]);
+      continue;
     }
-    out->add(std::move(info), std::move(tensor));
+    DerivedTensor derived = out->derive(change, index);
+    info = derived.info;
+    out->add(std::move(info), {change.tensor, {}, std::move(derived), change.segment, change.piece, change.pieces});
   }
   for (std::size_t i = 0; i < taken.size(); ++i) {
-    if (!taken[i]) out->add(base->infos_[i], base->tensors_[i]);
+    if (!taken[i]) out->add(base.infos_[i], base.tensors_[i]);
   }
   out->finish(delta.result_weights);
   return out;
+}
+
+DerivedTensor StoredWeights::derive(const DeltaTable::Change& change, std::size_t base_index) {
+  DerivedTensor out{change.op, base_.get(), base_index, base_->infos_[base_index], {}};
+  out.info.name = change.name;
+  if (change.convert) out.info = converted_info(out.base_info(), change.name, change.convert->dtype, change.convert->rows);
+  if (change.low_rank) {
+    out.factors = load_factors(change);
+    const auto& loaded = factors_->infos_;
+    if (const auto problem = low_rank_problem(out.info, loaded[out.factors.b], loaded[out.factors.a], out.factors.scale)) {
+      throw Error(ErrorCode::corrupt, "tensor " + printable(change.name) + ": " + *problem);
+    }
+  }
+  return out;
+}
+
+LowRankFactors StoredWeights::load_factors(const DeltaTable::Change& change) {
+  const std::size_t first = factors_->infos_.size();
+  factors_->load_tensor("factor B of " + change.name, change.low_rank->b);
+  factors_->load_tensor("factor A of " + change.name, change.low_rank->a);
+  return {factors_.get(), first, first + 1, change.low_rank->scale};
 }
 
 void StoredWeights::finish(const ObjectId& expected) {
@@ -107,15 +128,6 @@ WeightsTable StoredWeights::table() const {
   WeightsTable table;
   for (std::size_t i = 0; i < infos_.size(); ++i) table.rows.push_back({infos_[i].name, tensors_[i].id});
   return table;
-}
-
-const std::vector<ObjectId>& StoredWeights::chunks(std::size_t index) const {
-  return is_modified(index) ? kNoChunks : tensors_[index].chunks;
-}
-
-void StoredWeights::read_chunk(std::size_t index, std::uint64_t chunk, MutableByteSpan out) const {
-  store_.read_into(ObjectKind::chunk, tensors_[index].chunks[chunk], out);
-  if (is_modified(index)) apply_pieces(index, chunk * kChunkBytes, out);
 }
 
 const std::vector<StoredWeights::PiecePlace>& StoredWeights::places(std::size_t index) const {
@@ -152,37 +164,59 @@ void StoredWeights::for_each_piece(std::size_t index, const std::function<void(c
   }
 }
 
-void StoredWeights::apply_pieces(std::size_t index, std::uint64_t offset, MutableByteSpan out) const {
-  const TensorInfo& info = infos_[index];
-  const std::uint64_t unit = unit_type(info.dtype).bytes;
-  const std::uint64_t first = offset / unit;
-  const std::uint64_t end = first + out.size() / unit;
-  const std::vector<PiecePlace>& all = places(index);
-  auto place = std::upper_bound(all.begin(), all.end(), first, [](std::uint64_t at, const PiecePlace& p) { return at < p.first + p.count; });
-  for (; place != all.end() && place->first < end; ++place) {
-    const auto loaded = segments_->get(place->segment);
-    loaded->reader->apply(place->piece, first, out, info.name);
-  }
-}
-
-void StoredWeights::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {
-  const std::uint64_t bytes = infos_[index].bytes;
+void StoredWeights::read_stored(std::size_t index, std::uint64_t offset, MutableByteSpan out) const {
+  const std::vector<ObjectId>& chunks = tensors_[index].chunks;
   Bytes scratch;
   while (!out.empty()) {
     const std::uint64_t chunk = offset / kChunkBytes;
-    const std::uint64_t size = chunk_size(bytes, chunk);
+    const std::uint64_t size = chunk_size(infos_[index].bytes, chunk);
     const std::uint64_t skip = offset - chunk * kChunkBytes;
     const std::uint64_t take = std::min<std::uint64_t>(out.size(), size - skip);
-    if (skip == 0 && take == size) {
-      read_chunk(index, chunk, out.first(size));
+    if (take == size) {
+      store_.read_into(ObjectKind::chunk, chunks[chunk], out.first(size));
     } else {
       scratch.resize(size);
-      read_chunk(index, chunk, scratch);
+      store_.read_into(ObjectKind::chunk, chunks[chunk], scratch);
       std::copy_n(scratch.begin() + static_cast<std::ptrdiff_t>(skip), take, out.begin());
     }
     out = out.subspan(take);
     offset += take;
   }
+}
+
+void StoredWeights::read_derived(std::size_t index, std::uint64_t offset, MutableByteSpan out) const {
+  const TensorInfo& info = infos_[index];
+  const DerivedTensor& derived = *tensors_[index].derived;
+  const std::uint64_t unit = unit_type(info.dtype).bytes;
+  const std::vector<PiecePlace>& all = places(index);
+  Bytes scratch;
+  while (!out.empty()) {
+    const std::uint64_t begin = offset - offset % kPieceBytes;
+    const std::uint64_t size = std::min(kPieceBytes, info.bytes - begin);
+    const std::uint64_t take = std::min<std::uint64_t>(out.size(), begin + size - offset);
+    const auto place =
+        std::lower_bound(all.begin(), all.end(), begin / unit, [](const PiecePlace& p, std::uint64_t first) { return p.first < first; });
+    const bool has_piece = place != all.end() && place->first == begin / unit;
+    if (!has_piece && offset % unit == 0 && take % unit == 0) {
+      derived.read(offset, out.first(take));
+    } else {
+      MutableByteSpan whole = out.first(take);
+      if (take < size) {
+        scratch.resize(size);
+        whole = scratch;
+      }
+      derived.read(begin, whole);
+      if (has_piece) segments_->get(place->segment)->reader->apply(place->piece, place->first, whole, info.name);
+      if (take < size) std::copy_n(scratch.begin() + static_cast<std::ptrdiff_t>(offset - begin), take, out.begin());
+    }
+    out = out.subspan(take);
+    offset += take;
+  }
+}
+
+void StoredWeights::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {
+  if (is_modified(index)) return read_derived(index, offset, out);
+  read_stored(index, offset, out);
 }
 
 }  // namespace dstore

@@ -13,6 +13,7 @@
 #include "object/delta_table.h"
 #include "object/weights_table.h"
 #include "odb/object_store.h"
+#include "repo/derived_tensor.h"
 
 namespace dstore {
 
@@ -34,8 +35,10 @@ class SegmentCache {
   mutable std::vector<std::pair<std::uint32_t, std::shared_ptr<const Loaded>>> recent_;
 };
 
-/// The weights of a commit, read from a store: a base's chunks, or a base's chunks with a delta's pieces applied.
-/// Every chunk that is read is proved against its id; pieces check their own checksums. The store must outlive it.
+/// The weights of a commit, read from a store: stored tensors, or tensors that a delta derives from those of a base, with
+/// its pieces applied. Every chunk that is read is proved against its id; pieces check their own checksums. A derived
+/// tensor is decoded by whole pieces: reads that begin and end with them (kPieceBytes) decode nothing twice. The store
+/// must outlive it.
 class StoredWeights : public TensorSource {
  public:
   /// Weights that are stored whole.
@@ -46,12 +49,16 @@ class StoredWeights : public TensorSource {
   const std::vector<TensorInfo>& tensors() const override { return infos_; }
   void read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const override;
 
-  /// Chunk `chunk` of the tensor, `out` exactly its size.
-  void read_chunk(std::size_t index, std::uint64_t chunk, MutableByteSpan out) const;
   const ObjectId& tensor_id(std::size_t index) const { return tensors_[index].id; }
-  /// Ids of the tensor's chunks; empty for a tensor that a delta modifies (they are not stored).
-  const std::vector<ObjectId>& chunks(std::size_t index) const;
-  bool is_modified(std::size_t index) const { return tensors_[index].pieces != 0; }
+  /// Ids of the tensor's chunks; empty for a tensor that a delta derives (they are not stored).
+  const std::vector<ObjectId>& chunks(std::size_t index) const { return tensors_[index].chunks; }
+  /// How a delta makes the tensor from one of its base; null for one that is stored, renamed or not.
+  const DerivedTensor* derived(std::size_t index) const { return tensors_[index].derived ? &*tensors_[index].derived : nullptr; }
+  /// The stored factors that derived(index)->factors names; null if there are none.
+  const StoredWeights* factors(std::size_t index) const {
+    return is_modified(index) && derived(index)->op == DeltaOp::low_rank ? factors_.get() : nullptr;
+  }
+  bool is_modified(std::size_t index) const { return tensors_[index].derived.has_value(); }
   /// What is modified, piece by piece: calls visit(reader, piece index) for the pieces stored.
   void for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const;
 
@@ -68,7 +75,8 @@ class StoredWeights : public TensorSource {
   };
   struct Tensor {
     ObjectId id;
-    std::vector<ObjectId> chunks;  ///< of the tensor, or of the base's tensor that is modified
+    std::vector<ObjectId> chunks;  ///< empty for a derived tensor
+    std::optional<DerivedTensor> derived{};
     std::uint32_t segment = 0;
     std::uint32_t piece = 0;
     std::uint32_t pieces = 0;
@@ -77,13 +85,19 @@ class StoredWeights : public TensorSource {
   void add(TensorInfo info, Tensor tensor);
   void load_tensor(const std::string& name, const ObjectId& id);
   void finish(const ObjectId& expected);
-  void apply_pieces(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
+  /// The operation of a change on a tensor of base_.
+  DerivedTensor derive(const DeltaTable::Change& change, std::size_t base_index);
+  LowRankFactors load_factors(const DeltaTable::Change& change);
+  void read_stored(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
+  void read_derived(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
   /// In order of `first`; found when a tensor is first read (its segments are read once for that).
   const std::vector<PiecePlace>& places(std::size_t index) const;
 
   const ObjectStore& store_;
   std::vector<TensorInfo> infos_;
   std::vector<Tensor> tensors_;
+  std::unique_ptr<StoredWeights> base_;     ///< what derived tensors are made from
+  std::unique_ptr<StoredWeights> factors_;  ///< factors of low-rank changes, in no order
   std::unique_ptr<SegmentCache> segments_;
   mutable std::mutex places_mutex_;
   mutable std::map<std::size_t, std::vector<PiecePlace>> places_;

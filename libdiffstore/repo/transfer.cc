@@ -59,9 +59,7 @@ class Copier {
     if (commit.is_task()) {
       const DeltaTable delta = read_delta(from_, commit);
       for (const ObjectId& segment : delta.segments) copy(segment);
-      for (const DeltaTable::Change& change : delta.changes) {
-        if (change.op == DeltaOp::add) add_tensor(change.tensor);
-      }
+      for (const ObjectId& id : delta.stored_tensors()) add_tensor(id);
       add_weights(delta.base_weights);
       copy(*commit.delta);
     } else {

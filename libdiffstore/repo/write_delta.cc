@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/ordered_pipeline.h"
 #include "base/parallel.h"
 #include "dstore/error.h"
+#include "repo/choose_derivation.h"
 
 namespace dstore {
 namespace {
 
-/// One unit of work: a piece of a tensor that base and task both have.
+/// One unit of work: a piece of a tensor that is made from one of the base.
 struct Job {
   std::size_t pair = 0;
   std::uint64_t piece = 0;
@@ -26,31 +28,32 @@ ByteSpan range_of(const TensorSource& source, std::size_t index, std::uint64_t o
   return scratch;
 }
 
-/// Faults in the encoder or in memory must not become a commit.
-void prove(const EncodedPiece& piece, std::uint64_t first, ByteSpan base, ByteSpan task, const std::string& name) {
+/// Faults in the encoder or in memory must not become a commit. `base` becomes the task.
+void prove(const EncodedPiece& piece, std::uint64_t first, MutableByteSpan base, ByteSpan task, const std::string& name) {
   SegmentWriter writer;
   writer.add(piece);
   const Bytes segment = writer.finish();
-  Bytes rebuilt(base.begin(), base.end());
-  SegmentReader(segment, "new segment").apply(0, first, rebuilt, name);
-  if (!std::equal(rebuilt.begin(), rebuilt.end(), task.begin(), task.end())) {
+  SegmentReader(segment, "new segment").apply(0, first, base, name);
+  if (!std::equal(base.begin(), base.end(), task.begin(), task.end())) {
     throw Error(ErrorCode::corrupt, "tensor " + printable(name) + ": its encoded difference does not give it back; nothing was stored");
   }
 }
 
-void run(Job& job, const StoredWeights& base, const TensorSource& task, const Pairing& pair, Profile profile) {
-  const TensorInfo& info = task.tensors()[*pair.task];
+void run(Job& job, const StoredWeights& base, const DerivedTensor& derived, const TensorSource& task, std::size_t index, Profile profile,
+         Bytes& before) {
+  const TensorInfo& info = derived.info;
   const std::uint64_t offset = job.piece * kPieceBytes;
   const std::uint64_t size = std::min(kPieceBytes, info.bytes - offset);
-  Bytes base_buffer, task_buffer;
-  const ByteSpan before = range_of(base, *pair.base, offset, size, base_buffer);
-  const ByteSpan after = range_of(task, *pair.task, offset, size, task_buffer);
-  const std::vector<ObjectId>& base_chunks = base.chunks(*pair.base);
+  before.resize(size);
+  derived.read(offset, before);
+  Bytes task_buffer;
+  const ByteSpan after = range_of(task, index, offset, size, task_buffer);
   for (std::uint64_t at = 0; at < size; at += kChunkBytes) {
     const std::uint64_t length = std::min(kChunkBytes, size - at);
-    const bool same = std::memcmp(before.data() + at, after.data() + at, length) == 0;
-    job.chunks.push_back(same && !base_chunks.empty() ? base_chunks[(offset + at) / kChunkBytes]
-                                                      : object_id(ObjectKind::chunk, after.subspan(at, length)));
+    const bool known = derived.op == DeltaOp::modify && !base.is_modified(derived.index) &&
+                       std::memcmp(before.data() + at, after.data() + at, length) == 0;
+    job.chunks.push_back(known ? base.chunks(derived.index)[(offset + at) / kChunkBytes]
+                               : object_id(ObjectKind::chunk, after.subspan(at, length)));
   }
   const std::uint64_t first = offset / unit_type(info.dtype).bytes;
   job.encoded = encode_piece(info.dtype, first, before, after, profile);
@@ -85,19 +88,12 @@ class SegmentFiller {
   SegmentWriter writer_;
 };
 
-/// The change of one pair, once all its pieces are known; nullopt-like `pieces == 0` and equal names mean "unchanged".
+/// The change of one pair, once all its pieces are known.
 struct PairResult {
   DeltaTable::Change change;
-  std::vector<ObjectId> chunks;
-  std::uint64_t jobs_left = 0;
+  std::optional<DerivedTensor> derived;  ///< nullopt: stored whole
+  std::vector<ObjectId> chunks;          ///< of the task; only where derived
 };
-
-bool comparable(const StoredWeights& base, const TensorSource& task, const Pairing& pair) {
-  if (!pair.base || !pair.task) return false;
-  const TensorInfo& a = base.tensors()[*pair.base];
-  const TensorInfo& b = task.tensors()[*pair.task];
-  return a.dtype == b.dtype && a.shape == b.shape;
-}
 
 }  // namespace
 
@@ -133,78 +129,32 @@ ObjectId write_tensor(PackSession& session, const TensorSource& source, std::siz
   return session.add(ObjectKind::tensor, tensor.serialize());
 }
 
-WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task,
-                         const std::vector<Pairing>& pairs, unsigned threads, const Progress& progress) {
-  if (threads == 0) threads = available_threads();
-  WrittenDelta out;
-  out.table.base_weights = base.weights_id();
-  std::vector<bool> taken(base.tensors().size(), false);
-  for (std::size_t i = 0; i < base.tensors().size(); ++i) out.base_elements += unit_count(base.tensors()[i].dtype, base.tensors()[i].bytes);
-  for (const Pairing& pair : pairs) {
-    if (pair.base) taken[*pair.base] = true;
-  }
+namespace {
 
-  std::vector<PairResult> results(pairs.size());
-  std::vector<Job> jobs;
-  std::uint64_t total = 0, done = 0;
-  for (std::size_t p = 0; p < pairs.size(); ++p) {
-    results[p].change.name = pairs[p].name;
-    if (!comparable(base, task, pairs[p])) continue;
-    const std::uint64_t bytes = task.tensors()[*pairs[p].task].bytes;
-    results[p].jobs_left = (bytes + kPieceBytes - 1) / kPieceBytes;
-    for (std::uint64_t piece = 0; piece < results[p].jobs_left; ++piece) jobs.push_back({p, piece, {}, {}});
-    total += bytes;
+/// The change of a tensor that comes from the base, once its bytes were looked at. False if there is none.
+bool finish_pair(PackSession& session, const StoredWeights& base, const Pairing& pair, PairResult& result) {
+  DeltaTable::Change& change = result.change;
+  const std::string& base_name = base.tensors()[*pair.base].name;
+  if (base_name != change.name) change.base_name = base_name;
+  change.op = DeltaOp::rename;
+  if (!result.derived) return !change.base_name.empty();
+  const TensorInfo& info = result.derived->info;
+  const ObjectId id = object_id(ObjectKind::tensor, TensorObject{info.dtype, info.shape, info.bytes, std::move(result.chunks)}.serialize());
+  if (change.pieces == 0 && id == base.tensor_id(*pair.base)) return !change.base_name.empty();
+  change.op = result.derived->op;
+  change.tensor = id;
+  if (change.op == DeltaOp::convert) change.convert = DeltaTable::Convert{info.dtype, info.shape.empty() ? 1 : info.shape.front()};
+  if (change.op == DeltaOp::low_rank) {
+    const LowRankFactors& factors = result.derived->factors;
+    const ObjectId b = write_tensor(session, *factors.source, factors.b), a = write_tensor(session, *factors.source, factors.a);
+    change.low_rank = DeltaTable::LowRank{b, a, factors.scale};
   }
+  return true;
+}
 
-  SegmentFiller filler(session, out);
-  const std::uint64_t window_bytes = std::uint64_t{threads} * 2 * kPieceBytes;
-  for (std::size_t first = 0; first < jobs.size();) {
-    std::size_t last = first;
-    std::uint64_t bytes = 0;
-    while (last < jobs.size() && (last == first || bytes < window_bytes)) {
-      bytes += std::min(kPieceBytes, task.tensors()[*pairs[jobs[last].pair].task].bytes - jobs[last].piece * kPieceBytes);
-      ++last;
-    }
-    parallel_for(last - first, threads, [&](std::size_t i) { run(jobs[first + i], base, task, pairs[jobs[first + i].pair], session.profile()); });
-    for (; first < last; ++first) {
-      Job& job = jobs[first];
-      PairResult& result = results[job.pair];
-      result.chunks.insert(result.chunks.end(), job.chunks.begin(), job.chunks.end());
-      if (!job.encoded.bytes.empty()) filler.add(job.encoded, result.change);
-      job = Job{};
-    }
-    done += bytes;
-    if (progress) progress(done, total);
-  }
-  filler.flush();
-
-  WeightsTable weights;
-  for (std::size_t p = 0; p < pairs.size(); ++p) {
-    DeltaTable::Change& change = results[p].change;
-    const std::string base_name = pairs[p].base ? base.tensors()[*pairs[p].base].name : std::string();
-    const bool whole = pairs[p].task && !comparable(base, task, pairs[p]);
-    if (whole) {
-      change.op = DeltaOp::add;
-      change.tensor = write_tensor(session, task, *pairs[p].task);
-      out.added_bytes += task.tensors()[*pairs[p].task].bytes;
-      // A replaced tensor under another name leaves the old name behind.
-      if (pairs[p].base && base_name != change.name) taken[*pairs[p].base] = false;
-      weights.rows.push_back({change.name, change.tensor});
-    } else if (change.pieces > 0) {
-      const TensorInfo& info = task.tensors()[*pairs[p].task];
-      change.op = DeltaOp::modify;
-      change.tensor = object_id(ObjectKind::tensor, TensorObject{info.dtype, info.shape, info.bytes, std::move(results[p].chunks)}.serialize());
-      if (base_name != change.name) change.base_name = base_name;
-      weights.rows.push_back({change.name, change.tensor});
-    } else {
-      weights.rows.push_back({change.name, base.tensor_id(*pairs[p].base)});
-      if (base_name == change.name) continue;
-      change.op = DeltaOp::rename;
-      change.base_name = base_name;
-    }
-    out.table.changes.push_back(std::move(change));
-  }
-  for (const DeltaTable::Change& change : out.table.changes) {
+/// Tensors of the base that no tensor of the result comes from or replaces.
+void add_removals(const StoredWeights& base, std::vector<bool> taken, DeltaTable& table) {
+  for (const DeltaTable::Change& change : table.changes) {
     if (change.op != DeltaOp::add) continue;
     if (const auto replaced = base.find(change.name)) taken[*replaced] = true;
   }
@@ -213,8 +163,68 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
     DeltaTable::Change change;
     change.op = DeltaOp::remove;
     change.name = base.tensors()[i].name;
+    table.changes.push_back(std::move(change));
+  }
+}
+
+}  // namespace
+
+WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task, const std::vector<Pairing>& pairs,
+                         unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank) {
+  WrittenDelta out;
+  out.table.base_weights = base.weights_id();
+  for (const TensorInfo& info : base.tensors()) out.base_elements += unit_count(info.dtype, info.bytes);
+
+  std::vector<PairResult> results(pairs.size());
+  parallel_for(pairs.size(), threads, [&](std::size_t p) {
+    results[p].change.name = pairs[p].name;
+    const auto factors = low_rank.find(pairs[p].name);
+    results[p].derived = choose_derivation(base, task, pairs[p], factors == low_rank.end() ? nullptr : &factors->second, session.profile());
+  });
+  std::vector<Job> jobs;
+  std::uint64_t total = 0, done = 0;
+  for (std::size_t p = 0; p < pairs.size(); ++p) {
+    if (!results[p].derived) continue;
+    const std::uint64_t bytes = results[p].derived->info.bytes;
+    for (std::uint64_t piece = 0; piece * kPieceBytes < bytes; ++piece) jobs.push_back({p, piece, {}, {}});
+    total += bytes;
+  }
+
+  SegmentFiller filler(session, out);
+  ordered_pipeline(
+      jobs.size(), threads,
+      [&](std::size_t i, Bytes& buffer) {
+        const std::size_t p = jobs[i].pair;
+        run(jobs[i], base, *results[p].derived, task, *pairs[p].task, session.profile(), buffer);
+      },
+      [&](std::size_t i, const Bytes& buffer) {
+        PairResult& result = results[jobs[i].pair];
+        result.chunks.insert(result.chunks.end(), jobs[i].chunks.begin(), jobs[i].chunks.end());
+        if (!jobs[i].encoded.bytes.empty()) filler.add(jobs[i].encoded, result.change);
+        jobs[i] = Job{};
+        done += buffer.size();
+        if (progress) progress(done, total);
+      });
+  filler.flush();
+
+  WeightsTable weights;
+  std::vector<bool> taken(base.tensors().size(), false);
+  for (std::size_t p = 0; p < pairs.size(); ++p) {
+    DeltaTable::Change& change = results[p].change;
+    if (results[p].derived || !pairs[p].task) {
+      taken[*pairs[p].base] = true;
+      const bool changes = finish_pair(session, base, pairs[p], results[p]);
+      weights.rows.push_back({change.name, is_derived(change.op) ? change.tensor : base.tensor_id(*pairs[p].base)});
+      if (!changes) continue;
+    } else {
+      change.op = DeltaOp::add;
+      change.tensor = write_tensor(session, task, *pairs[p].task);
+      out.added_bytes += task.tensors()[*pairs[p].task].bytes;
+      weights.rows.push_back({change.name, change.tensor});
+    }
     out.table.changes.push_back(std::move(change));
   }
+  add_removals(base, std::move(taken), out.table);
   out.table.result_weights = object_id(ObjectKind::weights, weights.serialize());
   out.id = session.add(ObjectKind::delta, out.table.serialize());
   return out;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "base/filesystem.h"
@@ -16,7 +18,7 @@ using Progress = std::function<void(std::uint64_t, std::uint64_t)>;
 struct WrittenDelta {
   DeltaTable table;
   ObjectId id;
-  std::uint64_t changed = 0;        ///< units (elements) of base tensors that differ
+  std::uint64_t changed = 0;        ///< units (elements) whose values the segments hold
   std::uint64_t base_elements = 0;  ///< units in the base
   std::uint64_t added_bytes = 0;    ///< raw bytes of tensors stored whole
   std::uint64_t segment_bytes = 0;
@@ -24,9 +26,11 @@ struct WrittenDelta {
 
 /// Compares, encodes and stores the difference between a base and a task, in memory bounded by the thread count; every
 /// piece is decoded again and compared before it is stored. `pairs` says what is what: base tensors in no pair are
-/// removed. The result is a function of the contents alone.
-WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task,
-                         const std::vector<Pairing>& pairs, unsigned threads, const Progress& progress);
+/// removed. `low_rank` has factors for task tensors (by name) of the dtype and shape of their base: where the factors and
+/// the difference that they leave take less than the difference without them, they are stored; they need not be exact.
+/// Error{invalid_argument} where factors do not fit or give a NaN. The result is a function of the contents alone.
+WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task, const std::vector<Pairing>& pairs,
+                         unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank = {});
 
 /// Stores a tensor whole; returns its id.
 ObjectId write_tensor(PackSession& session, const TensorSource& source, std::size_t index);

@@ -2,7 +2,7 @@
 from reader.basics import KINDS, Problem, Unsupported, require
 from reader.files import ShardFile, check_headers
 from reader.model import Model
-from reader.objects import ADD, CHUNK, PARSERS, chunk_sizes, read_file
+from reader.objects import ADD, CHUNK, LOW_RANK, PARSERS, chunk_sizes, read_file
 from reader.safetensors import parse_header
 from reader.segment import parse_segment, read_positions
 
@@ -75,6 +75,7 @@ def check_delta(store, delta):
     check_there(store, "weights", [delta.base])
     check_there(store, "segment", delta.segments)
     check_there(store, "tensor", [change.tensor for change in delta.changes if change.operation == ADD])
+    check_there(store, "tensor", [id for change in delta.changes if change.operation == LOW_RANK for id in (change.how.b, change.how.a)])
 
 
 def check_commit(repository, commit):

@@ -4,7 +4,7 @@ from typing import Iterable, NamedTuple, Optional
 
 from reader.basics import Problem, require
 from reader.model import Model
-from reader.objects import ADD, REMOVE, check_no_clash, read_file
+from reader.objects import ADD, CONVERT, REMOVE, check_no_clash, read_file
 from reader.safetensors import Header, index_file, new_header, parse_header, python_order, renamed_header
 
 INDEX = "model.safetensors.index.json"
@@ -82,7 +82,8 @@ def compose(base, task):
     gone = {change.name for change in delta.changes if change.operation in (ADD, REMOVE)} - set(new_names)
 
     # 1. The base's shards.
-    headers = {path: new_shard_header(shard.header, new_names, gone) for path, shard in base.shards.items()}
+    converted = {change.name: model.dtype_and_shape(change.name) for change in delta.changes if change.operation == CONVERT}
+    headers = {path: new_shard_header(shard.header, new_names, gone, converted) for path, shard in base.shards.items()}
 
     # 2. One more shard for new tensors.
     if model.added():
@@ -109,10 +110,10 @@ def compose(base, task):
     return ModelFiles(model, shards, files)
 
 
-def new_shard_header(header, new_names, gone):
-    if any(entry.name in gone for entry in header.entries):
-        kept = [(new_names.get(entry.name, entry.name), entry.dtype, entry.shape) for entry in header.entries if entry.name not in gone]
-        return new_header(kept, header.metadata)
+def new_shard_header(header, new_names, gone, converted):
+    kept = [(new_names.get(entry.name, entry.name), entry.dtype, entry.shape) for entry in header.entries if entry.name not in gone]
+    if len(kept) < len(header.entries) or any(name in converted for name, _, _ in kept):
+        return new_header([(name, *converted.get(name, like)) for name, *like in kept], header.metadata)
     if any(entry.name in new_names for entry in header.entries):
         return renamed_header(header, new_names)
     return header

@@ -2,7 +2,8 @@
 from typing import NamedTuple, Optional
 
 from reader.basics import Problem, object_id, require
-from reader.objects import ADD, MODIFY, Change, Tensor, apply_to_table, chunk_ids, read_chunks, tensor_content
+from reader.derived import converted, low_rank
+from reader.objects import (ADD, CONVERT, DERIVED, LOW_RANK, Change, Tensor, apply_to_table, chunk_ids, read_chunks, tensor_content)
 from reader.segment import apply_piece, parse_segment
 
 
@@ -36,13 +37,15 @@ class Model:
             weights, origin = apply_to_table(delta, base)
         except Problem as error:
             raise type(error)(f"delta for the weights {delta.result.hex()}: {error}") from None
-        modified = {change.name: change for change in delta.changes if change.operation == MODIFY}
+        modified = {change.name: change for change in delta.changes if change.operation in DERIVED}
         return {name: Source(id, self.repository.read("tensor", base[origin[name]] if name in origin else id), modified.get(name))
                 for name, id in weights.items()}
 
     def dtype_and_shape(self, name):
-        stored = self.sources[name].stored
-        return stored.dtype, stored.shape
+        _, stored, change = self.sources[name]
+        if change is None or change.operation != CONVERT:
+            return stored.dtype, stored.shape
+        return change.how.dtype, (change.how.rows, *stored.shape[1:]) if stored.shape else ()
 
     def added(self):
         return [change.name for change in self.delta.changes if change.operation == ADD]
@@ -53,9 +56,13 @@ class Model:
         content = read_chunks(self.repository.store, stored.chunks, stored.size())
         if change is None:
             return content
-        content = bytearray(content)
         last = -1
         try:
+            if change.operation == CONVERT:
+                stored, content = converted(name, stored, content, change.how)
+            if change.operation == LOW_RANK:
+                content = low_rank(name, stored, content, *self.factor(change.how.b), *self.factor(change.how.a), change.how.scale)
+            content = bytearray(content)
             for piece in self.pieces_of(change):
                 require(piece.dtype == stored.dtype, "a piece of another dtype")
                 require(piece.first > last, "pieces that are not in the order of their place")
@@ -66,6 +73,10 @@ class Model:
         except Problem as error:
             raise type(error)(f"tensor {name!a}: {error}") from None
         return bytes(content)
+
+    def factor(self, id):
+        tensor = self.repository.read("tensor", id)
+        return tensor, read_chunks(self.repository.store, tensor.chunks, tensor.size())
 
     def pieces_of(self, change):
         segment, piece = change.segment, change.piece

@@ -1,4 +1,5 @@
 """objects.md: the content of tensor, file, weights, checkpoint, delta and commit."""
+import math
 import re
 import struct
 from typing import NamedTuple, Optional
@@ -213,7 +214,19 @@ def check_no_clash(paths):
 
 # delta.
 
-ADD, REMOVE, RENAME, MODIFY = 1, 2, 3, 4
+ADD, REMOVE, RENAME, MODIFY, CONVERT, LOW_RANK = 1, 2, 3, 4, 5, 6
+DERIVED = (MODIFY, CONVERT, LOW_RANK)
+
+
+class Conversion(NamedTuple):
+    dtype: int
+    rows: int
+
+
+class Factors(NamedTuple):
+    b: bytes
+    a: bytes
+    scale: float
 
 
 class Change(NamedTuple):
@@ -224,6 +237,7 @@ class Change(NamedTuple):
     piece: int
     pieces: int
     tensor: bytes
+    how: object = None  # Conversion, Factors
 
     def taken(self):
         """The base's tensor that this change takes, for all but add."""
@@ -247,9 +261,16 @@ def parse_delta(content):
     segment_count, change_count, string_bytes = fields.u32(), fields.u32(), fields.u32()
     require(32 * segment_count <= len(content), "more segments than bytes")
     segments = [fields.id() for _ in range(segment_count)]
-    table = Table(fields, 64 * change_count, string_bytes)
+    require(64 * change_count <= len(content), "more changes than bytes")
+    operations = content[fields.at:fields.at + 64 * change_count:64]
+    conversion_bytes, factor_bytes = 16 * operations.count(CONVERT), 72 * operations.count(LOW_RANK)
+    table = Table(fields, 64 * change_count + conversion_bytes + factor_bytes, string_bytes)
     changes = [parse_change(table, segment_count) for _ in range(change_count)]
+    conversions = [parse_conversion(table.records) for change in changes if change.operation == CONVERT]
+    factors = [parse_factors(table.records) for change in changes if change.operation == LOW_RANK]
     table.end()
+    how = {CONVERT: iter(conversions), LOW_RANK: iter(factors)}
+    changes = [change._replace(how=next(how[change.operation])) if change.operation in how else change for change in changes]
     check_changes(changes)
     return Delta(base, result, segments, changes)
 
@@ -260,19 +281,35 @@ def parse_change(table, segment_count):
     records.expect(bytes(3), "reserved field")
     name, base_name = table.name(), table.name()
     change = Change(operation, name, base_name, records.u32(), records.u32(), records.u32(), records.id(none_is_legal=True))
-    if operation not in (ADD, REMOVE, RENAME, MODIFY):
+    if operation not in (ADD, REMOVE, RENAME, *DERIVED):
         raise Unsupported(f"operation {operation}")
     check_tensor_name(name)
     if base_name:
         check_tensor_name(base_name)
     require(base_name != name, "a base name that is the name")
-    require(operation == MODIFY or bool(base_name) == (operation == RENAME), f"base name of {name!a}")
-    if operation == MODIFY:
+    require(operation in DERIVED or bool(base_name) == (operation == RENAME), f"base name of {name!a}")
+    if operation == MODIFY or operation in DERIVED and change.pieces > 0:
         require(change.segment < segment_count and change.pieces >= 1, f"pieces of {name!a}")
     else:
         require((change.segment, change.piece, change.pieces) == (0, 0, 0), f"pieces of {name!a}")
     require((change.tensor == NO_ID) == (operation in (REMOVE, RENAME)), f"tensor id of {name!a}")
     return change
+
+
+def parse_conversion(records):
+    dtype = records.u8()
+    if dtype not in DTYPES:
+        raise Unsupported(f"dtype code {dtype}")
+    records.expect(bytes(7), "reserved field")
+    return Conversion(dtype, records.u64())
+
+
+def parse_factors(records):
+    b, a = records.id(), records.id()
+    (scale,) = struct.unpack("<f", records.take(4))
+    require(math.isfinite(scale), "a scale that is not finite")
+    records.expect(bytes(4), "reserved field")
+    return Factors(b, a, scale)
 
 
 def check_changes(changes):

@@ -1,8 +1,10 @@
 #include "base/parallel.h"
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "base/ordered_pipeline.h"
 #include "base/scratch.h"
@@ -66,6 +68,42 @@ TEST_CASE("a pipeline consumes in order, one at a time, what was produced for ea
           --inside;
         });
     CHECK(next == count);
+  }
+}
+
+TEST_CASE("a pipeline reuses a few buffers, also where its consumer is slow") {
+  const unsigned threads = GENERATE(1u, 3u);
+  std::mutex mutex;
+  std::set<const Bytes*> buffers;
+  std::atomic<std::size_t> produced{0}, consumed{0};
+  ordered_pipeline(
+      500, threads,
+      [&](std::size_t, Bytes& out) {
+        if (++produced > consumed + threads + 2) FAIL("ran ahead");
+        const std::scoped_lock lock(mutex);
+        buffers.insert(&out);
+      },
+      [&](std::size_t i, const Bytes&) {
+        if (i % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        ++consumed;
+      });
+  CHECK(buffers.size() <= threads + 2);
+}
+
+TEST_CASE("of the failures of a pipeline the first by index comes out") {
+  for (int round = 0; round < 20; ++round) {
+    std::string caught;
+    try {
+      ordered_pipeline(
+          64, 4,
+          [](std::size_t i, Bytes&) {
+            if (i >= 3) throw Error(ErrorCode::io, std::to_string(i));
+          },
+          [](std::size_t, const Bytes&) {});
+    } catch (const Error& error) {
+      caught = error.what();
+    }
+    CHECK(caught == "3");
   }
 }
 

@@ -22,6 +22,30 @@ class FolderTest(Case):
         self.ok("import", base, "--name", "base")
         self.assert_model(self.checkout("base", "out"), base)
 
+    def test_other_rows_and_dtypes_are_differences_and_are_named(self):
+        numbers = struct.pack("<400f", *(self.rng.gauss(0, 1) for _ in range(400)))
+        base, task = self.root / "base", self.root / "task"
+        st.write(base / "model.safetensors", {"embed": st.Tensor("F32", [40, 10], numbers), "layer": st.Tensor("F32", [20, 20], numbers)})
+        halves = b"".join(numbers[at + 2:at + 4] for at in range(0, len(numbers), 4))
+        grown = numbers + struct.pack("<20f", *(self.rng.gauss(0, 1) for _ in range(20)))
+        st.write(task / "model.safetensors", {"embed": st.Tensor("F32", [42, 10], grown), "layer": st.Tensor("BF16", [20, 20], halves)})
+        self.ok("import", base, "--name", "base")
+        committed = self.ok("commit", task, "--base", "base", "--name", "task", "-m", "x", "--json").json
+        self.assertEqual((committed["modified"], committed["converted"], committed["added"]), (2, 2, 0))
+        again = self.ok("commit", task, "--base", "base", "--name", "again", "-m", "y").text
+        self.assertIn("2 tensors modified (2 of another dtype or with other rows)", again)
+        shown = self.ok("show", "task").text
+        self.assertIn("rows 40 → 42", shown)
+        self.assertIn("F32 → BF16", shown)
+        self.assertEqual(self.ok("show", "task", "--json").json["tensors"]["reshaped"], {"F32 → BF16": 1, "rows 40 → 42": 1})
+        differs = self.run_in("diff", "base", "task").text
+        self.assertIn("F32 [40, 10] → F32 [42, 10]", differs)
+        self.assertIn("F32 [20, 20] → BF16 [20, 20]", differs)
+        self.ok("stats", "task")
+        self.ok("verify", "base+task")
+        self.assert_model(self.checkout("task", "out"), task)
+        self.assert_verifies()
+
     def test_odd_headers_come_back_byte_for_byte(self):
         base = self.tiny_base()
         tensors = st.read(base / "model.safetensors")
@@ -51,7 +75,7 @@ class FolderTest(Case):
             self.run_plain("clone", self.root / f"remote-{profile}", self.root / f"clone-{profile}")
             for repo in (self.repo, self.root / f"clone-{profile}"):
                 self.repo = repo
-                for revision, folder in (("base", base), ("base+task", task)):
+                for revision, folder in (("base", base), ("task", task)):
                     self.assert_model(self.checkout(revision, f"{repo.name}-{revision}"), folder)
             packs = sum(path.stat().st_size for path in (self.root / f"remote-{profile}").rglob("*.pack"))
             sizes = [self.ok("show", name, "--json").json["sizes"]["added_bytes"] for name in ("base", "task")]

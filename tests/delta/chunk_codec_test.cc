@@ -60,8 +60,9 @@ TEST_CASE("Planes give every dtype back, whatever its values, and are never larg
 TEST_CASE("Planes take chunks of any size in any layout") {
   const Bytes like_f32 = weights(DType::f32, chunk_code::kMaxInput / 4, 3);
   for (const ChunkLayout layout : kLayouts) {
-    for (const std::size_t size : {std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{9}, std::size_t{1021}, chunk_code::kBlock - 1, chunk_code::kBlock,
-                                   chunk_code::kBlock + 3, chunk_code::kMaxInput}) {
+    using chunk_code::kBlock;
+    for (const std::size_t size : {std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{9}, std::size_t{1021}, kBlock - 1, kBlock, kBlock + 3,
+                                   chunk_code::kMaxInput}) {
       INFO("unit " << layout.unit << ", rotated " << layout.rotated << ", size " << size);
       const auto end = static_cast<std::ptrdiff_t>(size);
       expect_round_trip(layout, Bytes(like_f32.begin(), like_f32.begin() + end));

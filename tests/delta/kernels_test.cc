@@ -103,6 +103,35 @@ TEST_CASE("Cells and residuals are those of the definition") {
   });
 }
 
+TEST_CASE("Compare marks exactly the units that differ") {
+  std::uint64_t seed = 50;
+  for (DType dtype : all_dtypes()) {
+    for (std::uint64_t units : {1u, 63u, 64u, 65u, 1000u}) {
+      for (double density : {0.0, 0.03, 0.5, 1.0}) {
+        const TensorPair pair = make_pair(dtype, units, density, Change::ulps, ++seed);
+        const unsigned width = unit_type(dtype).bytes;
+        for (const Kernels* row : rows()) {
+          INFO(row->name << " dtype " << static_cast<int>(dtype) << " units " << units << " density " << density);
+          std::vector<std::uint64_t> words((units + 63) / 64, ~std::uint64_t{0});
+          std::uint64_t changed = 0;
+          const std::uint64_t got = row->compare(unit_type(dtype), pair.base.data(), pair.task.data(), units, words.data());
+          for (std::uint64_t i = 0; i < 64 * words.size(); ++i) {
+            const bool differs = i < units && unit_at(pair.base, i, width) != unit_at(pair.task, i, width);
+            changed += differs;
+            REQUIRE((words[i / 64] >> i % 64 & 1) == static_cast<std::uint64_t>(differs));
+          }
+          REQUIRE(got == changed);
+          Bytes residuals(pair.base.size()), same(pair.base.size());
+          std::vector<std::uint32_t> cells(units);
+          row->residuals(unit_type(dtype), pair.base.data(), pair.task.data(), units, residuals.data());
+          row->cells(unit_type(dtype), pair.base.data(), pair.task.data(), units, cells.data(), same.data());
+          REQUIRE(residuals == same);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("Every row writes the same streams, and reads them back") {
   for_each_pair([](const TensorPair& pair) {
     const UnitType& unit = unit_type(pair.dtype);

@@ -176,6 +176,55 @@ TEST_CASE("a delta's changes have the fields of their operation and no others") 
   }
 }
 
+TEST_CASE("conversions and factors stand in their tables, and wrong ones are refused") {
+  using enum DeltaOp;
+  const ObjectId none;
+  const DeltaTable::Change grown{convert, "a", "", 0, 0, 0, kId, DeltaTable::Convert{DType::bf16, 7}, {}};
+  const DeltaTable::Change adapted{low_rank, "b", "c", 0, 2, 3, kId, {}, DeltaTable::LowRank{kId, kId, 0.5f}};
+  DeltaTable table;
+  table.base_weights = table.result_weights = kId;
+  table.segments = {kId};
+  table.changes = {adapted, grown};
+  const Bytes bytes = table.serialize();
+  const DeltaTable back = DeltaTable::parse(bytes, "test");
+  CHECK(back.changes[0].convert->dtype == DType::bf16);
+  CHECK(back.changes[0].convert->rows == 7);
+  CHECK(back.changes[1].low_rank->scale == 0.5f);
+  CHECK(back.changes[1].pieces == 3);
+  CHECK(DeltaTable(back).serialize() == bytes);
+  CHECK(back.stored_tensors() == std::vector<ObjectId>{kId, kId});
+
+  DeltaTable::Change wrong = grown;
+  wrong.segment = 1;
+  CHECK(delta_error({wrong}) == ErrorCode::corrupt);
+  wrong = grown;
+  wrong.tensor = none;
+  CHECK(delta_error({wrong}) == ErrorCode::corrupt);
+  wrong = adapted;
+  wrong.low_rank->a = none;
+  CHECK(delta_error({wrong}) == ErrorCode::corrupt);
+  for (const float scale : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    wrong = adapted;
+    wrong.low_rank->scale = scale;
+    CHECK(delta_error({wrong}) == ErrorCode::corrupt);
+  }
+  CHECK(delta_error({{modify, "a", "", 0, 0, 1, kId}, grown}) == ErrorCode::corrupt);
+  CHECK(delta_error({adapted, {rename, "d", "c", 0, 0, 0, none}}) == ErrorCode::corrupt);
+
+  const std::size_t changes = 84 + 32, conversion = changes + 2 * 64, factors = conversion + 16;
+  const auto with_byte = [&](std::size_t at, unsigned char value) {
+    Bytes damaged = bytes;
+    damaged.at(at) = static_cast<std::byte>(value);
+    return error_of([&] { DeltaTable::parse(damaged, "test"); });
+  };
+  CHECK(with_byte(conversion, 99) == ErrorCode::unsupported);
+  CHECK(with_byte(conversion + 1, 1) == ErrorCode::corrupt);
+  CHECK(with_byte(conversion + 7, 1) == ErrorCode::corrupt);
+  CHECK(with_byte(factors + 71, 1) == ErrorCode::corrupt);
+  CHECK(with_byte(changes, 7) == ErrorCode::corrupt);             // the tables no longer have their sizes
+  CHECK(delta_error({{static_cast<DeltaOp>(9), "a", "", 0, 0, 0, kId}}) == ErrorCode::unsupported);
+}
+
 TEST_CASE("a delta takes each base tensor once and gives each result tensor once") {
   using enum DeltaOp;
   const ObjectId none;

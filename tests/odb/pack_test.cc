@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "base/sha256.h"
 #include "odb/layout.h"
 #include "odb/object_codec.h"
 #include "odb/pack_format.h"
@@ -121,6 +122,20 @@ TEST_CASE("a pack has version 2 exactly if a record needs it") {
     const auto newer = posix_filesystem().open(path, OpenMode::read_store);
     CHECK(error_of([&] { read_trailer(*newer, name); }) == ErrorCode::unsupported);
   }
+}
+
+TEST_CASE("a pack of version 2 without a record that needs it is refused, also under a right digest") {
+  const ScratchFolder folder;
+  const ObjectId name = write_pack(folder.path(), {kSmall[0]});
+  Bytes bytes = read_file(posix_filesystem(), pack_path(folder.path(), name));
+  const std::size_t digest = bytes.size() - ObjectId::kSize;
+  const std::size_t trailer = Reader(ByteSpan(bytes).subspan(digest - 8), "tail").u64();
+  bytes[8] = bytes[trailer + 4] = std::byte{2};
+  const ObjectId forged = sha256(ByteSpan(bytes).subspan(trailer, digest - trailer));
+  std::copy(forged.bytes().begin(), forged.bytes().end(), bytes.begin() + static_cast<std::ptrdiff_t>(digest));
+  put_file(pack_path(folder.path(), forged), bytes);
+  const auto file = posix_filesystem().open(pack_path(folder.path(), forged), OpenMode::read_store);
+  CHECK(message_of([&] { read_trailer(*file, forged); }).find("does not fit its records") != std::string::npos);
 }
 
 TEST_CASE("LZ4 data that gives fewer, more or other bytes is refused") {

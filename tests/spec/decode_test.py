@@ -12,6 +12,7 @@ sys.path[:0] = [str(HERE.parent / "cli"), str(DECODE.parent)]
 
 import safetensors_file as st  # noqa: E402
 import sandbox  # noqa: E402
+from reader import derived, objects  # noqa: E402
 from reader.basics import Problem  # noqa: E402
 from reader.check import check_content, check_links, check_packs  # noqa: E402
 from reader.pack import CODEC_PLANES  # noqa: E402
@@ -119,7 +120,7 @@ class RevisionTest(Case):
             self.commit_task(self.model(f"every{every}", task), f"every{every}")
         blocks = self.blocks()
         self.assertLessEqual({2, 3}, {block.coder for block in blocks})
-        self.assertLessEqual({1, 2}, {block.coverage for block in blocks})
+        self.assertLessEqual({1, 2}, {block.code for block in blocks})
 
     def pieces(self):
         store = Repository(self.repo).store
@@ -130,7 +131,7 @@ class RevisionTest(Case):
 
     def test_compact_and_fast_profiles(self):
         base = {dtype: weights(self.rng, dtype, [300, 401]) for dtype in ("F32", "BF16", "F16")}
-        base.update({dtype: st.random_tensor(self.rng, dtype, [3, 7]) for dtype in st.BITS})
+        base.update({f"odd.{dtype}": st.random_tensor(self.rng, dtype, [3, 8]) for dtype in st.BITS})
         base["ids"] = st.Tensor("I64", [4000], struct.pack("<4000q", *range(4000)))
         folder = self.model("base", base)
         for profile in ("compact", "fast"):
@@ -157,7 +158,37 @@ class RevisionTest(Case):
             data[group * 128:(group + 1) * 128] = self.rng.randbytes(128)
         self.import_base(self.model("base", {"w": tensor}))
         self.commit_task(self.model("task", {"w": st.Tensor("U8", tensor.shape, data)}))
-        self.assertIn(3, {block.coverage for block in self.blocks()})
+        self.assertIn(7, {block.group for block in self.blocks()})
+
+    def test_every_code_of_positions_and_values(self):
+        count = 40000
+        floats = weights(self.rng, "F32", [count])
+        doubles = [self.rng.gauss(0, 1) for _ in range(500)]
+        base = {"mask": floats, "rows": floats, "bytes": st.random_tensor(self.rng, "U8", [1 << 19]), "noise": floats,
+                "sum": st.Tensor("F64", [500], struct.pack("<500d", *doubles)), "steps": st.Tensor("I64", [count], bytes(8 * count))}
+        mask, rows, steps = bytearray(floats.data), bytearray(floats.data), bytearray(8 * count)
+        for i in range(0, count, 3):
+            mask[4 * i:4 * i + 4] = bytes(4)
+        for i in range(0, count, 7):
+            if i % 5000 < 300:
+                rows[4 * i] ^= 5
+        for i in range(0, count, 2):
+            steps[8 * i:8 * i + 8] = struct.pack("<q", 1000 + i // 500)
+        flipped = bytearray(base["bytes"].data)
+        for i in range(len(flipped)):
+            flipped[i] ^= 1 if self.rng.random() < 0.2 else 0
+        base["few"] = weights(self.rng, "F32", [300])
+        task = {"few": nudged(self.rng, base["few"], 60), "mask": st.Tensor("F32", [count], mask), "rows": st.Tensor("F32", [count], rows), "bytes": st.Tensor("U8", [1 << 19], flipped),
+                "noise": st.random_tensor(self.rng, "F32", [count]), "steps": st.Tensor("I64", [count], steps),
+                "sum": st.Tensor("F64", [500], struct.pack("<500d", *(v + 0.25 * (i % 7) for i, v in enumerate(doubles))))}
+        self.import_base(self.model("base", base))
+        self.commit_task(self.model("task", task))
+        self.commit_task(self.model("again", {**task, "mask": nudged(self.rng, floats, 3)}), "again", "base", "--profile", "fast")
+        self.decode_well()
+        blocks = self.blocks()
+        self.assertLessEqual({1, 2, 3, 4, 5}, {block.code for block in blocks})
+        self.assertLessEqual({1, 2, 3, 4, 5, 6}, {block.coder for block in blocks})
+        self.assertTrue(any(block.group and block.code == 2 for block in blocks))
 
     def test_several_pieces_and_chunks(self):
         size = (33 << 20) + 1000
@@ -196,6 +227,22 @@ class RevisionTest(Case):
         self.import_base(self.model("base", base, {"format": "pt"}))
         self.commit_task(self.model("removed", {name: base[name] for name in "abd"}), "removed")
         self.commit_task(self.model("replaced", {**base, "c": weights(self.rng, "F16", [8, 4])}), "replaced")
+
+    def test_other_rows_and_float_dtypes(self):
+        floats = ("F64", "F32", "F16", "BF16")
+        base = {f"{dtype}.{i}": weights(self.rng, "F32", [40, 50]) for dtype in floats for i in floats}
+        base = {name: st.Tensor(name.split(".")[0], tensor.shape, derived.convert(tensor.data, "F32", name.split(".")[0])) for name, tensor in base.items()}
+        base["F16.F32"] = st.Tensor("F16", [40, 50], struct.pack("<4H", 0x7c00, 0xfe00, 0x7c01, 0x8001) + base["F16.F32"].data[8:])
+        base["rows"], base["cut"] = weights(self.rng, "F32", [40, 50]), st.random_tensor(self.rng, "I16", [400])
+        task = {name: st.changed(self.rng, st.Tensor(name.split(".")[1], tensor.shape, derived.convert(tensor.data, tensor.dtype, name.split(".")[1])), 9)
+                for name, tensor in base.items() if "." in name}
+        task["rows"] = st.Tensor("F32", [43, 50], base["rows"].data + weights(self.rng, "F32", [3, 50]).data)
+        task["cut"] = st.Tensor("I16", [300], base["cut"].data[:600])
+        self.import_base(self.model("base", base, {"format": "pt"}))
+        self.commit_task(self.model("task", task, {"format": "pt"}))
+        repository = Repository(self.repo)
+        delta = repository.read("delta", next(iter(repository.store.ids("delta"))))
+        self.assertEqual(sum(change.operation == objects.CONVERT for change in delta.changes), 14)
 
     def test_shards(self):
         tensors = {f"layer.{i}": weights(self.rng, "F32", [16, 16]) for i in range(6)}

@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "spec"))
 
-from reader import ed25519, objects, refs, revision, segment, signatures  # noqa: E402
+from reader import derived, ed25519, objects, refs, revision, segment, signatures  # noqa: E402
 from reader.basics import Corrupt, Problem, Unsupported, object_id, read_canonical  # noqa: E402
 from reader.byte_code import decode_bytes  # noqa: E402
 from reader.lz4 import decode_block  # noqa: E402
@@ -85,6 +85,24 @@ class PackPage(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
+
+    def test_low_rank(self):
+        def matrix(dtype):
+            return objects.Tensor(objects.DTYPE_CODES[dtype], (2, 2), [])
+        b, a = bytes.fromhex("cdcccc3dcdcc4c3e9a99993e333333bf"), bytes.fromhex("abaaaa3e000040400ad7a33b00401cc6")
+        (scale,) = struct.unpack("<f", bytes.fromhex("9a99993e"))
+        for dtype, base, result in (("F32", "0000c03f000010c06f12833a0000c842", "8351c13f3e8a16c4b659f53c52840945"),
+                                    ("BF16", "c03f10c0833ac842", "c13f17c4f53c0a45")):
+            made = derived.low_rank("w", matrix(dtype), bytes.fromhex(base), matrix("F32"), b, matrix("F32"), a, scale)
+            self.assertEqual(made.hex(), result)
+        with self.assertRaises(Corrupt):  # infinity - infinity
+            derived.low_rank("w", matrix("F32"), struct.pack("<4f", *4 * [float("inf")]), matrix("F32"), b, matrix("F32"), a, -1e38)
+
+    def test_conversion(self):
+        for source, bits, target, expected in (("F32", 0x3f808000, "BF16", 0x3f80), ("F32", 0x3f818000, "BF16", 0x3f82), ("F32", 0x477ff000, "F16", 0x7c00),
+                                               ("F32", 0x33000001, "F16", 1), ("F32", 0xffc12345, "BF16", 0xffc0), ("F16", 0x0001, "F32", 0x33800000),
+                                               ("F64", 0x3690000000000001, "F32", 1), ("F64", 0x8000000000000000, "F16", 0x8000)):
+            self.assertEqual(derived.convert_one(bits, source, target), expected)
 
     def test_example(self):
         (self.folder / PACK_NAME).write_bytes(PACK)

@@ -95,7 +95,7 @@ Predictions predict_as_stored(Network& network, const Dataset& dataset, std::int
   return predictions;
 }
 
-std::vector<Metric> score(const Predictions& predictions, const Dataset& dataset) {
+std::vector<MetricValue> score(const Predictions& predictions, const Dataset& dataset) {
   if (dataset.task == TaskKind::regression) {
     std::vector<double> truth, predicted;
     for (std::size_t i = 0; i < predictions.size(); ++i) {
@@ -149,15 +149,15 @@ int run_evaluation(const EvalOptions& options) {
   if (!predictions.finite()) throw Error(ErrorCode::invalid_argument, model->description() + ": its outputs on " + printable(options.data.data) + " are not finite");
   if (!options.predictions.empty()) write_predictions(options.predictions, predictions, labels, encode.task);
 
-  const std::vector<Metric> metrics = score(predictions, dataset);
+  const std::vector<MetricValue> metrics = score(predictions, dataset);
   if (options.json) {
     nlohmann::ordered_json out = {{"model", options.model}, {"data", options.data.data}, {"data_sha256", dataset.sha256.hex()}, {"n", predictions.size()}};
-    for (const Metric& metric : metrics) out["metrics"][metric.name] = shortest_decimal(metric.value);
+    for (const MetricValue& metric : metrics) out["metrics"][metric.name] = shortest_decimal(metric.value);
     std::cout << out.dump() << '\n';
     return 0;
   }
   std::cout << model->description() << " on " << options.data.data << " (n = " << predictions.size() << ")\n";
-  for (const Metric& metric : metrics) std::cout << "  " << metric.name << "  " << std::fixed << std::setprecision(4) << metric.value << '\n';
+  for (const MetricValue& metric : metrics) std::cout << "  " << metric.name << "  " << std::fixed << std::setprecision(4) << metric.value << '\n';
   return 0;
 }
 

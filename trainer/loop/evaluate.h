@@ -21,7 +21,7 @@ Predictions predict(Network& network, const Dataset& dataset, std::int32_t pad_i
 /// Those of the model as it will be stored: trained values are rounded to the base's dtypes, and put back afterwards.
 Predictions predict_as_stored(Network& network, const Dataset& dataset, std::int32_t pad_id);
 /// The first is the one that counts.
-std::vector<Metric> score(const Predictions& predictions, const Dataset& dataset);
+std::vector<MetricValue> score(const Predictions& predictions, const Dataset& dataset);
 
 WordPieceTokenizer load_tokenizer(const Model& model);
 /// config.json's content. Error{invalid_argument} that says what is missing.

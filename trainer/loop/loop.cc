@@ -66,7 +66,7 @@ double mean(const std::vector<double>& values, std::size_t begin, std::size_t en
 constexpr double kNoMerit = -std::numeric_limits<double>::infinity();
 
 /// Higher is better, but an error. A metric without a value (a correlation with a constant) is worse than any.
-double merit(const Metric& metric) {
+double merit(const MetricValue& metric) {
   if (std::isnan(metric.value)) return kNoMerit;
   return metric.name == "mse" ? -metric.value : metric.value;
 }
@@ -153,10 +153,10 @@ class Loop {
     const Predictions predictions = predict_as_stored(network_, *data_.dev, data_.pad_id);
     if (interrupted()) return;
     if (!predictions.finite()) fail_not_finite("the model's output on --dev", result_.steps_done);
-    const std::vector<Metric> metrics = score(predictions, *data_.dev);
+    const std::vector<MetricValue> metrics = score(predictions, *data_.dev);
     const double value = merit(metrics.front());
     nlohmann::ordered_json record = {{"event", "dev"}, {"step", result_.steps_done}};
-    for (const Metric& metric : metrics) record[metric.name] = metric.value;
+    for (const MetricValue& metric : metrics) record[metric.name] = metric.value;
     result_.log.push_back(record.dump());
     progress_.note("dev " + metrics.front().name + " " + shortest_decimal(std::round(metrics.front().value * 1e4) / 1e4) + " after step " + std::to_string(result_.steps_done));
     const bool better = value > best_ || (value == kNoMerit && best_ == kNoMerit);

@@ -25,7 +25,7 @@ struct LoopResult {
   double seconds = 0;                    ///< training alone, without evaluations
   double cpu_seconds = 0;                ///< the same of all threads: what a busy machine does not stretch
   long best_step = 0;                    ///< 0: never measured on dev
-  std::vector<Metric> dev;               ///< of the best step
+  std::vector<MetricValue> dev;               ///< of the best step
   std::vector<std::string> log;          ///< one JSON object a line
 };
 

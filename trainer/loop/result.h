@@ -14,7 +14,7 @@ namespace dstore {
 /// A metric as the commit keeps it.
 struct StagedMetric {
   std::string split;
-  Metric metric;
+  MetricValue metric;
   std::size_t n = 0;
   std::string data_sha256;
 };

@@ -160,7 +160,7 @@ void measure(Network& network, const Dataset& dataset, const char* split, const 
   const Predictions predictions = predict_as_stored(network, dataset, data.pad_id);
   if (interrupted()) return;
   if (!predictions.finite()) fail_not_finite(std::string("the model's output on --") + split, step);
-  for (const Metric& metric : score(predictions, dataset)) metrics.push_back({split, metric, dataset.examples.size(), dataset.sha256.hex()});
+  for (const MetricValue& metric : score(predictions, dataset)) metrics.push_back({split, metric, dataset.examples.size(), dataset.sha256.hex()});
 }
 
 int say_interrupted(long done, long steps) {
@@ -202,7 +202,7 @@ int run_training(const TrainOptions& o) {
   std::vector<StagedMetric> metrics;
   if (data.test) measure(network, *data.test, "test", data, loop.steps_done, metrics);
   if (interrupted()) return say_interrupted(loop.steps_done, steps);
-  for (const Metric& metric : loop.dev) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
+  for (const MetricValue& metric : loop.dev) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
   const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
   if (!counts.finite) fail_not_finite("a trained value", loop.steps_done);
   add_outcome(facts, loop, *training, counts, trainable);

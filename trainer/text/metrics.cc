@@ -133,14 +133,14 @@ double spearman(std::span<const double> x, std::span<const double> y) {
   return pearson(average_ranks(x), average_ranks(y));
 }
 
-std::vector<Metric> classification_metrics(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted) {
+std::vector<MetricValue> classification_metrics(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted) {
   return {{"accuracy", accuracy(truth, predicted)},
           {"macro_f1", macro_f1(truth, predicted)},
           {"micro_f1", micro_f1(truth, predicted)},
           {"mcc", matthews_correlation(truth, predicted)}};
 }
 
-std::vector<Metric> regression_metrics(std::span<const double> truth, std::span<const double> predicted) {
+std::vector<MetricValue> regression_metrics(std::span<const double> truth, std::span<const double> predicted) {
   return {{"spearman", spearman(truth, predicted)},
           {"pearson", pearson(truth, predicted)},
           {"mse", mean_squared_error(truth, predicted)}};

@@ -7,7 +7,7 @@
 
 namespace dstore {
 
-struct Metric {
+struct MetricValue {
   std::string name;
   double value;
 };
@@ -24,8 +24,8 @@ double pearson(std::span<const double> x, std::span<const double> y);   ///< NaN
 double spearman(std::span<const double> x, std::span<const double> y);  ///< NaN if one side is constant or n < 2
 
 /// accuracy, macro_f1, micro_f1, mcc: the first is the one that is selected on and shown.
-std::vector<Metric> classification_metrics(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted);
+std::vector<MetricValue> classification_metrics(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted);
 /// spearman, pearson, mse.
-std::vector<Metric> regression_metrics(std::span<const double> truth, std::span<const double> predicted);
+std::vector<MetricValue> regression_metrics(std::span<const double> truth, std::span<const double> predicted);
 
 }  // namespace dstore
