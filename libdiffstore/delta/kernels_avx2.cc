@@ -33,8 +33,12 @@ bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_support
 
 }  // namespace
 
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi,bmi2,lzcnt,popcnt")
+#endif
 
 namespace {
 
@@ -158,7 +162,11 @@ std::size_t rice(const RiceStreams& in, std::uint32_t* out) {
 
 }  // namespace
 
+#ifdef __clang__
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 
 constinit const Kernels kAvx2Kernels = {"avx2", has_avx2, compare, residuals, cells, encode, decode, apply, split, merge, rice};
 

@@ -17,8 +17,8 @@ constexpr std::int64_t kSchemaVersion = 1;
 
 /// In order of name: what sqlite_schema must hold, text for text. An id is a BLOB of 32 bytes.
 constexpr const char* kSchema[] = {
-    "CREATE TABLE objects(id BLOB PRIMARY KEY, kind INTEGER NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL, "
-    "raw INTEGER NOT NULL, stored INTEGER NOT NULL, codec INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID",
+    ("CREATE TABLE objects(id BLOB PRIMARY KEY, kind INTEGER NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL, "
+     "raw INTEGER NOT NULL, stored INTEGER NOT NULL, codec INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID"),
     "CREATE INDEX objects_by_kind ON objects(kind)",
     "CREATE TABLE packs(number INTEGER PRIMARY KEY, name BLOB NOT NULL)",
     "CREATE UNIQUE INDEX packs_by_name ON packs(name)",
