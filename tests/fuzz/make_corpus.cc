@@ -60,7 +60,9 @@ void write_refs(Folder& folder) {
   RefEntry second = next_entry(first, id, first.ref, RefKind::branch, ObjectId(), 1'700'000'001);
   second.signature = armor(sign_message(fixed_key(), kRefNamespace, as_bytes(second.payload())));
   folder.add("ref_entry", "signed deletion", second.serialize());
-  for (const char* name : {"base", "tasks/Sst2", "a.b_c-d/9", "tasks%2f%53st2", ".hidden", "a..b", "x.lock", "%", "%2"}) folder.add("ref_name", "", name);
+  for (const char* name : {"base", "tasks/Sst2", "a.b_c-d/9", "tasks%2f%53st2", ".hidden", "a..b", "x.lock", "%", "%2"}) {
+    folder.add("ref_name", "", name);
+  }
   for (const char* text : {"base", "base+sst2", "base + 0.7*sst2 - other~2", "sst2@{3}^^", "0123abcd~10", "base+-1*toxic", "+", "1e3*a", "a - "}) {
     folder.add("revision", "", text);
   }
@@ -80,7 +82,8 @@ void write_keys(Folder& folder) {
   const std::string plain = allowed_signers_line("ada@example.org", known);
   const std::string public_part = plain.substr(plain.find("ssh-ed25519"));
   folder.add("allowed_signers", "plain", "# comment\n\n" + plain);
-  folder.add("allowed_signers", "options", "\"a b\",*@c namespaces=\"dstore-*@v1,!x\",valid-after=\"20200101Z\",valid-before=\"20991231235959Z\" " + public_part);
+  const std::string options = R"("a b",*@c namespaces="dstore-*@v1,!x",valid-after="20200101Z",valid-before="20991231235959Z" )";
+  folder.add("allowed_signers", "options", options + public_part);
   folder.add("allowed_signers", "others", "*@b cert-authority " + public_part + "x ssh-rsa AAAA\n");
   folder.add("allowed_signers", "keys", public_part);
 }
@@ -89,9 +92,11 @@ void write_files(Folder& folder) {
   folder.add("ignore_file", "", std::string("# x\n*.bin\n!keep/\n/a/**/b?\n**/logs/**\n\r\n") + '\0' + "a/c/d/bx");
   folder.add("ignore_file", "", std::string("**/*a*a*a*b\n") + '\0' + "aaaaaaaaaaaaaaaaaaaaaaaa/aaaaaaaaaaaaaaac");
   folder.add("shard_index", "", R"({"metadata":{"total_size":12,"x":[1.5,null,true]},"weight_map":{"a":"m-1.safetensors","b\n":"m-2.safetensors"}})");
-  const std::string json = R"({"__metadata__":{"format":"pt"},"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]},"n":{"dtype":"I8","shape":[],"data_offsets":[12,13]}}  )";
+  const std::string json = R"({"__metadata__":{"format":"pt"},"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]},)"
+                           R"("n":{"dtype":"I8","shape":[],"data_offsets":[12,13]}}  )";
+  const std::string narrow = R"({"a":{"dtype":"F4","shape":[2,13],"data_offsets":[0,13]},"b":{"shape":[0],"data_offsets":[13,13],"dtype":"C64"}})";
   folder.add("safetensors", "header", joined({1, 13, 0}, as_bytes(json)));
-  folder.add("safetensors", "narrow", joined({1, 13, 0}, as_bytes(R"({"a":{"dtype":"F4","shape":[2,13],"data_offsets":[0,13]},"b":{"shape":[0],"data_offsets":[13,13],"dtype":"C64"}})")));
+  folder.add("safetensors", "narrow", joined({1, 13, 0}, as_bytes(narrow)));
   const TensorInfo info{"x", DType::f32, {2}, 8};
   Bytes file = render_safetensors_header(std::span(&info, 1), {});
   file.resize(file.size() + 8);
@@ -132,7 +137,8 @@ void write_codecs(Folder& folder) {
   folder.add("chunk_codec", "planes", joined({1, low, high, 0}, planes));
   folder.add("record", "planes", joined({1, 2, low, high, 0}, planes));
   const EncodedObject lz4 = encode_object(ObjectKind::file, dull);
-  folder.add("record", "lz4", joined({4, 1, static_cast<unsigned>(dull.size() & 255), static_cast<unsigned>(dull.size() >> 8), 0}, lz4.bytes));
+  const auto dull_low = static_cast<unsigned>(dull.size() & 255), dull_high = static_cast<unsigned>(dull.size() >> 8);
+  folder.add("record", "lz4", joined({4, 1, dull_low, dull_high, 0}, lz4.bytes));
   folder.add("record", "none", joined({4, 0, 6, 0, 0}, as_bytes("hello\n")));
 }
 

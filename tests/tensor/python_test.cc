@@ -48,7 +48,7 @@ std::vector<std::string> mutated_headers() {
                                         "null", "true", "\"a\":", "\"dtype\":\"U8\",", "F64", "U16", "\xff", "\xce\xb8", "\x7f", "\x01", "[]", "{}", "\"\""};
   std::mt19937 random(20240);
   std::vector<std::string> files;
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 4000; ++i) {
     std::string json = seeds[random() % seeds.size()];
     for (unsigned edits = 1 + random() % 2; edits > 0; --edits) {
       const std::size_t at = random() % json.size();
@@ -61,10 +61,25 @@ std::vector<std::string> mutated_headers() {
   return files;
 }
 
+// The same for whole files: also their length field and the bytes behind the header change.
+std::vector<std::string> mutated_files() {
+  std::mt19937 random(20241);
+  std::vector<std::string> files;
+  for (const std::string& header : mutated_headers()) {
+    std::string file = header;
+    const std::size_t at = random() % 2 == 0 ? random() % 8 : random() % file.size();
+    if (random() % 4 == 0) file.resize(random() % (file.size() + 8), ' ');
+    else file[at] = static_cast<char>(random() % 3 == 0 ? random() : static_cast<unsigned char>(file[at]) + random() % 9 - 4);
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
 }  // namespace
 
 TEST_CASE("what is accepted here is accepted by the safetensors package") {
   std::vector<std::string> files = mutated_headers();
+  for (std::string& file : mutated_files()) files.push_back(std::move(file));
   for (const HostileFile& sample : hostile_files()) files.push_back(sample.bytes);
   for (const HostileFile& sample : odd_but_valid_files()) files.push_back(sample.bytes);
   for (const DTypeInfo& row : dtype_table()) files.push_back(one_tensor(std::string(row.name), "[8]", row.bits));
