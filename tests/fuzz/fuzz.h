@@ -76,7 +76,9 @@ inline bool same(ByteSpan a, ByteSpan b) { return std::equal(a.begin(), a.end(),
 /// `pattern` (zeros if it is empty) repeated to `size` bytes: large tensors from small inputs.
 inline Bytes repeated(ByteSpan pattern, std::size_t size) {
   Bytes out(size);
-  for (std::size_t i = 0; i < size && !pattern.empty(); ++i) out[i] = pattern[i % pattern.size()];
+  for (std::size_t at = 0; at < size && !pattern.empty(); at += pattern.size()) {
+    std::copy_n(pattern.begin(), std::min(pattern.size(), size - at), out.begin() + static_cast<std::ptrdiff_t>(at));
+  }
   return out;
 }
 

@@ -12,7 +12,7 @@
 namespace dstore::fuzz {
 namespace {
 
-constexpr std::uint64_t kMaxUnits = 1 << 18;
+constexpr std::uint64_t kMaxUnits = 1 << 17;
 
 void check_covered(const Covered& covered, const BlockHeader& header, std::uint32_t units) {
   std::size_t count = 0;
