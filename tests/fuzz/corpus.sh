@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the seeds of tests/fuzz/corpus again. Files that are not seeds (findings, inputs that reach further) stay.
+# Adds new seeds of make_corpus.cc to tests/fuzz/corpus. Files that are there stay as they are.
 #
 #   tests/fuzz/corpus.sh build/PRESET
 
@@ -10,4 +10,4 @@ fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
 ninja -C "$build" fuzz_make_corpus
 "$build/tests/fuzz_make_corpus" "$fresh"
-cp -r "$fresh/." "$corpus/"
+cp -rn "$fresh/." "$corpus/"

@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "delta/byte_huffman.h"
 #include "delta/chunk_codec.h"
+#include "object/delta_table.h"
 #include "object/samples.h"
 #include "odb/object_store.h"
 #include "odb/ref_log.h"
@@ -40,6 +41,17 @@ const Sample& sample(const std::vector<Sample>& all, std::string_view name) {
   throw Error(ErrorCode::not_found, "no sample of that name");
 }
 
+/// Tensors that grow, change their dtype or take factors.
+Bytes derived_delta() {
+  const ObjectId id = sha256(as_bytes("id"));
+  DeltaTable table;
+  table.base_weights = table.result_weights = id;
+  table.segments = {id};
+  table.changes.push_back({DeltaOp::convert, "a", "", 0, 0, 0, id, DeltaTable::Convert{DType::bf16, 7}, {}});
+  table.changes.push_back({DeltaOp::low_rank, "b", "c", 0, 0, 3, id, {}, DeltaTable::LowRank{id, id, 0.5f}});
+  return table.serialize();
+}
+
 void write_objects(Folder& folder) {
   const auto all = test::samples();
   constexpr ObjectKind kKinds[] = {ObjectKind::tensor, ObjectKind::file, ObjectKind::weights, ObjectKind::checkpoint, ObjectKind::delta};
@@ -49,6 +61,7 @@ void write_objects(Folder& folder) {
       if (each.kind == kKinds[i]) folder.add("object_tables", each.name, joined({i}, each.bytes));
     }
   }
+  folder.add("object_tables", "derived", joined({4}, derived_delta()));
   folder.add("json", "commit", sample(all, "task commit").bytes);
   folder.add("json", "escapes", R"({"a":["","\u0000\u001f\"\\","é😀",{"b":-9007199254740991}],"b":0})");
 }
