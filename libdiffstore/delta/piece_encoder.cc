@@ -124,8 +124,9 @@ std::uint64_t plain_size(const Piece& piece, std::size_t block, const BlockScan&
   return plain_bytes(values(scratch.covered));
 }
 
-/// The plan of the fast profile: no model, and so no tokens; widths as if nothing could be packed.
-Plan plan_fast(const Piece& piece, bool dense) {
+/// The plan to which add(block, scan, plan) adds each block with a change.
+template <class Add>
+Plan plan_blocks(const Piece& piece, Add add) {
   Plan plan;
   BlockScan scan;
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
@@ -133,24 +134,24 @@ Plan plan_fast(const Piece& piece, bool dense) {
     if (scan.changed() == 0) {
       plan.add_unchanged();
     } else {
-      plan.add(dense ? choose_groups(scan, Profile::fast) : choose_positions(scan, Profile::fast), 8u * piece.unit.bytes, 0);
+      add(b, scan, plan);
     }
   }
   return plan;
 }
 
+/// The plan of the fast profile: no model, and so no tokens; widths as if nothing could be packed.
+Plan plan_fast(const Piece& piece, bool dense) {
+  return plan_blocks(piece, [&](std::size_t, const BlockScan& scan, Plan& plan) {
+    plan.add(dense ? choose_groups(scan, Profile::fast) : choose_positions(scan, Profile::fast), 8u * piece.unit.bytes, 0);
+  });
+}
+
 /// Only the changed units are covered. Their tokens are those of the dense plan, or counted here where there is none.
 Plan plan_sparse(const Piece& piece, const Plan* dense) {
-  Plan plan;
   TokenCounter counter(piece.unit);
-  BlockScan scan;
   BlockScratch scratch;
-  for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    piece.scan(b, scan);
-    if (scan.changed() == 0) {
-      plan.add_unchanged();
-      continue;
-    }
+  Plan plan = plan_blocks(piece, [&](std::size_t b, const BlockScan& scan, Plan& out) {
     const PositionCode code = choose_positions(scan, Profile::compact);
     unsigned width = dense != nullptr ? dense->widths[b] : 0;
     if (dense == nullptr) {
@@ -159,8 +160,8 @@ Plan plan_sparse(const Piece& piece, const Plan* dense) {
       const ByteSpan new_values = gather(piece.unit, scratch.covered, piece.block(piece.task, b), scratch.new_values);
       width = static_cast<unsigned>(std::bit_width(counter.add(old_values, new_values)));
     }
-    plan.add(code, width, plain_size(piece, b, scan, code, scan.changed(), width, scratch));
-  }
+    out.add(code, width, plain_size(piece, b, scan, code, scan.changed(), width, scratch));
+  });
   plan.histogram = dense != nullptr ? dense->histogram : counter.take();
   for (std::size_t i = 0; i < plan.histogram.size(); i += kTokens) plan.histogram[i] = 0;  // token 0: unchanged
   return plan;
@@ -168,16 +169,9 @@ Plan plan_sparse(const Piece& piece, const Plan* dense) {
 
 /// All units of the groups with a change are covered.
 Plan plan_dense(const Piece& piece) {
-  Plan plan;
   TokenCounter counter(piece.unit);
-  BlockScan scan;
   BlockScratch scratch;
-  for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    piece.scan(b, scan);
-    if (scan.changed() == 0) {
-      plan.add_unchanged();
-      continue;
-    }
+  Plan plan = plan_blocks(piece, [&](std::size_t b, const BlockScan& scan, Plan& out) {
     const PositionCode code = choose_groups(scan, Profile::compact);
     cover(scan, code, scratch.covered);
     if (scratch.covered.form == Covered::Form::all) scratch.covered.runs = {{0, scan.units()}};
@@ -188,8 +182,8 @@ Plan plan_dense(const Piece& piece) {
       all |= counter.add(base.subspan(begin, size), task.subspan(begin, size));
     }
     const auto width = static_cast<unsigned>(std::bit_width(all));
-    plan.add(code, width, plain_size(piece, b, scan, code, scratch.covered.count, width, scratch));
-  }
+    out.add(code, width, plain_size(piece, b, scan, code, scratch.covered.count, width, scratch));
+  });
   plan.histogram = counter.take();
   return plan;
 }

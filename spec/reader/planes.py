@@ -1,7 +1,7 @@
 """planes.md: chunks of tensors, taken apart into planes."""
 from reader.basics import Fields, require
 from reader.byte_code import decode_bytes
-from reader.segment import read_planes
+from reader.values import read_planes
 
 BLOCK = 512 << 10
 

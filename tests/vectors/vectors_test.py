@@ -10,7 +10,8 @@ VECTORS = SPEC / "vectors"
 sys.path.insert(0, str(SPEC))
 
 from reader.basics import Corrupt, Unsupported, require  # noqa: E402
-from reader.segment import UNITS, apply_block, parse_segment  # noqa: E402
+from reader.segment import apply_block, parse_segment  # noqa: E402
+from reader.units import UNITS  # noqa: E402
 
 
 def manifest():
