@@ -88,13 +88,9 @@ BlockHeader parse_block_header(Reader& reader, const UnitType& unit, std::uint32
   header.changed = reader.u32();
   header.old_check = reader.u64();
   header.new_check = reader.u64();
-  const unsigned within = positions & ((1u << kWithinBits) - 1);
-  if (within < static_cast<unsigned>(Within::all) || within > static_cast<unsigned>(Within::short_list)) {
-    reader.fail("unknown code of positions " + std::to_string(within));
-  }
-  header.positions.within = static_cast<Within>(within);
+  header.positions.within = static_cast<Within>(positions & ((1u << kWithinBits) - 1));
   header.positions.rice = static_cast<std::uint8_t>(positions >> kWithinBits);
-  if (header.positions.rice > (header.positions.within == Within::rice ? kMaxRice : 0)) reader.fail("Rice parameter out of range");
+  if (!is_known(header.positions)) reader.fail("unknown code of positions " + std::to_string(positions));
   header.positions.group_log2 = static_cast<std::uint8_t>(groups & ~unsigned{kCodedGroups});
   header.positions.coded_groups = (groups & kCodedGroups) != 0;
   const bool grouped = header.positions.group_log2 >= kMinGroupLog2 && header.positions.group_log2 <= kMaxGroupLog2;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
 
 #include "delta/bits.h"
 #include "delta/block.h"
@@ -207,7 +208,7 @@ std::size_t read_rice(ByteSpan payload, unsigned rice, std::uint32_t count, std:
   return remainder_bytes + used;
 }
 
-std::size_t read_short_list(ByteSpan payload, std::uint32_t count, std::uint32_t limit, std::uint32_t* out, const BlockPlace& place) {
+std::size_t read_short_list(ByteSpan payload, unsigned, std::uint32_t count, std::uint32_t limit, std::uint32_t* out, const BlockPlace& place) {
   const std::uint32_t windows = group_count(limit, kWindowLog2);
   const std::size_t size = 4 * std::size_t{windows} + 2 * std::size_t{count};
   if (payload.size() < size) place.fail("the positions are cut off");
@@ -229,15 +230,49 @@ std::size_t read_short_list(ByteSpan payload, std::uint32_t count, std::uint32_t
   return size;
 }
 
-std::size_t read_bitmap_positions(ByteSpan payload, bool coded, std::uint32_t count, std::uint32_t limit, std::uint32_t* out,
+template <bool kCoded>
+std::size_t read_bitmap_positions(ByteSpan payload, unsigned, std::uint32_t count, std::uint32_t limit, std::uint32_t* out,
                                   const BlockPlace& place) {
   std::size_t used = 0;
-  const Bytes bitmap = read_bitmap(payload, coded, limit, used, place);
+  const Bytes bitmap = read_bitmap(payload, kCoded, limit, used, place);
   std::uint64_t ones = 0;
   for (std::byte b : bitmap) ones += static_cast<unsigned>(std::popcount(std::to_integer<unsigned>(b)));
   if (ones != count) place.fail("the count of changed elements is wrong");
   for_each_bit(bitmap, [&](std::uint32_t i) { *out++ = i; });
   return used;
+}
+
+/// The changed units as numbers among the selected ones.
+struct Numbers {
+  const BlockScan& scan;
+  std::uint32_t selected;
+  std::optional<std::vector<std::uint32_t>> places;  ///< where not all units are selected
+
+  std::span<const std::uint32_t> list() const { return places ? *places : scan.positions(); }
+  Bytes bitmap() const { return places ? bitmap_of(*places, selected) : bitmap_bytes(scan); }
+};
+
+/// A way to write exactly the changed units.
+struct ListForm {
+  Within within;
+  bool uses_rice;
+  void (*write)(const Numbers& numbers, unsigned rice, Bytes& out);
+  /// Fills out[0..count) with increasing numbers below `limit`; returns the bytes used.
+  std::size_t (*read)(ByteSpan payload, unsigned rice, std::uint32_t count, std::uint32_t limit, std::uint32_t* out, const BlockPlace& place);
+};
+constexpr ListForm kListForms[] = {
+    {Within::rice, true, [](const Numbers& n, unsigned rice, Bytes& out) { write_rice(n.list(), rice, out); }, read_rice},
+    {Within::bitmap, false, [](const Numbers& n, unsigned, Bytes& out) { write_bitmap(n.bitmap(), false, out); }, read_bitmap_positions<false>},
+    {Within::coded_bitmap, false, [](const Numbers& n, unsigned, Bytes& out) { write_bitmap(n.bitmap(), true, out); }, read_bitmap_positions<true>},
+    {Within::short_list, false, [](const Numbers& n, unsigned, Bytes& out) { write_short_list(n.list(), n.selected, out); }, read_short_list},
+};
+
+/// nullptr for Within::all and for what is not in the table.
+const ListForm* find_form(Within within) {
+  for (const ListForm& form : kListForms) {
+    if (form.within == within) return &form;
+  }
+  return nullptr;
 }
 
 /// Turns places in the selected groups into positions in the block.
@@ -331,21 +366,26 @@ PositionCode choose_groups(const BlockScan& scan, Profile profile) {
   return code;
 }
 
+bool is_known(const PositionCode& code) {
+  const ListForm* form = find_form(code.within);
+  return (form != nullptr || code.within == Within::all) && code.rice <= (form != nullptr && form->uses_rice ? kMaxRice : 0);
+}
+
 void write_positions(const BlockScan& scan, const PositionCode& code, Bytes& out) {
-  std::vector<std::uint32_t> places;
+  std::vector<std::uint32_t> groups;
   if (code.group_log2 != 0) {
-    const bool dense = code.group_log2 == kDenseGroupLog2;
-    const std::uint32_t count = group_count(scan.units(), code.group_log2);
-    write_bitmap(bitmap_of(dense ? scan.groups() : touched_groups(scan.positions(), code.group_log2), count), code.coded_groups, out);
-    if (code.within != Within::all) places = places_in_groups(scan.positions(), code.group_log2);
+    groups = code.group_log2 == kDenseGroupLog2 ? scan.groups() : touched_groups(scan.positions(), code.group_log2);
+    write_bitmap(bitmap_of(groups, group_count(scan.units(), code.group_log2)), code.coded_groups, out);
   }
-  switch (code.within) {
-    case Within::all: return;
-    case Within::rice: return write_rice(code.group_log2 != 0 ? places : scan.positions(), code.rice, out);
-    case Within::bitmap: return write_bitmap(bitmap_bytes(scan), false, out);
-    case Within::coded_bitmap: return write_bitmap(bitmap_bytes(scan), true, out);
-    case Within::short_list: return write_short_list(scan.positions(), scan.units(), out);
+  const ListForm* form = find_form(code.within);
+  if (form == nullptr) return;
+  Numbers numbers{scan, scan.units(), std::nullopt};
+  if (code.group_log2 != 0) {
+    std::vector<UnitRun> runs;
+    numbers.selected = runs_of(groups, code.group_log2, scan.units(), runs);
+    numbers.places = places_in_groups(scan.positions(), code.group_log2);
   }
+  form->write(numbers, code.rice, out);
 }
 
 void cover(const BlockScan& scan, const PositionCode& code, Covered& covered) {
@@ -372,25 +412,18 @@ std::size_t read_positions(ByteSpan payload, const PositionCode& code, std::uint
     for_each_bit(bitmap, [&](std::uint32_t group) { groups.push_back(group); });
     selected = runs_of(groups, code.group_log2, units, covered.runs);
   }
-  if (code.within == Within::all) {
+  if (changed > selected) place.fail("more elements changed than are covered");
+  const ListForm* form = find_form(code.within);
+  if (form == nullptr) {
     covered.form = code.group_log2 == 0 ? Covered::Form::all : Covered::Form::runs;
     covered.count = selected;
-  } else {
-    covered.form = Covered::Form::list;
-    covered.count = changed;
+    return used;
   }
-  if (changed > selected) place.fail("more elements changed than are covered");
-  if (code.within == Within::all) return used;
-
+  covered.form = Covered::Form::list;
+  covered.count = changed;
   if (covered.positions.size() < std::size_t{changed} + 16) covered.positions.resize(std::size_t{changed} + 16);
   std::uint32_t* const out = covered.positions.data();
-  const ByteSpan rest = payload.subspan(used);
-  switch (code.within) {
-    case Within::rice: used += read_rice(rest, code.rice, changed, selected, out, place); break;
-    case Within::bitmap: used += read_bitmap_positions(rest, false, changed, selected, out, place); break;
-    case Within::coded_bitmap: used += read_bitmap_positions(rest, true, changed, selected, out, place); break;
-    default: used += read_short_list(rest, changed, selected, out, place);
-  }
+  used += form->read(payload.subspan(used), code.rice, changed, selected, out, place);
   if (code.group_log2 != 0) spread(groups, code.group_log2, out, changed);
   return used;
 }

@@ -64,6 +64,9 @@ struct PositionCode {
   std::uint64_t bytes = 0;       ///< written size; not stored
 };
 
+/// Whether `within` is a code of the table and `rice` fits it.
+bool is_known(const PositionCode& code);
+
 /// The smallest code for exactly the changed units, of those that the profile allows.
 PositionCode choose_positions(const BlockScan& scan, Profile profile);
 /// The code that covers every unit of the groups with a change.

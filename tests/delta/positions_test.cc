@@ -104,7 +104,9 @@ TEST_CASE("Every code, parameter and group size comes back on every map") {
         for (const unsigned rice : {0u, 1u, 5u, 13u, kMaxRice}) check_round_trip(map, {Within::rice, static_cast<std::uint8_t>(rice), group, coded, 0});
       }
     }
-    for (const Within within : {Within::bitmap, Within::coded_bitmap, Within::short_list}) check_round_trip(map, {within, 0, 0, false, 0});
+    for (const Within within : {Within::bitmap, Within::coded_bitmap, Within::short_list}) {
+      for (const std::uint8_t group : {0, 4, 9}) check_round_trip(map, {within, 0, group, group == 9, 0});
+    }
   }
 }
 
