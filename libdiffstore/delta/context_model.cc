@@ -169,7 +169,8 @@ void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint16_t
 
 }  // namespace
 
-ModelEncoder::ModelEncoder(const ContextModel& model, const UnitType& unit) : codes_((std::size_t{1} << unit.exponent_bits) * kTokens) {
+ModelEncoder::ModelEncoder(const ContextModel& model, const UnitType& unit, std::optional<Drift> drift)
+    : codes_((std::size_t{1} << unit.exponent_bits) * kTokens), drift_(std::move(drift)) {
   for (unsigned exponent = 0; exponent < 1u << unit.exponent_bits; ++exponent) {
     const CodeLengths& table = model.table(model.table_for(exponent));
     const EncodeTable codes = encode_table(table);
@@ -179,7 +180,7 @@ ModelEncoder::ModelEncoder(const ContextModel& model, const UnitType& unit) : co
   }
 }
 
-ModelDecoder::ModelDecoder(const ContextModel& model, const UnitType& unit) {
+ModelDecoder::ModelDecoder(const ContextModel& model, const UnitType& unit, std::optional<Drift> drift) : drift_(std::move(drift)) {
   const std::size_t entries = model.tables() << kMaxCodeBits;
   const bool narrow = unit.bytes <= 2;
   (narrow ? tables_.direct.resize(entries) : tables_.tokens.resize(entries));

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
+#include "delta/drift.h"
 #include "delta/element.h"
 #include "delta/huffman.h"
 #include "delta/kernels.h"
@@ -48,23 +50,27 @@ class ContextModel {
   std::vector<CodeLengths> tables_;
 };
 
-/// A context model ready for use in one direction.
+/// A context model ready for use in one direction, with the drift of its piece.
 class ModelEncoder {
  public:
-  ModelEncoder(const ContextModel& model, const UnitType& unit);
+  ModelEncoder(const ContextModel& model, const UnitType& unit, std::optional<Drift> drift = std::nullopt);
   /// Indexed by cell.
   const CellCode* codes() const { return codes_.data(); }
+  const std::optional<Drift>& drift() const { return drift_; }
 
  private:
   std::vector<CellCode> codes_;
+  std::optional<Drift> drift_;
 };
 class ModelDecoder {
  public:
-  ModelDecoder(const ContextModel& model, const UnitType& unit);
+  ModelDecoder(const ContextModel& model, const UnitType& unit, std::optional<Drift> drift = std::nullopt);
   const DecodeTables& tables() const { return tables_; }
+  const std::optional<Drift>& drift() const { return drift_; }
 
  private:
   DecodeTables tables_;
+  std::optional<Drift> drift_;
 };
 
 }  // namespace dstore

@@ -9,8 +9,10 @@ namespace dstore::segment_layout {
 
 // Segment header and trailer.
 inline constexpr std::uint32_t kMagic = 0x47455344;  ///< "DSEG"
-inline constexpr std::uint16_t kVersion = 2;
-inline constexpr std::uint16_t kEncoder = 1;  ///< of this build: raised when equal input gives other bytes
+inline constexpr std::uint16_t kVersion = 2;       ///< of segments without a drift
+inline constexpr std::uint16_t kDriftVersion = 3;  ///< of segments with one: the highest that is known
+inline constexpr std::uint16_t kEncoder = 2;  ///< of this build: raised when equal input gives other bytes
+inline constexpr std::size_t kVersionOffset = 4;
 inline constexpr std::size_t kPieceCountOffset = 8;
 inline constexpr std::size_t kHeaderBytes = 12;
 inline constexpr std::size_t kTrailerBytes = 8;
@@ -18,6 +20,7 @@ inline constexpr std::size_t kTrailerBytes = 8;
 // Pieces.
 inline constexpr std::size_t kPieceHeaderBytes = 24;
 inline constexpr std::size_t kTableCountOffset = 6;
+inline constexpr std::size_t kDriftOffset = 7;
 inline constexpr unsigned kMinBlockLog2 = 16;
 inline constexpr unsigned kMaxBlockLog2 = 24;
 inline constexpr unsigned kDenseBlockLog2 = 18;
@@ -40,6 +43,10 @@ inline constexpr unsigned kMaxCodeBits = 10;
 inline constexpr unsigned kTokens = 76;     ///< 0..15: the residual itself; 11 + L: a residual of bit length L = 5..64
 inline constexpr unsigned kDirectTokens = 16;
 inline constexpr unsigned kTokenBias = 11;
+inline constexpr unsigned kMaxDriftLog2 = 8;
+inline constexpr unsigned kDriftLog2 = 6;                ///< mantissa bits that this encoder looks at
+inline constexpr std::size_t kDriftSample = 1u << 15;    ///< units by which it finds a drift
+inline constexpr std::uint64_t kDriftGain = 50;          ///< it takes one that saves more than one bit in so many
 inline constexpr std::uint32_t kFourStreams = 4096;  ///< from this many residuals on: four streams instead of one
 
 }  // namespace dstore::segment_layout

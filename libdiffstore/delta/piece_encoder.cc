@@ -192,6 +192,7 @@ struct Choice {
   std::uint64_t bytes = UINT64_MAX;
   Plan plan;
   std::optional<ContextModel> model;
+  std::optional<Drift> drift;  ///< only with a model
 };
 
 /// Takes `plan` where it is smaller, with a model or without.
@@ -200,8 +201,32 @@ void consider(const Plan& plan, Choice& best) {
   ContextModel model(plan.histogram);
   const std::uint64_t coded = plan.position_bytes + model.written_bytes() + (model.coded_bits(plan.histogram) + 7) / 8;
   if (std::min(plain, coded) >= best.bytes) return;
-  best = {std::min(plain, coded), plan, std::nullopt};
+  best = {std::min(plain, coded), plan, std::nullopt, std::nullopt};
   if (coded < plain) best.model.emplace(std::move(model));
+}
+
+/// Takes the residuals against the piece's drift, if it has one and they are smaller.
+void consider_drift(const Piece& piece, Choice& best) {
+  std::optional<Drift> drift = Drift::find(piece.unit, piece.base, piece.task);
+  if (!drift) return;
+  TokenCounter counter(piece.unit);
+  BlockScan scan;
+  BlockScratch scratch;
+  Bytes shifted;
+  for (std::size_t b = 0; b < piece.blocks(); ++b) {
+    piece.scan(b, scan);
+    if (scan.changed() == 0) continue;
+    cover(scan, best.plan.positions[b], scratch.covered);
+    const ByteSpan old_values = gather(piece.unit, scratch.covered, piece.block(piece.base, b), scratch.old_values);
+    counter.add(drift->predict(old_values, shifted), gather(piece.unit, scratch.covered, piece.block(piece.task, b), scratch.new_values));
+  }
+  const TokenHistogram histogram = counter.take();
+  ContextModel model(histogram);
+  const std::uint64_t coded = best.plan.position_bytes + model.written_bytes() + drift->written_bytes() + (model.coded_bits(histogram) + 7) / 8;
+  if (coded >= best.bytes) return;
+  best.bytes = coded;
+  best.model.emplace(std::move(model));
+  best.drift = std::move(drift);
 }
 
 /// Units in the touched groups, over all blocks.
@@ -218,16 +243,17 @@ std::uint64_t touched_units(const Piece& piece) {
 Choice choose(const Piece& piece, Profile profile) {
   const std::uint64_t touched = touched_units(piece);
   if (profile == Profile::fast) {
-    return {0, plan_fast(piece, kFastDenseShare * piece.changed >= touched), std::nullopt};
+    return {0, plan_fast(piece, kFastDenseShare * piece.changed >= touched), std::nullopt, std::nullopt};
   }
   Choice choice;
   if (kDenseShare * piece.changed < touched) {
     consider(plan_sparse(piece, nullptr), choice);
-    return choice;
+  } else {
+    const Plan dense = plan_dense(piece);
+    if (piece.changed < touched) consider(plan_sparse(piece, &dense), choice);
+    consider(dense, choice);
   }
-  const Plan dense = plan_dense(piece);
-  if (piece.changed < touched) consider(plan_sparse(piece, &dense), choice);
-  consider(dense, choice);
+  consider_drift(piece, choice);
   return choice;
 }
 
@@ -275,18 +301,19 @@ EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteS
   piece.block_units = std::uint64_t{1} << block_log2;
   const Choice choice = choose(piece, profile);
   std::optional<ModelEncoder> model;
-  if (choice.model) model.emplace(*choice.model, unit);
+  if (choice.model) model.emplace(*choice.model, unit, choice.drift);
 
   Writer head;
   head.u32(0);
   head.u8(static_cast<std::uint8_t>(dtype));
   head.u8(static_cast<std::uint8_t>(block_log2));
   head.u8(static_cast<std::uint8_t>(choice.model ? choice.model->tables() : 0));
-  head.u8(0);
+  head.u8(static_cast<std::uint8_t>(choice.drift ? choice.drift->log2() : 0));
   head.u64(first);
   head.u32(static_cast<std::uint32_t>(units));
   head.u32(static_cast<std::uint32_t>(encoded.changed));
   if (choice.model) choice.model->write(head);
+  if (choice.drift) choice.drift->write(head);
   const std::size_t sizes_at = head.size();
   for (std::size_t b = 0; b < piece.blocks(); ++b) head.u32(0);
 

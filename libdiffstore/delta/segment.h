@@ -94,6 +94,7 @@ class SegmentReader {
   struct Piece {
     ByteSpan bytes;            ///< whole piece
     unsigned table_count = 0;  ///< Huffman tables of the context coder
+    unsigned drift_log2 = 0;   ///< 0: none
     std::size_t tables = 0;    ///< offset of its model
     std::size_t blocks = 0;    ///< offset of the block sizes
   };

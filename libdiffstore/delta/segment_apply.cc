@@ -85,7 +85,8 @@ void SegmentReader::for_each_block(std::size_t index, std::uint64_t first, Base 
     const BlockHeader header = parse_block_header(head, unit, static_cast<std::uint32_t>(units), piece.table_count != 0);
     if (find_value_coder(header.coder)->uses_model && !model) {
       Reader tables(piece.bytes.subspan(piece.tables), what_);
-      model.emplace(ContextModel(tables, piece.table_count, unit), unit);
+      const ContextModel context(tables, piece.table_count, unit);
+      model.emplace(context, unit, piece.drift_log2 != 0 ? std::optional(Drift(tables, piece.drift_log2, unit)) : std::nullopt);
     }
     const DecodedBlock block = decode_block(unit, header, encoded.subspan(head.offset()), model ? &*model : nullptr,
                                             base.subspan(offset, units * unit.bytes), scratch, {what_, tensor, begin, units});

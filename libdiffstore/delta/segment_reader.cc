@@ -21,12 +21,14 @@ Error unsupported(std::string_view what, const std::string& thing) {
   return Error(ErrorCode::unsupported, std::string(what) + ": " + thing + " is not known to this build; use a newer dstore");
 }
 
-ByteSpan checked_body(ByteSpan segment, std::string_view what) {
+/// The segment without its checksum.
+ByteSpan checked_body(ByteSpan segment, std::string_view what, unsigned& version) {
   if (segment.size() > kMaxSegmentBytes) throw Error(ErrorCode::corrupt, std::string(what) + ": larger than a segment can be");
   if (segment.size() < kHeaderBytes + kTrailerBytes) throw Error(ErrorCode::corrupt, std::string(what) + ": too short for a segment");
   Reader head(segment, what);
   if (head.u32() != kMagic) throw Error(ErrorCode::corrupt, std::string(what) + ": not a segment");
-  if (const unsigned version = head.u16(); version != kVersion) {
+  version = head.u16();
+  if (version != kVersion && version != kDriftVersion) {
     throw unsupported(what, "segment version " + std::to_string(version));
   }
   const ByteSpan body = segment.first(segment.size() - kTrailerBytes);
@@ -36,7 +38,7 @@ ByteSpan checked_body(ByteSpan segment, std::string_view what) {
   return body;
 }
 
-PieceInfo parse_info(Reader& reader, std::uint32_t bytes, std::string_view what) {
+PieceInfo parse_info(Reader& reader, unsigned version, std::uint32_t bytes, std::string_view what) {
   PieceInfo info;
   info.bytes = bytes;
   info.dtype = static_cast<DType>(reader.u8());
@@ -50,7 +52,9 @@ PieceInfo parse_info(Reader& reader, std::uint32_t bytes, std::string_view what)
   info.block = std::uint64_t{1} << block_log2;
   const unsigned tables = reader.u8();
   if (tables > kMaxTables) reader.fail("too many code tables");
-  if (reader.u8() != 0) reader.fail("reserved byte is not zero");
+  const unsigned drift = reader.u8();
+  if (drift != 0 && version == kVersion) reader.fail("a reserved byte is not zero");
+  if (drift != 0 && tables == 0) reader.fail("a drift without code tables");
   info.first = reader.u64();
   info.count = reader.u32();
   info.changed = reader.u32();
@@ -82,7 +86,8 @@ void check_blocks(Reader& reader, const PieceInfo& info, bool has_model) {
 }  // namespace
 
 SegmentReader::SegmentReader(ByteSpan segment, std::string_view what) : what_(what) {
-  const ByteSpan body = checked_body(segment, what);
+  unsigned version = 0;
+  const ByteSpan body = checked_body(segment, what, version);
   Reader reader(body, what);
   reader.bytes(kPieceCountOffset);
   const std::uint32_t count = reader.u32();
@@ -97,10 +102,12 @@ SegmentReader::SegmentReader(ByteSpan segment, std::string_view what) : what_(wh
     piece.bytes = body.subspan(begin, size);
     Reader inside(piece.bytes, what_ + ": piece " + std::to_string(i));
     inside.u32();
-    info_.push_back(parse_info(inside, size, what));
+    info_.push_back(parse_info(inside, version, size, what));
     piece.table_count = std::to_integer<unsigned>(piece.bytes[kTableCountOffset]);
     piece.tables = inside.offset();
+    piece.drift_log2 = std::to_integer<unsigned>(piece.bytes[kDriftOffset]);
     if (piece.table_count != 0) ContextModel(inside, piece.table_count, unit_type(info_.back().dtype));
+    if (piece.drift_log2 != 0) Drift(inside, piece.drift_log2, unit_type(info_.back().dtype));
     piece.blocks = inside.offset();
     check_blocks(inside, info_.back(), piece.table_count != 0);
     inside.expect_end();
@@ -108,6 +115,8 @@ SegmentReader::SegmentReader(ByteSpan segment, std::string_view what) : what_(wh
     reader.bytes(size - 4);
   }
   reader.expect_end();
+  const bool drifts = std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) { return piece.drift_log2 != 0; });
+  if (version == kDriftVersion && !drifts) throw Error(ErrorCode::corrupt, what_ + ": version 3, and no piece has a drift");
 }
 
 }  // namespace dstore

@@ -21,6 +21,7 @@ bool SegmentWriter::fits(const EncodedPiece& piece) const {
 
 std::uint32_t SegmentWriter::add(const EncodedPiece& piece) {
   if (piece.bytes.empty() || !fits(piece)) throw Error(ErrorCode::invalid_argument, "the piece is empty or does not fit the segment");
+  if (piece.bytes[kDriftOffset] != std::byte{0}) out_.patch_u32(kVersionOffset, kDriftVersion | std::uint32_t{kEncoder} << 16);
   out_.bytes(piece.bytes);
   return pieces_++;
 }

@@ -30,6 +30,8 @@ bool no_parameter(const UnitType&, std::uint8_t parameter) { return parameter ==
 bool encode(const BlockValues& values, const ModelEncoder* model, std::uint64_t limit, std::uint8_t&, Bytes& out) {
   const std::size_t count = values.count();
   const std::size_t unit = values.unit.bytes;
+  Bytes shifted;
+  const ByteSpan old_values = model->drift() ? model->drift()->predict(values.old_values, shifted) : values.old_values;
   const unsigned streams = stream_count(count);
   const std::size_t most = kSizeField * (streams - 1) + (count * (kMaxCodeBits + 8 * unit) + 7) / 8 + 16 * streams;
   out.resize(std::max(out.size(), most));
@@ -37,7 +39,7 @@ bool encode(const BlockValues& values, const ModelEncoder* model, std::uint64_t 
   for (unsigned s = 0; s < streams; ++s) {
     const Share units = share(count, s, streams);
     std::byte* const begin = to;
-    to = kernels().encode(values.unit, model->codes(), values.old_values.data() + units.begin * unit,
+    to = kernels().encode(values.unit, model->codes(), old_values.data() + units.begin * unit,
                           values.new_values.data() + units.begin * unit, units.end - units.begin, to);
     if (s + 1 < streams) store_le(&out[kSizeField * s], static_cast<std::uint32_t>(to - begin));
   }
@@ -61,10 +63,14 @@ std::optional<std::uint64_t> decode(ByteSpan payload, std::uint8_t, const UnitTy
     parts[s] = {rest.first(size), units.begin, units.end};
     rest = rest.subspan(size);
   }
-  if (!kernels().decode(unit, model->tables(), std::span(parts).first(streams), old_values.data(), new_values.data())) {
+  Bytes shifted;
+  const ByteSpan from = model->drift() ? model->drift()->predict(old_values, shifted) : old_values;
+  if (!kernels().decode(unit, model->tables(), std::span(parts).first(streams), from.data(), new_values.data())) {
     place.fail("the values do not fill their stream");
   }
-  return kernels().apply(unit, old_values.data(), new_values.data(), count);
+  const std::uint64_t moved = kernels().apply(unit, from.data(), new_values.data(), count);
+  if (model->drift()) return std::nullopt;  // a residual of 0 is no unchanged value
+  return moved;
 }
 
 }  // namespace

@@ -4,7 +4,7 @@ from typing import NamedTuple, Optional
 from reader.basics import Corrupt, Fields, Unsupported, require
 from reader.byte_code import decode_bytes
 from reader.units import UNITS, BitStream, pack_units, unpack_units
-from reader.values import ADDEND, ADDENDS, COMPLEX64, CONSTANT, CONTEXT, FLOAT32, FLOAT64, PACKED, PLANES, RAW, Model, parse_model, read_values
+from reader.values import ADDEND, ADDENDS, COMPLEX64, CONSTANT, CONTEXT, FLOAT32, FLOAT64, PACKED, PLANES, RAW, Model, parse_drift, parse_model, read_values
 from reader.xxh3 import xxh3
 
 MAX_SEGMENT = 17 << 20
@@ -36,6 +36,7 @@ class Piece(NamedTuple):
     count: int
     block_units: int
     model: Optional[Model]
+    drift: list  # empty: none
     blocks: list  # None where nothing changed
 
     def unit(self):
@@ -48,7 +49,7 @@ def parse_segment(content, checksums=True):
     require(len(content) >= 12 + 8, "too short for a segment")
     fields = Fields(content[:-8])
     fields.expect(b"DSEG", "magic")
-    fields.version(2, known=(2,))
+    version = fields.version(2, known=(2, 3))
     if checksums:
         require(xxh3(content[:-8]) == int.from_bytes(content[-8:], "little"), "wrong check")
     fields.u16()  # encoder
@@ -58,12 +59,13 @@ def parse_segment(content, checksums=True):
     for _ in range(count):
         size = fields.u32()
         require(size >= 4, "size of a piece")
-        pieces.append(parse_piece(fields.take(size - 4)))
+        pieces.append(parse_piece(fields.take(size - 4), version))
     fields.end()
+    require(version == 2 or any(piece.drift for piece in pieces), "version 3 without a drift")
     return pieces
 
 
-def parse_piece(content):
+def parse_piece(content, version):
     """`content` is what follows the field `size`."""
     fields = Fields(content)
     dtype, log2, table_count = fields.u8(), fields.u8(), fields.u8()
@@ -72,12 +74,14 @@ def parse_piece(content):
     unit = UNITS[dtype]
     require(16 <= log2 <= 24 and unit.size << log2 <= MAX_BLOCK, "block size out of range")
     require(table_count <= 12, "too many tables")
-    fields.expect(b"\0", "reserved field")
+    drift_log2 = fields.u8()
+    require(drift_log2 == 0 or version == 3 and drift_log2 <= min(8, unit.mantissa_bits) and table_count, "drift of a piece")
     first, count, changed = fields.u64(), fields.u32(), fields.u32()
     full = PIECE // unit.size
     require(first % full == 0 and first < 2**61 - full, "first unit of a piece")
     require(1 <= count <= full and 1 <= changed <= count, "units of a piece")
     model = parse_model(fields, table_count, unit) if table_count else None
+    drift = parse_drift(fields, drift_log2, unit) if drift_log2 else []
     sizes = [fields.u32() for _ in range(-(-count // (1 << log2)))]
     blocks = []
     for number, size in enumerate(sizes):
@@ -85,7 +89,7 @@ def parse_piece(content):
         blocks.append(parse_block(fields.take(size), units, dtype, model is not None) if size else None)
     fields.end()
     require(sum(block.changed for block in blocks if block) == changed, "the blocks' changes are not those of the piece")
-    return Piece(dtype, first, count, 1 << log2, model, blocks)
+    return Piece(dtype, first, count, 1 << log2, model, drift, blocks)
 
 
 def parse_block(content, units, dtype, has_model):

@@ -119,6 +119,18 @@ def parse_model(fields, count, unit):
     return Model(top, [tables[bin(starts >> 1 & (2**c - 1)).count("1")] for c in range(32)])
 
 
+def parse_drift(fields, log2, unit):
+    return unpack_units(unit, fields.take(unit.size << log2))
+
+
+def shifted(unit, drift, olds):
+    """The old values as the context coder takes them."""
+    if not drift:
+        return olds
+    mask, exponents, log2 = 2**unit.bits() - 1, 2**unit.exponent_bits - 1, len(drift).bit_length() - 1
+    return [old + drift[old >> (unit.mantissa_bits - log2) & len(drift) - 1] & mask if old >> unit.mantissa_bits & exponents else old for old in olds]
+
+
 def read_context(unit, model, data, olds):
     if len(olds) < 4096:
         return read_tokens(unit, model, data, olds)
@@ -167,5 +179,6 @@ def read_values(piece, block, data, olds):
     elif block.coder == PLANES:
         residuals = unpack_units(unit, read_planes(data, unit.size, count, decode_block))
     else:
+        olds = shifted(unit, piece.drift, olds)
         residuals = read_context(unit, piece.model, data, olds)
     return add_residuals(unit, olds, residuals)

@@ -146,7 +146,7 @@ TEST_CASE("Random bytes behind a valid header are refused or harmless") {
 
 TEST_CASE("A segment of another version is unsupported, of another kind corrupt") {
   Bytes segment = encode_pair(small_pairs()[0]);
-  segment[4] = std::byte{3};
+  segment[4] = std::byte{4};
   try {
     SegmentReader(segment, "newer");
     FAIL("accepted");

@@ -38,6 +38,10 @@ std::uint64_t task_bits(const UnitType& unit, double value, std::uint64_t old_bi
     case Change::random_bits: return random.next();
     case Change::ulps: return old_bits + random.below(7) - 3;
     case Change::fine_tune: return bits_of(unit.dtype, value + 3e-4 * random.gaussian());
+    case Change::decay: {
+      const std::uint64_t step = unit.mantissa_bits < 3 ? 0 : old_bits >> (unit.mantissa_bits - 3) & 7;
+      return old_bits - 40 * (8 + step) + random.below(3);
+    }
     default: return special_bits(unit, random);
   }
 }

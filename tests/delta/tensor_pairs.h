@@ -28,9 +28,10 @@ enum class Change {
   random_bits,  ///< any bit pattern, for base and task
   ulps,         ///< base values like weights, task a few steps of the last bit away
   fine_tune,    ///< base values like weights, task = base + a small gaussian, rounded to the dtype
+  decay,        ///< base values like weights, their bits moved by a staircase over the mantissa and a few ulps
   special,      ///< NaNs with payloads, infinities, zeros of both signs, subnormals
 };
-inline constexpr Change kChanges[] = {Change::random_bits, Change::ulps, Change::fine_tune, Change::special};
+inline constexpr Change kChanges[] = {Change::random_bits, Change::ulps, Change::fine_tune, Change::decay, Change::special};
 
 struct TensorPair {
   DType dtype;

@@ -41,7 +41,7 @@ unsigned check_all(const TensorPair& pair) {
   const UnitType& unit = unit_type(pair.dtype);
   unsigned took = 0;
   for (const ValueCoder* row : value_coders()) {
-    if (row->uses_model) continue;
+    if (row->uses_model || !(row->writes(unit, Profile::compact) || row->writes(unit, Profile::fast))) continue;
     Bytes coded, again(pair.base.size());
     std::uint8_t parameter = 0;
     if (!row->encode({unit, pair.base, pair.task, width_of(pair)}, nullptr, UINT64_MAX, parameter, coded)) continue;

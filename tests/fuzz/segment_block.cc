@@ -30,9 +30,12 @@ void check_covered(const Covered& covered, const BlockHeader& header, std::uint3
   require(count == covered.count && count >= header.changed, "covered units are counted");
 }
 
-void decode(Reader& reader, const UnitType& unit, unsigned tables, std::uint32_t units, ByteSpan base) {
+void decode(Reader& reader, const UnitType& unit, unsigned tables, unsigned drift, std::uint32_t units, ByteSpan base) {
   std::optional<ModelDecoder> model;
-  if (tables != 0) model.emplace(ContextModel(reader, tables, unit), unit);
+  if (tables != 0) {
+    const ContextModel context(reader, tables, unit);
+    model.emplace(context, unit, drift != 0 ? std::optional(Drift(reader, drift, unit)) : std::nullopt);
+  }
   BlockHeader header = parse_block_header(reader, unit, units, model.has_value());
   const ByteSpan payload = reader.bytes(reader.remaining());
   const BlockPlace place{"input", "t", 0, units};
@@ -58,13 +61,15 @@ void decode(Reader& reader, const UnitType& unit, unsigned tables, std::uint32_t
 void test_input(ByteSpan bytes) {
   Input input(bytes);
   const UnitType& unit = unit_type(*dtype_from_code(static_cast<std::uint8_t>(1 + input.u8() % dtype_table().size())));
-  const unsigned tables = input.u8() % (segment_layout::kMaxTables + 1);
+  const unsigned model = input.u8();
+  const unsigned tables = model % (segment_layout::kMaxTables + 1);
+  const unsigned drift = model / (segment_layout::kMaxTables + 1) % (segment_layout::kMaxDriftLog2 + 2);  // one too many as well
   const std::uint64_t units = 1 + input.number(3) % kMaxUnits;
   const ByteSpan pattern = input.take(input.number(2));
   const Bytes base = repeated(pattern, units * unit.bytes);
   accepted([&] {
     Reader reader(input.rest(), "input");
-    decode(reader, unit, tables, static_cast<std::uint32_t>(units), base);
+    decode(reader, unit, tables, drift, static_cast<std::uint32_t>(units), base);
   });
 }
 

@@ -142,6 +142,8 @@ void write_segments(Folder& folder) {
   add_pair(folder, "planes", make_pair(DType::i64, 200, 1.0, Change::ulps, 13));
   add_pair(folder, "fast", make_pair(DType::bf16, 600, 0.02, Change::ulps, 14), Profile::fast);
   add_pair(folder, "fast dense", make_pair(DType::f32, 200, 0.9, Change::ulps, 15), Profile::fast);
+  add_pair(folder, "drift", make_pair(DType::f32, 1500, 1.0, Change::decay, 18));
+  add_pair(folder, "drift bf16", make_pair(DType::bf16, 2000, 1.0, Change::decay, 19));
   add_kernels(folder);
 }
 

@@ -140,6 +140,10 @@ void add_values(Vectors& out) {
   out.add("values-context-four-streams", {repeating(DType::bf16, 6'000, clusters(6'000, 10, 8))});
   out.add("values-context-f32", make_pair(DType::f32, 500, 0.6, Change::fine_tune, 6));
   out.add("values-context-f64", make_pair(DType::f64, 300, 0.8, Change::fine_tune, 6));
+  out.add("values-drift", make_pair(DType::f32, 1500, 1.0, Change::decay, 18));
+  out.add("values-drift-f16", make_pair(DType::f16, 3000, 1.0, Change::decay, 19));
+  out.add("values-drift-bf16", make_pair(DType::bf16, 3000, 1.0, Change::decay, 22));
+  out.add("values-drift-f64", make_pair(DType::f64, 6000, 1.0, Change::decay, 20));
   out.add("values-packed-i64", make_pair(DType::i64, 200, 1.0, Change::ulps, 13));
   out.add("values-planes", top_bytes());
   out.add("values-planes-fast", make_pair(DType::f32, 200, 0.9, Change::ulps, 15), Profile::fast);

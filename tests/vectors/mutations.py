@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "spec"))
 from reader.xxh3 import xxh3  # noqa: E402
 
 HEADER, PIECE, BLOCK = 12, 24, 24
+DRIFT_UNIT = {10: 2, 11: 2, 12: 4, 13: 8, 14: 4}  # bytes of a shift, by dtype
 
 
 def seal(body):
@@ -25,6 +26,9 @@ class Layout:
             at += 6
             for _ in range(self.tables):
                 at += 2 + (content[at + 1] + 1) // 2
+        self.drift = at
+        if content[self.piece + 7]:
+            at += DRIFT_UNIT[content[self.piece + 4]] << content[self.piece + 7]
         self.sizes = at
         self.block = at + 4
         self.body = self.block + BLOCK
@@ -86,7 +90,14 @@ def cut(content):
 # Name, valid vector, change, verdict. "block" is a block's header, "body" its positions and values, "model" the context model.
 MUTATIONS = [
     ("magic", "positions-bitmap", flip("", 0, 1), "corrupt"),
-    ("version-newer", "positions-bitmap", put_at(4, "H", 3), "unsupported"),
+    ("version-newer", "positions-bitmap", put_at(4, "H", 4), "unsupported"),
+    ("version-3-without-drift", "positions-bitmap", put_at(4, "H", 3), "corrupt"),
+    ("version-2-with-drift", "values-drift", put_at(4, "H", 2), "corrupt"),
+    ("drift-9", "values-drift-f64", put("piece", 7, "B", 9), "corrupt"),
+    ("drift-more-than-mantissa", "values-drift-bf16", put("piece", 7, "B", 8), "corrupt"),
+    ("drift-shorter", "values-drift", put("piece", 7, "B", 5), "corrupt"),
+    ("drift-shift-other", "values-drift", flip("drift", 5, 1), "corrupt"),
+    ("drift-cut", "values-drift", resize("segment", 900), "corrupt"),
     ("version-older", "positions-bitmap", put_at(4, "H", 1), "unsupported"),
     ("check", "positions-bitmap", unsealed, "corrupt"),
     ("cut", "positions-bitmap", cut, "corrupt"),

@@ -1,0 +1,104 @@
+#include "delta/drift.h"
+
+#include <algorithm>
+#include <bit>
+#include <string>
+
+#include "delta/bits.h"
+#include "delta/layout.h"
+#include "delta/residual.h"
+
+namespace dstore {
+
+using namespace segment_layout;
+
+namespace {
+
+/// What a shift follows from.
+template <class U>
+class Bins {
+ public:
+  Bins(const UnitType& unit, unsigned log2)
+      : mantissa_bits_(unit.mantissa_bits), drop_(unit.mantissa_bits - log2), exponent_mask_((1u << unit.exponent_bits) - 1), bin_mask_((1u << log2) - 1) {}
+  /// Zeros and subnormal numbers stay where they are.
+  bool moves(U bits) const { return (static_cast<std::uint64_t>(bits) >> mantissa_bits_ & exponent_mask_) != 0; }
+  unsigned bin(U bits) const { return static_cast<unsigned>(static_cast<std::uint64_t>(bits) >> drop_) & bin_mask_; }
+
+ private:
+  unsigned mantissa_bits_, drop_, exponent_mask_, bin_mask_;
+};
+
+std::uint64_t bit_cost(std::uint64_t residual) { return std::bit_width(residual); }
+
+template <class U>
+std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, ByteSpan task) {
+  using Signed = std::make_signed_t<U>;
+  const Bins<U> bins(unit, kDriftLog2);
+  const std::size_t units = base.size() / sizeof(U);
+  const std::size_t stride = std::max<std::size_t>(1, units / kDriftSample) | 1;  // odd: rows of a matrix have even lengths
+  std::vector<std::vector<Signed>> moves(std::size_t{1} << kDriftLog2);
+  for (std::size_t at = 0; at < units; at += stride) {
+    const U from = load_le<U>(&base[at * sizeof(U)]), to = load_le<U>(&task[at * sizeof(U)]);
+    if (bins.moves(from)) moves[bins.bin(from)].push_back(static_cast<Signed>(static_cast<U>(to - from)));
+  }
+  std::vector<std::uint64_t> shifts(moves.size());
+  for (std::size_t b = 0; b < moves.size(); ++b) {
+    if (moves[b].empty()) continue;
+    const auto middle = moves[b].begin() + static_cast<std::ptrdiff_t>(moves[b].size() / 2);
+    std::nth_element(moves[b].begin(), middle, moves[b].end());
+    shifts[b] = static_cast<U>(*middle);
+  }
+  const ResidualMap<U> map(unit);
+  std::uint64_t before = 0, after = 0, sampled = 0;
+  for (std::size_t at = 0; at < units; at += stride) {
+    const U from = load_le<U>(&base[at * sizeof(U)]), to = load_le<U>(&task[at * sizeof(U)]);
+    const U predicted = bins.moves(from) ? static_cast<U>(from + shifts[bins.bin(from)]) : from;
+    before += bit_cost(map.residual(from, to));
+    after += bit_cost(map.residual(predicted, to));
+    ++sampled;
+  }
+  if (kDriftGain * (after + sampled) >= (kDriftGain - 1) * (before + sampled)) shifts.clear();
+  return shifts;
+}
+
+}  // namespace
+
+std::optional<Drift> Drift::find(const UnitType& unit, ByteSpan base, ByteSpan task) {
+  if (unit.mantissa_bits < kDriftLog2) return std::nullopt;
+  std::vector<std::uint64_t> shifts =
+      with_unit(unit.bytes, [&]<class U>(U) { return find_shifts<U>(unit, base, task); });
+  if (shifts.empty()) return std::nullopt;
+  return Drift(unit, kDriftLog2, std::move(shifts));
+}
+
+Drift::Drift(Reader& reader, unsigned log2, const UnitType& unit) : unit_(unit), log2_(log2) {
+  if (log2 == 0 || log2 > kMaxDriftLog2 || log2 > unit.mantissa_bits) reader.fail("drift of " + std::to_string(log2) + " mantissa bits");
+  Reader shifts(reader.bytes((std::size_t{1} << log2) * unit.bytes), "");
+  const ByteSpan bytes = shifts.bytes(shifts.remaining());
+  with_unit(unit.bytes, [&]<class U>(U) {
+    for (std::size_t at = 0; at < bytes.size(); at += sizeof(U)) shifts_.push_back(load_le<U>(&bytes[at]));
+  });
+}
+
+void Drift::write(Writer& out) const {
+  Bytes bytes(static_cast<std::size_t>(written_bytes()));
+  with_unit(unit_.bytes, [&]<class U>(U) {
+    for (std::size_t i = 0; i < shifts_.size(); ++i) store_le(&bytes[i * sizeof(U)], static_cast<U>(shifts_[i]));
+  });
+  out.bytes(bytes);
+}
+
+ByteSpan Drift::predict(ByteSpan old_values, Bytes& out) const {
+  if (out.size() < old_values.size()) out.resize(old_values.size());
+  with_unit(unit_.bytes, [&]<class U>(U) {
+    const Bins<U> bins(unit_, log2_);
+    for (std::size_t at = 0; at < old_values.size(); at += sizeof(U)) {
+      const U from = load_le<U>(&old_values[at]);
+      const U shift = static_cast<U>(shifts_[bins.bin(from)]);
+      store_le(&out[at], bins.moves(from) ? static_cast<U>(from + shift) : from);
+    }
+  });
+  return ByteSpan(out).first(old_values.size());
+}
+
+}  // namespace dstore
