@@ -58,7 +58,13 @@ std::uint8_t Reader::u8() { return load<std::uint8_t>(bytes(1)); }
 std::uint16_t Reader::u16() { return load<std::uint16_t>(bytes(2)); }
 std::uint32_t Reader::u32() { return load<std::uint32_t>(bytes(4)); }
 std::uint64_t Reader::u64() { return load<std::uint64_t>(bytes(8)); }
-ObjectId Reader::id() { return ObjectId(bytes(ObjectId::kSize).first<ObjectId::kSize>()); }
+ObjectId Reader::id_or_none() { return ObjectId(bytes(ObjectId::kSize).first<ObjectId::kSize>()); }
+
+ObjectId Reader::id() {
+  const ObjectId id = id_or_none();
+  if (id.is_none()) fail("no id");
+  return id;
+}
 
 ByteSpan Reader::bytes(std::uint64_t count) {
   if (count > remaining()) fail("cut short: " + std::to_string(count) + " bytes wanted, " + std::to_string(remaining()) + " left");

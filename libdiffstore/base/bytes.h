@@ -28,7 +28,9 @@ class Reader {
   std::uint16_t u16();
   std::uint32_t u32();
   std::uint64_t u64();
+  /// Error{corrupt} where it is all zero, which names nothing.
   ObjectId id();
+  ObjectId id_or_none();
   ByteSpan bytes(std::uint64_t count);
   std::string_view text(std::uint64_t count) { return as_text(bytes(count)); }
 

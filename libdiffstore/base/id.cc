@@ -55,8 +55,8 @@ std::optional<ObjectId> ObjectId::from_hex(std::string_view hex) {
 }
 
 ObjectId ObjectId::parse(std::string_view hex, std::string_view what) {
-  if (const auto id = from_hex(hex)) return *id;
-  throw Error(ErrorCode::corrupt, std::string(what) + ": not an id (64 lower-case hex digits): " + printable(hex.substr(0, 80)));
+  if (const auto id = from_hex(hex); id && !id->is_none()) return *id;
+  throw Error(ErrorCode::corrupt, std::string(what) + ": not an id (64 lower-case hex digits, not all 0): " + printable(hex.substr(0, 80)));
 }
 
 std::string ObjectId::hex() const {

@@ -61,7 +61,7 @@ DeltaTable::LowRank read_low_rank(Reader& reader) {
   out.b = reader.id();
   out.a = reader.id();
   out.scale = std::bit_cast<float>(reader.u32());
-  if (out.b.is_none() || out.a.is_none() || !std::isfinite(out.scale) || reader.u32() != 0) reader.fail("low-rank factors");
+  if (!std::isfinite(out.scale) || reader.u32() != 0) reader.fail("low-rank factors");
   return out;
 }
 
@@ -82,7 +82,7 @@ DeltaTable::Change read_change(Reader& records, Reader& converts, Reader& factor
   change.segment = records.u32();
   change.piece = records.u32();
   change.pieces = records.u32();
-  change.tensor = records.id();
+  change.tensor = records.id_or_none();
   for (const std::string* name : {&change.name, &change.base_name}) {
     const auto problem = tensor_name_problem(*name);
     if (problem && (name == &change.name || !name->empty())) records.fail("a tensor name " + *problem);

@@ -12,9 +12,7 @@ std::string hex_or_empty(const ObjectId& id) { return id.is_none() ? std::string
 ObjectId parse_id(const Json& object, std::string_view key, std::string_view what) {
   const std::string& hex = object.at(key).string();
   if (hex.empty()) return {};
-  const ObjectId id = ObjectId::parse(hex, std::string(what) + ", \"" + std::string(key) + "\"");
-  if (id.is_none()) throw Error(ErrorCode::corrupt, std::string(what) + ": \"" + std::string(key) + "\" is all zero");
-  return id;
+  return ObjectId::parse(hex, std::string(what) + ", \"" + std::string(key) + "\"");
 }
 
 /// "" or lines of base64 between ssh-keygen's begin and end lines, each line ended by a line feed.

@@ -84,8 +84,8 @@ class Adder {
     }
     to_floats(tensor_.dtype, bytes, base_);
     if (!add_scaled(base_.data(), sum_.data(), factors_.scale, sum_.size())) {
-      throw Error(ErrorCode::invalid_argument, "tensor " + printable(tensor_.name) + ": its low-rank change gives a NaN near row " +
-                                                   std::to_string(part.row) + "; store the tensor without factors");
+      const std::string advice = factors_.fault == ErrorCode::invalid_argument ? "; store the tensor without factors" : "";
+      throw Error(factors_.fault, "tensor " + printable(tensor_.name) + ": its low-rank change gives a NaN near row " + std::to_string(part.row) + advice);
     }
     convert_floats(DType::f32, std::as_bytes(std::span(base_)), tensor_.dtype, bytes);
   }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "dstore/error.h"
 #include "dstore/tensor.h"
 
 namespace dstore {
@@ -14,6 +15,7 @@ struct LowRankFactors {
   std::size_t b = 0;  ///< indexes into source
   std::size_t a = 0;
   float scale = 1;
+  ErrorCode fault = ErrorCode::invalid_argument;  ///< where they give a NaN; of stored ones it is corrupt
 
   std::uint64_t rank() const { return source->tensors()[a].shape.front(); }
 };
@@ -23,7 +25,7 @@ struct LowRankFactors {
 std::optional<std::string> low_rank_problem(const TensorInfo& tensor, const TensorInfo& b, const TensorInfo& a, float scale);
 
 /// Adds scale * (B x A) to part of the tensor in place: `bytes` are its whole elements from byte `offset` on. The operations
-/// of every element stand in spec/objects.md, "Low rank": the bits are the same on every machine. Error{invalid_argument}
+/// of every element stand in spec/objects.md, "low_rank": the bits are the same on every machine. Error{factors.fault}
 /// where a result is NaN. Memory is a few MiB; thread-safe.
 void add_low_rank(const TensorInfo& tensor, const LowRankFactors& factors, std::uint64_t offset, MutableByteSpan bytes);
 

@@ -54,7 +54,9 @@ ModelFiles load_commit_files(const Repository& repository, const Commit& commit)
     if (repository.file_object_size(row.header) > 8 + kMaxSafetensorsHeader) {
       throw Error(ErrorCode::corrupt, printable(row.path) + ": a header of more than 100 MB");
     }
-    SafetensorsHeader header = parse_safetensors_header(repository.read_file_object(row.header), row.bytes, row.path);
+    const Bytes raw = repository.read_file_object(row.header);
+    SafetensorsHeader header = parse_safetensors_header(raw, row.bytes, row.path);
+    if (header.raw.size() != raw.size()) throw Error(ErrorCode::corrupt, printable(row.path) + ": a header with bytes behind it");
     out.shards.push_back({row.path, std::move(header), row.sha256});
   }
   for (const CheckpointTable::FileRow& row : checkpoint.files) out.files.emplace(row.path, PlainFile{row.file, {}});

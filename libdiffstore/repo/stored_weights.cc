@@ -102,7 +102,7 @@ LowRankFactors StoredWeights::load_factors(const DeltaTable::Change& change) {
   const std::size_t first = factors_->infos_.size();
   factors_->load_tensor("factor B of " + change.name, change.low_rank->b);
   factors_->load_tensor("factor A of " + change.name, change.low_rank->a);
-  return {factors_.get(), first, first + 1, change.low_rank->scale};
+  return {factors_.get(), first, first + 1, change.low_rank->scale, ErrorCode::corrupt};
 }
 
 void StoredWeights::finish(const ObjectId& expected) {
@@ -117,6 +117,9 @@ void StoredWeights::finish(const ObjectId& expected) {
   }
   infos_ = std::move(infos);
   tensors_ = std::move(tensors);
+  const auto same_name = [](const TensorInfo& a, const TensorInfo& b) { return a.name == b.name; };
+  const auto twice = std::adjacent_find(infos_.begin(), infos_.end(), same_name);
+  if (twice != infos_.end()) throw Error(ErrorCode::corrupt, "a delta gives two tensors called " + printable(twice->name));
   WeightsTable result = table();
   weights_id_ = object_id(ObjectKind::weights, result.serialize());
   if (weights_id_ != expected) {

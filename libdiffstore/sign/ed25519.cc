@@ -122,10 +122,13 @@ bool is_strict_ed25519_point(std::span<const std::byte, 32> encoding) {
   return less_than(y, kPrime) && std::find(std::begin(kSmallOrderY), std::end(kSmallOrderY), y) == std::end(kSmallOrderY);
 }
 
-bool ed25519_verify(const Ed25519PublicKey& key, ByteSpan message, const Ed25519Signature& signature) {
+bool is_strict_ed25519_signature(const Ed25519Signature& signature) {
   const std::span<const std::byte, 64> both(signature);
-  if (!is_strict_ed25519_point(key) || !is_strict_ed25519_point(both.first<32>())) return false;
-  if (!less_than(field_bytes(both.last<32>()), kGroupOrder)) return false;
+  return is_strict_ed25519_point(both.first<32>()) && less_than(field_bytes(both.last<32>()), kGroupOrder);
+}
+
+bool ed25519_verify(const Ed25519PublicKey& key, ByteSpan message, const Ed25519Signature& signature) {
+  if (!is_strict_ed25519_point(key) || !is_strict_ed25519_signature(signature)) return false;
   Pkey pkey(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, uchars(ByteSpan(key)), key.size()));
   if (!pkey) fail("load a public key");
   Digest digest(EVP_MD_CTX_new());

@@ -37,8 +37,11 @@ Ed25519Signature ed25519_sign(const Ed25519Seed& seed, ByteSpan message);
 /// (y >= 2^255 - 19, or x = 0 with the sign bit set): under such a key one signature can fit many messages.
 bool is_strict_ed25519_point(std::span<const std::byte, 32> encoding);
 
-/// RFC 8032, section 5.1.7, and stricter: S must be below the group order, and neither the key nor R may be an encoding
-/// that is_strict_ed25519_point refuses.
+/// Whether a signature can be one at all, whatever the message: R is an encoding that is_strict_ed25519_point takes, and S is
+/// below the group order.
+bool is_strict_ed25519_signature(const Ed25519Signature& signature);
+
+/// RFC 8032, section 5.1.7, for a strict key and a strict signature; false for others.
 bool ed25519_verify(const Ed25519PublicKey& key, ByteSpan message, const Ed25519Signature& signature);
 
 }  // namespace dstore

@@ -72,6 +72,7 @@ SshSignature SshSignature::parse(ByteSpan blob, std::string_view what) {
   if (signature.size() != out.signature.size()) inner.fail("an Ed25519 signature must have 64 bytes");
   inner.expect_end();
   std::copy(signature.begin(), signature.end(), out.signature.begin());
+  if (!is_strict_ed25519_signature(out.signature)) inner.fail("weak Ed25519 signature (small order or not canonical)");
   return out;
 }
 

@@ -23,6 +23,10 @@ class Unsupported(Problem):
     """A version, dtype or operation that no page lists: perhaps right for a newer reader."""
 
 
+class Untrusted(Problem):
+    """A well-formed signature that does not hold for its message."""
+
+
 class NotFound(Problem):
     """What the user named is not there."""
 
@@ -136,7 +140,9 @@ def read_json(content):
         require(text != "-0", "JSON with -0")
         return int(text)
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=members, parse_constant=constant, parse_int=integer)
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=members, parse_constant=constant, parse_int=integer)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses the half of a surrogate pair
+        return value
     except (ValueError, RecursionError) as error:
         raise Corrupt(f"not JSON: {error}") from None
 
@@ -144,11 +150,7 @@ def read_json(content):
 def read_canonical(content):
     """The value, if the bytes are exactly what a writer writes for it."""
     value = read_json(content)
-    try:
-        same = canonical_json(value).encode("utf-8") == content
-    except UnicodeEncodeError:  # half of a surrogate pair
-        same = False
-    require(same, "not canonical JSON")
+    require(canonical_json(value).encode("utf-8") == content, "not canonical JSON")
     return value
 
 

@@ -2,7 +2,7 @@
 Points are (X, Y, Z, T) with x = X/Z, y = Y/Z, x * y = T/Z."""
 import hashlib
 
-from reader.basics import require
+from reader.basics import Untrusted, require
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
@@ -45,7 +45,8 @@ def point_from(encoded, what):
     x = pow(x2, (P + 3) // 8, P)
     if (x * x - x2) % P:
         x = x * SQRT_MINUS_1 % P
-    require((x * x - x2) % P == 0, f"{what}: not on the curve")
+    if (x * x - x2) % P:
+        raise Untrusted(f"{what}: not on the curve")
     require(x or not sign, f"{what}: not the canonical encoding of a point")
     if x & 1 != sign:
         x = P - x
@@ -56,7 +57,7 @@ BASE = point_from(bytes.fromhex("58" + "66" * 31), "base point")
 
 
 def verify(public_key, signature, message):
-    """Raises Corrupt for what is malformed whatever the message; returns whether the signature holds."""
+    """Raises Corrupt for what is malformed whatever the message, Untrusted for what is no point; else whether the signature holds."""
     key, r = point_from(public_key, "public key"), point_from(signature[:32], "R")
     s = int.from_bytes(signature[32:], "little")
     require(s < L, "S is too large")

@@ -60,7 +60,7 @@ class Pack:
         require(digest.hex() == self.name, "the trailer's digest is not the pack's name")
         require(digest == trailer.data[-32:], "the digest is not that of the trailer")
         trailer.expect(b"DTRL", "magic of the trailer")
-        require(trailer.version(4, known=(1, 2)) == self.version, "versions of header and trailer differ")
+        require(trailer.u32() == self.version, "versions of header and trailer differ")
         count = trailer.u64()
         require(1 <= count <= MAX_ROWS and len(trailer.data) == 16 + ROW_SIZE * count + 40, "count and size of the trailer contradict")
         rows, at = [], FILE_HEADER_SIZE

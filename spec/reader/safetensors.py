@@ -3,7 +3,7 @@ import json
 import re
 from typing import NamedTuple
 
-from reader.basics import canonical_text, is_count, is_text, read_json, require
+from reader.basics import Unsupported, canonical_text, is_count, is_text, read_json, require
 from reader.objects import DTYPE_CODES, DTYPES, check_tensor_name, tensor_size
 
 MAX_HEADER = 100_000_008
@@ -57,7 +57,9 @@ def parse_entry(name, row):
     check_tensor_name(name)
     require(isinstance(row, dict) and set(row) == {"dtype", "shape", "data_offsets"}, f"tensor {name!a}: keys")
     dtype, shape, offsets = row["dtype"], row["shape"], row["data_offsets"]
-    require(is_text(dtype) and dtype in DTYPE_CODES, f"tensor {name!a}: dtype")
+    require(is_text(dtype), f"tensor {name!a}: dtype")
+    if dtype not in DTYPE_CODES:
+        raise Unsupported(f"tensor {name!a}: dtype {dtype!a}")
     require(isinstance(shape, list) and len(shape) <= 64 and all(map(is_number, shape)), f"tensor {name!a}: shape")
     require(isinstance(offsets, list) and len(offsets) == 2 and all(map(is_number, offsets)), f"tensor {name!a}: offsets")
     require(offsets[1] - offsets[0] == tensor_size(DTYPE_CODES[dtype], shape), f"tensor {name!a}: offsets that are not its size")

@@ -5,7 +5,7 @@ import hashlib
 import re
 
 from reader import ed25519
-from reader.basics import Corrupt, Fields, require
+from reader.basics import Corrupt, Fields, Unsupported, Untrusted, require
 
 COMMIT_NAMESPACE, REF_NAMESPACE = b"dstore-commit@v1", b"dstore-ref@v1"
 BEGIN, END = b"-----BEGIN SSH SIGNATURE-----\n", b"-----END SSH SIGNATURE-----\n"
@@ -19,10 +19,13 @@ def take_string(fields):
     return fields.take(int.from_bytes(fields.take(4), "big"))
 
 
-def take_pair(content, size, what):
-    """string `ssh-ed25519`, string of `size` bytes, and nothing more."""
-    fields = Fields(content)
-    require(take_string(fields) == b"ssh-ed25519", f"{what}: not ssh-ed25519")
+def expect_known(value, known, what):
+    if value != known:
+        raise Unsupported(f"{what}: only {known!a} is known")
+
+
+def take_value(fields, size, what):
+    """A string of `size` bytes, and nothing more."""
     value = take_string(fields)
     require(len(value) == size, f"{what}: wrong size")
     fields.end()
@@ -30,19 +33,25 @@ def take_pair(content, size, what):
 
 
 def check_signature(blob, namespace, message):
-    """The signer's fingerprint; Corrupt if the signature is malformed or does not hold."""
+    """The signer's fingerprint; Corrupt if the signature is malformed, Untrusted if it does not hold."""
     fields = Fields(blob)
     fields.expect(b"SSHSIG", "magic of a signature")
-    require(int.from_bytes(fields.take(4), "big") == 1, "version of a signature")
+    expect_known(int.from_bytes(fields.take(4), "big"), 1, "version of a signature")
     key_blob = take_string(fields)
-    public_key = take_pair(key_blob, 32, "public key")
-    require(take_string(fields) == namespace, "namespace of a signature")
+    key_fields = Fields(key_blob)
+    expect_known(take_string(key_fields), b"ssh-ed25519", "public key")
+    public_key = take_value(key_fields, 32, "public key")
+    its_namespace = take_string(fields)
+    require(its_namespace, "an empty namespace of a signature")
     require(take_string(fields) == b"", "reserved field of a signature")
-    require(take_string(fields) == b"sha512", "hash of a signature")
-    signature = take_pair(take_string(fields), 64, "signature")
+    expect_known(take_string(fields), b"sha512", "hash of a signature")
+    inner = Fields(take_string(fields))
+    require(take_string(inner) == b"ssh-ed25519", "a signature of another type than its key")
+    signature = take_value(inner, 64, "signature")
     fields.end()
     signed = b"SSHSIG" + ssh_string(namespace) + ssh_string(b"") + ssh_string(b"sha512") + ssh_string(hashlib.sha512(message).digest())
-    require(ed25519.verify(public_key, signature, signed), "the signature does not hold")
+    if not ed25519.verify(public_key, signature, signed) or its_namespace != namespace:
+        raise Untrusted(f"the signature does not hold, or is not for {namespace.decode()}")
     return "SHA256:" + base64.b64encode(hashlib.sha256(key_blob).digest()).decode().rstrip("=")
 
 

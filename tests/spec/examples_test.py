@@ -9,7 +9,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "spec"))
 
 from reader import derived, ed25519, objects, refs, revision, segment, signatures  # noqa: E402
-from reader.basics import Corrupt, Problem, Unsupported, object_id, read_canonical  # noqa: E402
+from reader.basics import Corrupt, Problem, Unsupported, Untrusted, object_id, read_canonical  # noqa: E402
 from reader.byte_code import decode_bytes  # noqa: E402
 from reader.lz4 import decode_block  # noqa: E402
 from reader.planes import decode_planes  # noqa: E402
@@ -293,14 +293,14 @@ class SignaturesPage(unittest.TestCase):
         blob = signatures.remove_armour(ARMOURED)
         self.assertEqual(signatures.check_signature(blob, b"dstore-commit@v1", b"{}"), "SHA256:bbXpuKG6zhzdmnxq256TlqzFBzRl2f6OOg722cYNbU8")
         for namespace, message in ((b"dstore-ref@v1", b"{}"), (b"dstore-commit@v1", b"{ }")):
-            with self.assertRaises(Corrupt):
+            with self.assertRaises(Untrusted):
                 signatures.check_signature(blob, namespace, message)
 
     def test_every_flipped_bit_is_refused(self):
         blob = signatures.remove_armour(ARMOURED)
         for at in range(len(blob)):
             damaged = blob[:at] + bytes([blob[at] ^ 1 << at % 8]) + blob[at + 1:]
-            with self.assertRaises(Corrupt, msg=at):
+            with self.assertRaises((Corrupt, Unsupported, Untrusted), msg=at):
                 signatures.check_signature(damaged, b"dstore-commit@v1", b"{}")
 
     def test_small_order_and_large_s(self):

@@ -1,5 +1,5 @@
-"""Adds the vectors of new cases to spec/vectors and to its manifest: valid ones by make_valid (make_valid.cc) and by_hand.py, invalid ones by
-mutations.py and by_hand.py. What is there is never changed: a case whose bytes would differ is left as it is, and named.
+"""Adds the vectors of new cases to spec/vectors and to its manifest: valid ones by make_valid (make_valid.cc) and by the modules of this folder,
+which build them from the pages alone. What is there is never changed: a case whose bytes would differ is left as it is, and named.
 
     python3 tests/vectors/make.py build/PRESET/tests/make_valid_vectors
 """
@@ -11,7 +11,9 @@ import tempfile
 from pathlib import Path
 
 import by_hand
-from mutations import MUTATIONS
+from mutations import MUTATIONS  # and the path of the reader
+from families import FAMILIES, REF_NAMES
+from read_row import covered, files_of
 
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 
@@ -28,50 +30,74 @@ def add(name, content):
     return False
 
 
-def valid_by_library(program):
-    """Names of bases and segments get the folder's name in front."""
+def in_folder(folder, value, files):
+    """The value with the folder's name in front of each name of a file."""
+    if isinstance(value, dict):
+        return {key: in_folder(folder, member, files) for key, member in value.items()}
+    if isinstance(value, list):
+        return [in_folder(folder, member, files) for member in value]
+    return f"{folder}/{value}" if value in files else value
+
+
+def by_library(program):
     with tempfile.TemporaryDirectory() as folder:
         lines = subprocess.run([program, folder], check=True, capture_output=True, text=True).stdout.splitlines()
         for row in map(json.loads, lines):
-            pieces = [{**piece, "base": "valid/" + piece["base"]} for piece in row["pieces"]]
-            names = [row["segment"], *(piece["base"] for piece in row["pieces"])]
-            yield "valid/" + row["segment"], pieces, {"valid/" + name: (Path(folder) / name).read_bytes() for name in names}
+            yield row, {name: (Path(folder) / name).read_bytes() for name in files_of(row)}
 
 
-def valid_by_hand():
-    for name, make in by_hand.VALID.items():
-        pattern, count, task, content = make()
-        piece = {"base": f"valid/{name}.base", "bytes": count, "task_sha256": hashlib.sha256(task).hexdigest()}
-        yield f"valid/{name}.segment", [piece], {f"valid/{name}.segment": content, f"valid/{name}.base": pattern}
+def segments_by_hand():
+    for cases, folder in ((by_hand.VALID, "valid"), (by_hand.INVALID, "invalid")):
+        for name, make in cases.items():
+            pattern, count, task, content = make()
+            piece = {"base": f"{name}.base", "bytes": count}
+            told = {"error": "corrupt", "pieces": [piece]}
+            if folder == "valid":
+                told = {"pieces": [{**piece, "task_sha256": hashlib.sha256(task).hexdigest()}]}
+            yield {"segment": f"{name}.segment", **told}, {f"{name}.segment": content, f"{name}.base": pattern}
 
 
-def invalid(valid):
-    """`valid`: the rows of the manifest by segment."""
+def mutated_segments(valid):
+    """`valid`: the rows of the manifest by segment. Their bases stay where they are."""
     for name, source, change, verdict in MUTATIONS:
         row = valid[f"valid/{source}.segment"]
         pieces = [{"base": piece["base"], "bytes": piece["bytes"]} for piece in row["pieces"]]
-        content = change((VECTORS / row["segment"]).read_bytes())
-        yield f"invalid/{name}.segment", pieces, verdict, {f"invalid/{name}.segment": content}
-    for name, make in by_hand.INVALID.items():
-        pattern, count, _, content = make()
-        files = {f"invalid/{name}.segment": content, f"invalid/{name}.base": pattern}
-        yield f"invalid/{name}.segment", [{"base": f"invalid/{name}.base", "bytes": count}], "corrupt", files
+        yield {"segment": f"{name}.segment", "error": verdict, "pieces": pieces}, {f"{name}.segment": change((VECTORS / row["segment"]).read_bytes())}
+
+
+def add_rows(rows, cases):
+    """`rows`: of the manifest, {folder: {first file: row}}."""
+    for row, files in cases:
+        folder = "invalid" if "error" in row else "valid"
+        row = in_folder(folder, row, files)
+        old = rows[folder].get(files_of(row)[0])
+        if old not in (None, row):
+            print(f"{files_of(row)[0]}: its row of the manifest is kept", file=sys.stderr)
+        elif all([add(f"{folder}/{name}", content) for name, content in files.items()]):
+            rows[folder][files_of(row)[0]] = row
+
+
+def text_of(key, value):
+    if isinstance(value, dict):
+        lines = [f"  {json.dumps(name)}: {json.dumps(member)}" for name, member in value.items()]
+    else:
+        lines = ["  " + json.dumps(row) for row in value]
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f' "{key}": {opening}\n' + ",\n".join(lines) + f"\n {closing}"
 
 
 def main():
     path = VECTORS / "manifest.json"
     old = json.loads(path.read_text()) if path.exists() else {"valid": [], "invalid": []}
-    rows = {kind: {row["segment"]: row for row in old[kind]} for kind in ("valid", "invalid")}
-    for segment, pieces, files in [*valid_by_library(sys.argv[1]), *valid_by_hand()]:
-        if segment in rows["valid"] and rows["valid"][segment]["pieces"] != pieces:
-            print(f"{segment}: its row of the manifest is kept", file=sys.stderr)
-        elif all([add(*file) for file in files.items()]):
-            rows["valid"][segment] = {"segment": segment, "pieces": pieces}
-    for segment, pieces, verdict, files in invalid(rows["valid"]):
-        if all([add(*file) for file in files.items()]):
-            rows["invalid"].setdefault(segment, {"segment": segment, "error": verdict, "pieces": pieces})
-    lines = [f' "{kind}": [\n' + ",\n".join("  " + json.dumps(row) for _, row in sorted(rows[kind].items())) + "\n ]" for kind in rows]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    rows = {folder: {files_of(row)[0]: row for row in old[folder]} for folder in ("valid", "invalid")}
+    add_rows(rows, by_library(sys.argv[1]))
+    add_rows(rows, segments_by_hand())
+    add_rows(rows, mutated_segments(rows["valid"]))
+    for family in FAMILIES:
+        add_rows(rows, family())
+    manifest = {folder: [row for _, row in sorted(rows[folder].items())] for folder in rows}
+    manifest |= {"ref_names": REF_NAMES, "covered": covered(manifest["valid"])}
+    path.write_text("{\n" + ",\n".join(text_of(*member) for member in manifest.items()) + "\n}\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 # spec/vectors, read by the library and by the independent reader.
 set(vectors_dir ${CMAKE_CURRENT_LIST_DIR})
 find_package(nlohmann_json REQUIRED)
-dstore_test(vectors SOURCES ${vectors_dir}/vectors_test.cc LINK dstore_delta dstore_base nlohmann_json::nlohmann_json)
+dstore_test(vectors SOURCES ${vectors_dir}/vectors_test.cc ${vectors_dir}/read_row.cc LINK dstore::diffstore nlohmann_json::nlohmann_json)
+target_include_directories(vectors_test PRIVATE ${PROJECT_SOURCE_DIR}/libdiffstore)
 target_compile_definitions(vectors_test PRIVATE DSTORE_VECTORS="${PROJECT_SOURCE_DIR}/spec/vectors")
 
 if(NOT cli_python)

@@ -41,7 +41,7 @@ class ObjectId {
 
   /// Exactly 64 lower-case hex digits, else nullopt.
   static std::optional<ObjectId> from_hex(std::string_view hex);
-  /// As from_hex, but throws Error{corrupt} that names `what`.
+  /// As from_hex, but throws Error{corrupt} that names `what`, also where it is all zero.
   static ObjectId parse(std::string_view hex, std::string_view what);
 
   std::string hex() const;
