@@ -38,6 +38,7 @@ std::string metrics_text(const Commit& commit) {
 
 RefNames ref_names(const Repository& repository, bool remotes) {
   RefNames names;
+  for (const ObjectId& commit : forgotten_commits(repository)) names[commit].push_back("forgotten");
   add_refs(repository.refs(), "", names);
   if (!remotes) return names;
   for (const auto& [remote, url] : repository.config().remotes) add_refs(repository.remote_refs(remote), remote + "/", names);

@@ -165,7 +165,10 @@ void ObjectStore::State::forget_pack(const ObjectId& name) {
 
 std::vector<ObjectEntry> ObjectStore::State::lasting_copies(const ObjectId& id, const std::set<ObjectId>& condemned) {
   auto copies = ask([&](ObjectIndex& i) { return i.copies(id); });
-  std::erase_if(copies, [&](const ObjectEntry& copy) { return condemned.contains(copy.pack) || !is_known(copy.pack); });
+  std::erase_if(copies, [&](const ObjectEntry& copy) { return condemned.contains(copy.pack); });
+  const auto unknown = [&](const ObjectEntry& copy) { return !is_known(copy.pack); };
+  if (std::any_of(copies.begin(), copies.end(), unknown)) roll_forward();  // another process has added or removed it
+  std::erase_if(copies, unknown);
   return copies;
 }
 
