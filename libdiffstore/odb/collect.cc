@@ -106,6 +106,7 @@ class Collection {
     if (!options_.dry_run) report_.leftovers = leftovers.remove_temporaries();
     liveness_.mark(commits_kept(live_leases(state_.fs, state_.dir)));
     packs_ = read_packs();
+    keep_what_stays([](const PackContent& pack) { return !pack.whole; });
     for (const PackContent& pack : packs_) report_.bytes_before += pack.bytes;
     report_.bytes_after = report_.bytes_before;
     std::set<ObjectId> victims = choose_victims(packs_, liveness_, options_, std::nullopt);
@@ -134,12 +135,12 @@ class Collection {
   }
 
  private:
-  /// Packs with their trailers. A pack whose trailer is damaged is left alone: nobody knows what it held.
+  /// Packs with their trailers.
   std::vector<PackContent> read_packs() {
     std::vector<PackContent> out;
     report_.left_alone.clear();
     for (const ObjectId& name : state_.list_packs()) {
-      PackContent pack{name, 0, {}};
+      PackContent pack{name, 0, {}, true};
       const auto file = state_.fs.open(state_.pack_path(name), OpenMode::read_store);
       pack.bytes = file->info().size;
       try {
@@ -147,10 +148,22 @@ class Collection {
       } catch (const Error& error) {
         if (error.code() != ErrorCode::corrupt) throw;
         report_.left_alone.push_back(error.what());
+        pack.entries = scan_records(*file);
+        pack.whole = false;
       }
       out.push_back(std::move(pack));
     }
     return out;
+  }
+
+  /// Objects that stay, alive or not, must find there what they name.
+  void keep_what_stays(const std::function<bool(const PackContent&)>& stays) {
+    for (const PackContent& pack : packs_) {
+      if (!stays(pack)) continue;
+      for (const PackEntry& entry : pack.entries) {
+        if (!is_leaf(entry.kind) && liveness_.is_dead(entry)) liveness_.keep(entry);
+      }
+    }
   }
 
   /// The writers that could not know of the condemned packs are done: what they have left behind counts too.
@@ -158,12 +171,7 @@ class Collection {
     state_.roll_forward();
     liveness_.mark(commits_kept(live_leases(state_.fs, state_.dir)));
     packs_ = read_packs();
-    for (const PackContent& pack : packs_) {
-      if (victims.contains(pack.name)) continue;
-      for (const PackEntry& entry : pack.entries) {
-        if (!is_leaf(entry.kind) && liveness_.is_dead(entry)) liveness_.keep(entry);
-      }
-    }
+    keep_what_stays([&](const PackContent& pack) { return !victims.contains(pack.name); });
     victims = choose_victims(packs_, liveness_, options_, victims);
   }
 

@@ -27,8 +27,7 @@ std::set<ObjectId> choose_victims(const std::vector<PackContent>& packs, const L
     }
   };
   for (const PackContent& pack : packs) {
-    if (pack.entries.empty()) continue;
-    if (among && !among->contains(pack.name)) {
+    if (!pack.whole || (among && !among->contains(pack.name))) {
       keep(pack);
     } else if (must_go(pack, liveness) || (options.rewrite && options.rewrite(pack.entries, pack.bytes))) {
       victims.insert(pack.name);

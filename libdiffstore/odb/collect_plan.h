@@ -11,7 +11,8 @@ namespace dstore {
 struct PackContent {
   ObjectId name;
   std::uint64_t bytes = 0;         ///< of the file
-  std::vector<PackEntry> entries;  ///< empty: the trailer is damaged
+  std::vector<PackEntry> entries;
+  bool whole = true;  ///< false: the trailer is damaged, `entries` are what a scan finds, and the pack is left alone
 };
 
 /// Whether objects of this kind name no others. A dead one may stay: nobody concludes anything from finding it.

@@ -24,8 +24,21 @@ class Takedown : public Liveness {
   }
 
   void mark(const std::vector<ObjectId>&) override {
+    mark_others();
+    // What a remote's mirror names, say, stays as a record.
+    for (const ObjectId& root : collection_roots(repository_, {})) others_.add_commit(root);
+  }
+  /// Error{corrupt} where it cannot be told what the other commits use.
+  void mark_others() {
     repository_.store().for_each(ObjectKind::commit, [&](const ObjectEntry& entry) {
-      if (!others_.forgotten().contains(entry.id)) others_.add_commit(entry.id);
+      if (others_.forgotten().contains(entry.id)) return;
+      try {
+        others_.add_commit(entry.id);
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::io) throw;
+        throw Error(ErrorCode::corrupt, std::string(error.what()) + "; commit " + entry.id.short_hex() +
+                                            " needs it, so it cannot be told what else is its own: repair first (`dstore verify` lists the damage)");
+      }
     });
   }
 
@@ -96,7 +109,7 @@ ForgetReport forget(Repository& repository, const std::vector<ObjectId>& commits
   const auto in_the_way = refs_in_the_way(repository, targets);
   if (!in_the_way.empty() && !force) refuse(in_the_way);
   Takedown takedown(repository, targets);
-  takedown.mark({});  // before anything is written: it may be refused
+  takedown.mark_others();  // before anything is written: it may be refused
   {
     const Lease lease = repository.store().lease();
     for (const auto& [head, reason] : in_the_way) {

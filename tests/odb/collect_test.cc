@@ -128,6 +128,21 @@ TEST_CASE("a pack with damage in what is alive is left alone") {
   CHECK(read_file(posix_filesystem(), pack) == bytes);
 }
 
+TEST_CASE("a pack whose trailer is damaged is left alone, and what its objects name stays too") {
+  Fixture f;
+  ObjectStore store = open_store(f.folder.path());
+  const ObjectId name = store.find(f.ids[0])->pack;  // all dead
+  const std::string pack = f.folder / ("packs/" + pack_file_name(name));
+  Bytes bytes = read_file(posix_filesystem(), pack);
+  bytes[bytes.size() - 50] ^= std::byte{1};
+  put_file(pack, bytes);
+  const CollectReport report = open_store(f.folder.path()).collect(f.liveness, at_once());
+  CHECK(report.left_alone.size() == 1);
+  CHECK(read_file(posix_filesystem(), pack) == bytes);
+  CHECK(std::set<ObjectId>(f.liveness.kept.begin(), f.liveness.kept.end()) == std::set<ObjectId>{f.ids[0], f.ids[1]});
+  CHECK_FALSE(open_store(f.folder.path()).contains(f.ids[2]));
+}
+
 TEST_CASE("a collection killed at any change to the disk loses nothing alive, and the next one finishes it") {
   using Fault = FaultFilesystem::Fault;
   int calls = 0;
