@@ -118,9 +118,12 @@ class Collection {
     if (!victims.empty() || !condemned.packs.empty()) {
       ++condemned.generation;
       condemned.packs.assign(victims.begin(), victims.end());
+      condemned.deleting = false;
       write_condemned(state_.fs, state_.dir, condemned);
       report_.waiting = wait_for_writers(state_.fs, state_.dir, condemned.generation, options_);
       if (!report_.waiting.empty()) return std::move(report_);
+      condemned.deleting = true;  // before the leases are asked a last time what they keep
+      write_condemned(state_.fs, state_.dir, condemned);
       look_again(victims);
       if (victims.size() != condemned.packs.size()) {  // fewer of them: nobody who knew the longer list is wronged
         condemned.packs.assign(victims.begin(), victims.end());
@@ -128,6 +131,7 @@ class Collection {
       }
       remove_victims(victims);
       condemned.packs.clear();
+      condemned.deleting = false;
       write_condemned(state_.fs, state_.dir, condemned);
     }
     report_.leftovers += leftovers.remove_atomic_files();

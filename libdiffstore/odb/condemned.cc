@@ -19,6 +19,7 @@ std::string Condemned::serialize() const {
   Json::Array names;
   for (const ObjectId& pack : packs) names.emplace_back(pack.hex());
   Json json;
+  json.set("deleting", deleting ? 1 : 0);
   json.set("generation", static_cast<std::int64_t>(generation));
   json.set("packs", Json(std::move(names)));
   json.set("v", kVersion);
@@ -31,6 +32,7 @@ Condemned Condemned::parse(std::string_view text, std::string_view what) {
   if (json.at("v").integer() != kVersion) throw Error(ErrorCode::unsupported, std::string(what) + ": written by a newer dstore");
   Condemned out;
   out.generation = static_cast<std::uint64_t>(std::max<std::int64_t>(0, json.at("generation").integer()));
+  out.deleting = json.at("deleting").integer() != 0;
   for (const Json& pack : json.at("packs").array()) out.packs.push_back(ObjectId::parse(pack.string(), what));
   if (!std::is_sorted(out.packs.begin(), out.packs.end()) || out.serialize() != text) {
     throw Error(ErrorCode::corrupt, std::string(what) + ": not a list of condemned packs of version 1");

@@ -13,6 +13,7 @@ namespace dstore {
 struct Condemned {
   std::uint64_t generation = 0;
   std::vector<ObjectId> packs;  ///< sorted
+  bool deleting = false;        ///< what leases keep is not asked for any more
 
   std::string serialize() const;
   /// Error{corrupt} naming `what`.

@@ -1,6 +1,8 @@
 #include "repo/copy_commits.h"
 
 #include "object/chunked.h"
+#include "odb/condemned.h"
+#include "repo/missing_objects.h"
 #include "repo/model_files.h"
 
 namespace dstore {
@@ -9,8 +11,8 @@ namespace {
 /// Copies the closure of commits, leaves first.
 class Copier {
  public:
-  Copier(const Repository& from, PackSession& session, const std::set<ObjectId>& forgotten, const Progress& progress)
-      : from_(from), session_(session), forgotten_(forgotten), progress_(progress) {}
+  Copier(const Repository& from, PackSession& session, CommitKeeper& keeper, const std::set<ObjectId>& forgotten, const Progress& progress)
+      : from_(from), session_(session), keeper_(keeper), forgotten_(forgotten), progress_(progress) {}
 
   /// The commit with all it needs: what it names comes first (an explicit stack: histories are long).
   void add_commit(const ObjectId& head) {
@@ -22,7 +24,13 @@ class Copier {
         if (!forgotten_.contains(id)) add_checkpoint(from_.read_commit(id));
         copy_signatures(id);
         copy(id);
+      } else if (seen_.contains(id)) {
+        continue;
       } else if (session_.has(id)) {
+        copy_signatures(id);
+      } else if (!forgotten_.contains(id) && keeper_.keep(id)) {
+        seen_.insert(id);
+        kept_.insert(id);
         copy_signatures(id);
       } else if (forgotten_.contains(id) && !from_.store().contains(id)) {
         continue;
@@ -49,12 +57,17 @@ class Copier {
       const DeltaTable delta = read_delta(from_, commit);
       for (const ObjectId& segment : delta.segments) copy(segment);
       for (const ObjectId& id : delta.stored_tensors()) add_tensor(id);
-      if (!forgotten_.contains(*commit.base)) add_weights(delta.base_weights);
+      if (!forgotten_.contains(*commit.base) && !has_kept(*commit.base, delta.base_weights)) add_weights(delta.base_weights);
       copy(*commit.delta);
     } else {
       add_weights(checkpoint.weights);
     }
     copy(commit.checkpoint);
+  }
+
+  /// A base that the keeper has stays with its weights.
+  bool has_kept(const ObjectId& base, const ObjectId& weights) const {
+    return kept_.contains(base) && read_checkpoint(from_, from_.read_commit(base)).weights == weights;
   }
 
   void add_weights(const ObjectId& id) {
@@ -86,17 +99,30 @@ class Copier {
 
   const Repository& from_;
   PackSession& session_;
+  CommitKeeper& keeper_;
   const std::set<ObjectId>& forgotten_;
   const Progress& progress_;
   std::set<ObjectId> seen_;
+  std::set<ObjectId> kept_;  ///< commits
   std::set<ObjectId> copied_;
 };
 
 }  // namespace
 
-void copy_commits(const Repository& from, PackSession& session, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
+bool CommitKeeper::keep(const ObjectId& commit) {
+  if (!repository_.store().contains(commit)) return false;
+  if (!lease_) lease_.emplace(repository_.store().lease());
+  commits_.push_back(commit);
+  lease_->rely_only_on(commits_);
+  // In this order: a collection that has not said yet that it is deleting will read the lease.
+  if (read_condemned(repository_.fs(), repository_.directory()).deleting) return false;
+  // One that was killed while it was deleting may have left a commit without what it needs.
+  return missing_objects(repository_, {commit}).empty();
+}
+
+void copy_commits(const Repository& from, PackSession& session, CommitKeeper& keeper, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
                   const Progress& progress) {
-  Copier copier(from, session, forgotten, progress);
+  Copier copier(from, session, keeper, forgotten, progress);
   for (const ObjectId& commit : commits) copier.add_commit(commit);
 }
 

@@ -18,11 +18,14 @@ void check_use(const Repository& repository, const RefEntry& head, const Commit&
                                         : "branch " + head.ref.text() + " holds a base checkpoint; give the task another --name");
 }
 
-/// What of the commit lies in condemned packs alone is written again. The caller holds a lease.
-void revive(Repository& repository, const ObjectId& commit) {
+/// Calls use() while the commit stays, also where it lies in condemned packs alone.
+template <typename Use>
+auto with_living(Repository& repository, const ObjectId& commit, const Use& use) {
   PackSession session = repository.store().begin_write();
-  copy_commits(repository, session, {commit}, forgotten_commits(repository), {});
+  CommitKeeper keeper(repository);
+  copy_commits(repository, session, keeper, {commit}, forgotten_commits(repository), {});
   if (session.objects_added() > 0) session.commit();
+  return use();
 }
 
 ObjectId add_commit(PackSession& session, const Commit& commit, const Committer& committer) {
@@ -49,8 +52,7 @@ bool move_ref(RefLog refs, const ObjectId& repository_id, const RefName& ref, Re
 
 Lease keep_commit(Repository& repository, const ObjectId& commit) {
   Lease lease = repository.store().lease();
-  revive(repository, commit);
-  lease.rely_only_on({commit});
+  with_living(repository, commit, [&] { lease.rely_only_on({commit}); });
   return lease;
 }
 
@@ -59,9 +61,9 @@ bool point_ref(Repository& repository, const RefName& ref, RefKind kind, const O
   if (const auto record = forgotten_record(repository, target)) {
     throw Error(ErrorCode::not_found, "commit " + target.short_hex() + " was " + describe_forgotten(repository, *record) + "; no branch or tag can name it");
   }
-  const Lease lease = repository.store().lease();
-  revive(repository, target);
-  return move_ref(repository.refs(), repository.config().repository, ref, kind, expected, target, committer);
+  return with_living(repository, target, [&] {
+    return move_ref(repository.refs(), repository.config().repository, ref, kind, expected, target, committer);
+  });
 }
 
 ObjectId publish_commit(Repository& repository, PackSession& session, Commit commit, const RefName& branch,
@@ -70,6 +72,7 @@ ObjectId publish_commit(Repository& repository, PackSession& session, Commit com
   commit.author = committer.author;
   commit.time = committer.time;
   const std::set<ObjectId> forgotten = forgotten_commits(repository);
+  CommitKeeper keeper(repository);
   PackSession* current = &session;
   std::optional<PackSession> retry;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -88,7 +91,7 @@ ObjectId publish_commit(Repository& repository, PackSession& session, Commit com
     std::vector<ObjectId> named = commit.parents;
     named.insert(named.end(), commit.derived_from.begin(), commit.derived_from.end());
     if (commit.base) named.push_back(*commit.base);
-    copy_commits(repository, *current, named, forgotten, {});
+    copy_commits(repository, *current, keeper, named, forgotten, {});
     const ObjectId id = add_commit(*current, commit, committer);
     current->commit();
     if (move_ref(repository.refs(), repository.config().repository, branch, RefKind::branch, present, id, committer)) return id;

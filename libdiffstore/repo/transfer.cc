@@ -118,10 +118,10 @@ Repository open_named_remote(const Repository& local, const std::string& name) {
 namespace {
 
 /// Durable on return.
-TransferReport copy_missing(const Repository& from, Repository& to, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
+TransferReport copy_missing(const Repository& from, Repository& to, CommitKeeper& keeper, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
                             const Progress& progress) {
   PackSession session = to.store().begin_write();
-  copy_commits(from, session, commits, forgotten, progress);
+  copy_commits(from, session, keeper, commits, forgotten, progress);
   session.commit();
   TransferReport report;
   report.objects = session.objects_added();
@@ -181,7 +181,8 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
   }
   std::vector<ObjectId> commits;
   for (const auto& [head, present] : moves) commits.push_back(head.new_commit);
-  TransferReport report = copy_missing(local, remote, commits, forgotten, progress);
+  CommitKeeper keeper(remote);
+  TransferReport report = copy_missing(local, remote, keeper, commits, forgotten, progress);
   report.up_to_date = up_to_date;
   report.skipped = std::move(skipped);
   for (const auto& [head, present] : moves) {
@@ -241,7 +242,8 @@ TransferReport fetch(Repository& local, const std::string& remote_name, const Tr
     }
     news.push_back(std::move(unseen));
   }
-  TransferReport report = copy_missing(remote, local, commits, forgotten, progress);
+  CommitKeeper keeper(local);
+  TransferReport report = copy_missing(remote, local, keeper, commits, forgotten, progress);
   for (const std::vector<RefEntry>& entries : news) mirror_entries(local, remote_name, entries);
   report.refs = std::move(refs.refs);
   report.forgotten = refs.forgotten;

@@ -45,7 +45,7 @@ TEST_CASE("what is dead goes, what is alive stays, and the packs that have nothi
   for (const unsigned i : {0u, 1u, 2u}) CHECK_FALSE(fresh.contains(f.ids[i]));
   CHECK(fresh.find(f.ids[4])->pack == untouched);
   CHECK(fresh.verify_all().empty());
-  CHECK(read_condemned(posix_filesystem(), f.folder.path()) == Condemned{1, {}});
+  CHECK(read_condemned(posix_filesystem(), f.folder.path()) == Condemned{1, {}, false});
   CHECK(store.collect(f.liveness, at_once()).packs_deleted.empty());
   CHECK(read_condemned(posix_filesystem(), f.folder.path()).generation == 1);  // nothing to do, nothing written
 }

@@ -230,11 +230,11 @@ TEST_CASE("temporary files beside refs and packs go when no writer is at work") 
 }
 
 TEST_CASE("a list of condemned packs that is damaged is noticed") {
-  const Condemned condemned{7, {fake_id("a")}};
+  const Condemned condemned{7, {fake_id("a")}, true};
   CHECK(Condemned::parse(condemned.serialize(), "test") == condemned);
   const std::string text = condemned.serialize();
   for (std::size_t size = 0; size < text.size(); ++size) CHECK(error_of([&] { Condemned::parse(text.substr(0, size), "test"); }) == ErrorCode::corrupt);
-  Condemned unsorted{7, {fake_id("a"), fake_id("b")}};
+  Condemned unsorted{7, {fake_id("a"), fake_id("b")}, false};
   if (unsorted.packs[0] < unsorted.packs[1]) std::swap(unsorted.packs[0], unsorted.packs[1]);
   CHECK(error_of([&] { Condemned::parse(unsorted.serialize(), "test"); }) == ErrorCode::corrupt);
 }

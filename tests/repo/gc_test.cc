@@ -42,7 +42,8 @@ struct Fixture {
       const Lease lease = ada.store().lease();
       REQUIRE(move_ref(ada.refs(), ada.config().repository, RefName::parse(name), kind, present, target, box.committer()));
     } else {
-      REQUIRE(point_ref(ada, RefName::parse(name), kind, present, target, box.committer()));
+      const bool moved = point_ref(ada, RefName::parse(name), kind, present, target, box.committer());
+      REQUIRE(moved);
     }
   }
   void check_model(const Repository& repository, const std::string& revision, const std::string& folder) {
@@ -52,6 +53,25 @@ struct Fixture {
   }
   ForgetReport forget(const std::vector<ObjectId>& commits, bool force = false) { return dstore::forget(ada, commits, force, box.committer(), at_once()); }
   int outs = 0;
+};
+
+/// Takes the pack with this object out of a store, as a collection does that is killed in between.
+struct GivenAway {
+  GivenAway(Repository& repository, const ObjectId& object) {
+    const ObjectEntry entry = *repository.store().find(object);
+    const std::string pack = repository.path("packs/" + pack_file_name(entry.pack));
+    // Commit and delta are in one pack: all but the delta is written anew.
+    PackSession session = repository.store().begin_write();
+    const auto file = repository.fs().open(pack, OpenMode::read_store);
+    for (const PackEntry& other : read_trailer(*file, entry.pack)) {
+      if (other.id != object) session.add_stored({other.kind, other.id, other.codec, other.raw_size, read_record(*file, other)});
+    }
+    const auto names = session.commit();
+    repository.fs().remove(pack);
+    Condemned condemned = read_condemned(repository.fs(), repository.directory());
+    condemned.packs = names;
+    write_condemned(repository.fs(), repository.directory(), condemned);
+  }
 };
 
 bool whole(const Repository& repository) {
@@ -173,11 +193,51 @@ TEST_CASE("a commit upon a base that is condemned keeps the base alive") {
   std::vector<TestTensor> tensors = encoder();
   tensors[1].bytes[3] ^= 1;
   make_model(f.box.dir / "new", tensors);
-  f.box.commit(f.ada, f.box.dir / "new", base.hex(), "task");
+  const std::uint64_t weights = tensors[0].bytes.size();
+  SECTION("its weights are not written again") {
+    CHECK(f.box.commit(f.ada, f.box.dir / "new", base.hex(), "task").stored_bytes < weights);
+  }
+  SECTION("but are where packs are being deleted") {
+    Condemned condemned = read_condemned(f.box.fs, f.ada.directory());
+    condemned.deleting = true;
+    write_condemned(f.box.fs, f.ada.directory(), condemned);
+    CHECK(f.box.commit(f.ada, f.box.dir / "new", base.hex(), "task").stored_bytes > weights);
+  }
   gc(f.ada);
   CHECK(whole(f.ada));
   f.check_model(f.ada, "task", "new");
   f.check_model(f.ada, base.hex(), "base");
+}
+
+TEST_CASE("what a killed collection has left of a commit is not built upon") {
+  Fixture f;
+  const ObjectId task = f.make_task(1, "task");
+  const Commit commit = f.ada.read_commit(task);
+  f.move("task", {});
+  {
+    const Lease lease = f.ada.store().lease();
+    gc(f.ada);
+  }
+  GivenAway gone(f.ada, *commit.delta);
+  CHECK(error_of([&] { f.move("again", task); }) == ErrorCode::not_found);
+  CHECK_FALSE(f.ada.refs().head(RefName::parse("again")));
+}
+
+TEST_CASE("a push upon commits that the remote has condemned does not send them again") {
+  Fixture f;
+  f.box.add_remote(f.ada, "origin", f.box.dir / "remote");
+  push(f.ada, "origin", {}, f.box.committer(), {}, {});
+  Repository remote = open_remote(f.box.fs, f.box.dir / "remote", false);
+  {
+    const Lease lease = remote.store().lease();
+    REQUIRE(move_ref(remote.refs(), remote.config().repository, RefName::parse("base"), RefKind::branch, resolve_commit(f.ada, "base"), {}, f.box.committer()));
+    CHECK_FALSE(gc(remote).waiting.empty());
+  }
+  f.make_task(1, "task");
+  const TransferReport report = push(f.ada, "origin", {RefName::parse("task")}, f.box.committer(), {}, {});
+  CHECK(report.bytes < encoder()[0].bytes.size());
+  gc(remote);
+  CHECK(whole(remote));
 }
 
 TEST_CASE("a training's commit stays while its lease lives") {
