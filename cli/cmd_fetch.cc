@@ -26,6 +26,7 @@ int run_pull(const Arguments& arguments, Session& session) {
   TransferReport report = fetch_now(arguments, session, repository, remote);
   const TransferReport moved = fast_forward(repository, remote, chosen_refs(arguments), session.committer(arguments));
   report.refs = moved.refs;
+  report.skipped = moved.skipped;
   print_transfer(session, "received", remote, report);
   return 0;
 }

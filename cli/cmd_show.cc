@@ -110,8 +110,16 @@ int run(const Arguments& arguments, Session& session) {
   const CheckedCommit checked = repository.check_commit(resolve_commit(repository, arguments.get("rev")));
   const Commit& commit = checked.commit;
   const RefNames refs = ref_names(repository, true);
-  const CheckpointTable checkpoint = read_checkpoint(repository, commit);
   CommitSizer sizer(repository);
+  if (const auto record = forgotten_record(repository, checked.id)) {
+    if (session.json) {
+      print_pretty(commit_json(repository, sizer, refs, checked));
+    } else {
+      session.say(commit_block(session, repository, sizer, refs, checked) + "\n" + describe_forgotten(repository, *record) + ": its content is not kept any more");
+    }
+    return 0;
+  }
+  const CheckpointTable checkpoint = read_checkpoint(repository, commit);
   std::optional<DeltaFacts> facts;
   if (commit.is_task()) facts = delta_facts(repository, sizer, checked);
   if (session.json) {

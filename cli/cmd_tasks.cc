@@ -32,7 +32,9 @@ ObjectId weights_of_base(const Repository& repository, const std::string& revisi
 /// Branches whose head is a base with these weights: "base", "base, copy"; empty if there are none.
 std::map<ObjectId, std::string> base_names(const Repository& repository) {
   std::map<ObjectId, std::string> names;
+  const std::set<ObjectId> forgotten = forgotten_commits(repository);
   for (const RefEntry& head : repository.refs().heads()) {
+    if (forgotten.contains(head.new_commit)) continue;
     const Commit commit = repository.read_commit(head.new_commit);
     if (commit.is_task() || head.kind != RefKind::branch) continue;
     std::string& list = names[read_checkpoint(repository, commit).weights];
@@ -43,8 +45,9 @@ std::map<ObjectId, std::string> base_names(const Repository& repository) {
 
 TasksByBase find_tasks(const Repository& repository) {
   TasksByBase out;
+  const std::set<ObjectId> forgotten = forgotten_commits(repository);
   for (const RefEntry& head : repository.refs().heads()) {
-    if (head.kind != RefKind::branch) continue;
+    if (head.kind != RefKind::branch || forgotten.contains(head.new_commit)) continue;
     CheckedCommit commit = repository.check_commit(head.new_commit);
     if (!commit.commit.is_task()) continue;
     out[read_delta(repository, commit.commit).base_weights].push_back({head.ref.text(), std::move(commit)});

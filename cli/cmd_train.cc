@@ -132,10 +132,11 @@ int run_train(const Arguments& arguments, Session& session) {
   Repository repository = session.open();
   const ObjectId base = resolve_commit(repository, arguments.rest.front());
   repository.require_commit(base);
+  const Lease lease = keep_commit(repository, base);
   const bool commit_now = arguments.has("message");
   const Committer committer = commit_now ? session.committer(arguments) : Committer{};
 
-  const std::string out = repository.path("tmp/train-" + random_name());
+  const std::string out = repository.path("tmp/" + lease.name() + "-train");
   session.fs().make_directory(out);
   std::vector<std::string> words = trainer_words(session, "train", arguments.rest);
   words.insert(words.begin() + 2, {"--out", out});
@@ -147,7 +148,7 @@ int run_train(const Arguments& arguments, Session& session) {
   try {
     publish_stage(repository, out, name, trained_from(session.fs(), out, base));
   } catch (const Error& error) {
-    throw Error(error.code(), std::string(error.what()) + "; the finished training is kept in " + out);
+    throw Error(error.code(), std::string(error.what()) + "; the finished training is in " + out + ": move it away, the next `dstore gc` removes it");
   }
   if (!commit_now) {
     session.say("staged as " + name.text() + "; commit it with: dstore commit " + name.text() + " -m MSG");

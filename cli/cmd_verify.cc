@@ -5,6 +5,7 @@
 #include "exit_code.h"
 #include "output.h"
 #include "repo/compose.h"
+#include "repo/forgotten.h"
 #include "repo/missing_objects.h"
 #include "repo/shard_stream.h"
 
@@ -54,7 +55,7 @@ void verify_ref(const Repository& repository, const RefName& ref, std::vector<Ob
     const std::string payload = entry.payload();
     repository.trust().check(dearmor(entry.signature, what), kRefNamespace, as_bytes(payload)).require_good(what);
   }
-  if (!entries.empty() && !entries.back().is_deletion()) heads.push_back(entries.back().new_commit);
+  if (!entries.empty() && !entries.back().is_deletion() && !is_forgotten_name(ref)) heads.push_back(entries.back().new_commit);
 }
 
 /// The whole store: every record, every commit's signature, every ref's chain, and that nothing is missing.
@@ -89,6 +90,7 @@ int verify_store(const Session& session, const Repository& repository) {
     }
   }
   for (std::string& problem : missing_objects(repository, heads)) problems.push_back(std::move(problem));
+  const std::size_t forgotten = forgotten_commits(repository).size();
   if (session.json) {
     Json::Array list;
     for (const std::string& problem : problems) list.emplace_back(printable(problem));
@@ -96,11 +98,13 @@ int verify_store(const Session& session, const Repository& repository) {
     json.set("problems", Json(std::move(list)));
     json.set("commits", static_cast<std::int64_t>(commits));
     json.set("unsigned", static_cast<std::int64_t>(unsigned_commits));
+    json.set("forgotten", static_cast<std::int64_t>(forgotten));
     print_json(json.serialize());
   } else {
     for (const std::string& problem : problems) session.say(session.paint("31", printable(problem)));
     session.say(std::to_string(repository.store().packs().size()) + " packs and " + std::to_string(commits) + " commits verified" +
-                (unsigned_commits > 0 ? " (" + std::to_string(unsigned_commits) + " unsigned)" : "") + ": " +
+                (unsigned_commits > 0 ? " (" + std::to_string(unsigned_commits) + " unsigned)" : "") +
+                (forgotten > 0 ? ", " + std::to_string(forgotten) + " forgotten" : "") + ": " +
                 (problems.empty() ? "no damage" : std::to_string(problems.size()) + (problems.size() == 1 ? " problem" : " problems")));
   }
   return problems.empty() ? 0 : exit_code(ErrorCode::corrupt);

@@ -70,6 +70,7 @@ void add_files(const Repository& repository, const ObjectId& id, const Commit& c
 const CommitSizer::Base& CommitSizer::base(const ObjectId& id) {
   const auto found = bases_.find(id);
   if (found != bases_.end()) return found->second;
+  if (is_forgotten(id)) return bases_.emplace(id, Base{}).first->second;
   const Commit commit = repository_.read_commit(id);
   const CheckpointTable checkpoint = read_checkpoint(repository_, commit);
   Base out;
@@ -86,8 +87,9 @@ const CommitSizer::Base& CommitSizer::base(const ObjectId& id) {
 std::uint64_t CommitSizer::base_units(const ObjectId& id, const Commit& commit) { return base(commit.base.value_or(id)).units; }
 
 CommitSizes CommitSizer::sizes(const ObjectId& id, const Commit& commit) {
-  if (!commit.is_task()) return base(id).sizes;
   CommitSizes out;
+  if (is_forgotten(id)) return out;
+  if (!commit.is_task()) return base(id).sizes;
   const DeltaTable delta = read_delta(repository_, commit);
   Walk walk(repository_.store(), commit.base ? &base(*commit.base).objects : nullptr);
   add_files(repository_, id, commit, read_checkpoint(repository_, commit), walk, out);
@@ -109,6 +111,7 @@ std::uint64_t count_changed_units(const Repository& repository, const Commit& ta
 std::optional<double> task_density(const Repository& repository, CommitSizer& sizer, const CheckedCommit& commit) {
   if (!commit.commit.is_task()) return std::nullopt;
   if (const auto recorded = parse_number(commit.commit.fact("density"))) return recorded;
+  if (sizer.is_forgotten(commit.id)) return std::nullopt;
   const auto units = static_cast<double>(sizer.base_units(commit.id, commit.commit));
   if (units == 0) return 0.0;
   const auto recorded = parse_number(commit.commit.fact("changed"));

@@ -3,6 +3,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "repo/forgotten.h"
 #include "repo/repository.h"
 
 namespace dstore::cli {
@@ -21,7 +22,9 @@ struct CommitSizes {
 /// Answers for many commits of one repository, reading each base once. Not thread-safe. The repository must outlive it.
 class CommitSizer {
  public:
-  explicit CommitSizer(const Repository& repository) : repository_(repository) {}
+  explicit CommitSizer(const Repository& repository) : repository_(repository), forgotten_(forgotten_commits(repository)) {}
+  /// Its content is gone, and counts as nothing.
+  bool is_forgotten(const ObjectId& commit) const { return forgotten_.contains(commit); }
   CommitSizes sizes(const ObjectId& id, const Commit& commit);
   /// Units (delta/element.h) in all tensors of a base or, for a task, of its base.
   std::uint64_t base_units(const ObjectId& id, const Commit& commit);
@@ -35,6 +38,7 @@ class CommitSizer {
   const Base& base(const ObjectId& id);
 
   const Repository& repository_;
+  const std::set<ObjectId> forgotten_;
   std::map<ObjectId, Base> bases_;
 };
 

@@ -38,6 +38,7 @@ std::string metrics_text(const Commit& commit) {
 
 RefNames ref_names(const Repository& repository, bool remotes) {
   RefNames names;
+  for (const ObjectId& commit : forgotten_commits(repository)) names[commit].push_back("forgotten");
   add_refs(repository.refs(), "", names);
   if (!remotes) return names;
   for (const auto& [remote, url] : repository.config().remotes) add_refs(repository.remote_refs(remote), remote + "/", names);
@@ -106,7 +107,7 @@ std::string commit_block(const Session& session, const Repository& repository, C
   out += "Signature: " + session.paint(mark.color, is_unsigned ? mark.text : mark.text.substr(0, mark.text.find(' ') + 1) + printable(checked.signature.reason)) + "\n";
   if (commit.is_task()) {
     const auto density = task_density(repository, sizer, checked);
-    out += "Task:      " + method_text(commit) + ", density " + share_text(*density);
+    out += "Task:      " + method_text(commit) + (density ? ", density " + share_text(*density) : std::string());
     if (commit.base) out += ", on base " + commit.base->short_hex() + (joined_refs(refs, *commit.base).empty() ? "" : " (" + joined_refs(refs, *commit.base) + ")");
     out += "\n";
   }

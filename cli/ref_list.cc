@@ -58,7 +58,7 @@ int create_ref(const Arguments& arguments, Session& session, Repository& reposit
   const auto head = repository.refs().head(name);
   if (head && !head->is_deletion()) throw Error(ErrorCode::conflict, name.text() + " exists already, at " + head->new_commit.short_hex());
   const Committer committer = session.committer(arguments);
-  if (!move_ref(repository.refs(), repository.config().repository, name, kind, ObjectId(), target, committer)) {
+  if (!point_ref(repository, name, kind, ObjectId(), target, committer)) {
     throw Error(ErrorCode::conflict, name.text() + " was made by somebody else at the same time");
   }
   session.say(std::string(word(kind)) + " " + name.text() + " is at " + target.short_hex());
@@ -72,6 +72,7 @@ int delete_ref(const Arguments& arguments, Session& session, Repository& reposit
     throw Error(ErrorCode::not_found, std::string("no ") + word(kind) + " is called " + ref.text());
   }
   const Committer committer = session.committer(arguments);
+  const Lease lease = repository.store().lease();
   if (!move_ref(repository.refs(), repository.config().repository, ref, kind, head->new_commit, ObjectId(), committer)) {
     throw Error(ErrorCode::conflict, ref.text() + " was moved by somebody else at the same time");
   }

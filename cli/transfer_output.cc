@@ -36,12 +36,15 @@ void print_transfer(const Session& session, const std::string& verb, const std::
     json.set("bytes", static_cast<std::int64_t>(report.bytes));
     json.set("up_to_date", static_cast<std::int64_t>(report.up_to_date));
     json.set("refs", Json(std::move(refs)));
+    json.set("forgotten", static_cast<std::int64_t>(report.forgotten));
     print_json(json.serialize());
     return;
   }
   for (const auto& ref : report.refs) {
     session.say("  " + (ref.before.is_none() ? "new       " : ref.before.short_hex()) + " → " + ref.after.short_hex() + "  " + ref.name);
   }
+  for (const std::string& name : report.skipped) session.say("  skipped " + name + ": it names a forgotten commit");
+  if (report.forgotten > 0) session.say("  " + grouped(report.forgotten) + (report.forgotten == 1 ? " record of a forgotten commit " : " records of forgotten commits ") + verb);
   if (report.refs.empty()) {
     session.say(remote + ": everything is up to date");
   } else {

@@ -39,10 +39,14 @@ void make_directories(Filesystem& fs, const std::string& path) {
 void remove_tree(Filesystem& fs, const std::string& path) {
   const auto info = fs.stat(path, false);
   if (!info) return;
-  if (info->type == FileInfo::Type::directory) {
-    for (const std::string& name : fs.list(path)) remove_tree(fs, join_path(path, name));
+  try {
+    if (info->type == FileInfo::Type::directory) {
+      for (const std::string& name : fs.list(path)) remove_tree(fs, join_path(path, name));
+    }
+    fs.remove(path);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;  // somebody else was faster
   }
-  fs.remove(path);
 }
 
 std::string join_path(std::string_view dir, std::string_view name) {

@@ -13,12 +13,12 @@ using sqlite::Statement;
 using sqlite::Transaction;
 
 constexpr std::int64_t kApplicationId = 0x64737472;  // "dstr"
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::int64_t kSchemaVersion = 2;
 
 /// In order of name: what sqlite_schema must hold, text for text. An id is a BLOB of 32 bytes.
 constexpr const char* kSchema[] = {
-    ("CREATE TABLE objects(id BLOB PRIMARY KEY, kind INTEGER NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL, "
-     "raw INTEGER NOT NULL, stored INTEGER NOT NULL, codec INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID"),
+    ("CREATE TABLE objects(id BLOB, pack INTEGER, kind INTEGER NOT NULL, offset INTEGER NOT NULL, raw INTEGER NOT NULL, "
+     "stored INTEGER NOT NULL, codec INTEGER NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(id, pack)) WITHOUT ROWID"),
     "CREATE INDEX objects_by_kind ON objects(kind)",
     "CREATE TABLE packs(number INTEGER PRIMARY KEY, name BLOB NOT NULL)",
     "CREATE UNIQUE INDEX packs_by_name ON packs(name)",
@@ -26,6 +26,7 @@ constexpr const char* kSchema[] = {
 };
 
 #define SELECT_OBJECT "SELECT o.id, o.kind, o.codec, o.raw, o.stored, o.checksum, o.offset, p.name FROM objects o JOIN packs p ON p.number = o.pack "
+#define NEWEST "o.pack = (SELECT max(pack) FROM objects WHERE id = o.id) "
 
 std::int64_t read_number(Connection& db, std::string_view sql) {
   Statement statement(db.get(), sql);
@@ -70,14 +71,16 @@ class DatabaseIndex : public ObjectIndex {
     select_packs_ = Statement(db_.get(), "SELECT name FROM packs ORDER BY name");
     insert_pack_ = Statement(db_.get(), "INSERT INTO packs(name) VALUES(?1) ON CONFLICT(name) DO NOTHING");
     select_number_ = Statement(db_.get(), "SELECT number FROM packs WHERE name = ?1");
+    remove_pack_ = Statement(db_.get(), "DELETE FROM packs WHERE name = ?1");
     put_object_ = Statement(db_.get(),
                             "INSERT INTO objects(id, kind, pack, offset, raw, stored, codec, checksum) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
-                            "ON CONFLICT(id) DO UPDATE SET kind = ?2, pack = ?3, offset = ?4, raw = ?5, stored = ?6, codec = ?7, checksum = ?8");
+                            "ON CONFLICT(id, pack) DO UPDATE SET kind = ?2, offset = ?4, raw = ?5, stored = ?6, codec = ?7, checksum = ?8");
+    drop_ = Statement(db_.get(), "DELETE FROM objects WHERE id = ?1 AND pack = (SELECT number FROM packs WHERE name = ?2)");
     put_signature_ = Statement(db_.get(), "INSERT INTO signatures(target, id) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
-    find_ = Statement(db_.get(), SELECT_OBJECT "WHERE o.id = ?1");
-    range_ = Statement(db_.get(), SELECT_OBJECT "WHERE o.id BETWEEN ?1 AND ?2 ORDER BY o.id LIMIT ?3");
-    all_ = Statement(db_.get(), SELECT_OBJECT "ORDER BY o.id");
-    of_kind_ = Statement(db_.get(), SELECT_OBJECT "WHERE o.kind = ?1 ORDER BY o.id");
+    copies_ = Statement(db_.get(), SELECT_OBJECT "WHERE o.id = ?1 ORDER BY o.pack DESC");
+    range_ = Statement(db_.get(), SELECT_OBJECT "WHERE o.id BETWEEN ?1 AND ?2 AND " NEWEST "ORDER BY o.id LIMIT ?3");
+    all_ = Statement(db_.get(), SELECT_OBJECT "WHERE " NEWEST "ORDER BY o.id");
+    of_kind_ = Statement(db_.get(), SELECT_OBJECT "WHERE o.kind = ?1 AND " NEWEST "ORDER BY o.id");
     signatures_ = Statement(db_.get(), "SELECT id FROM signatures WHERE target = ?1 ORDER BY id");
   }
 
@@ -98,6 +101,15 @@ class DatabaseIndex : public ObjectIndex {
     transaction.commit();
   }
 
+  void remove(const std::vector<ObjectId>& packs) override {
+    const std::lock_guard lock(mutex_);
+    Transaction transaction(db_);
+    for (const ObjectId& pack : packs) remove_pack_.bind(1, pack).run();
+    db_.execute("DELETE FROM objects WHERE pack NOT IN (SELECT number FROM packs)");
+    db_.execute("DELETE FROM signatures WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.id = signatures.id)");
+    transaction.commit();
+  }
+
   void put(const ObjectEntry& entry) override {
     const std::lock_guard lock(mutex_);
     Transaction transaction(db_);
@@ -106,20 +118,14 @@ class DatabaseIndex : public ObjectIndex {
     transaction.commit();
   }
 
-  void clear() override {
+  void drop(const ObjectId& id, const ObjectId& pack) override {
     const std::lock_guard lock(mutex_);
-    Transaction transaction(db_);
-    db_.execute("DELETE FROM objects");
-    db_.execute("DELETE FROM signatures");
-    db_.execute("DELETE FROM packs");
-    transaction.commit();
+    drop_.bind(1, id).bind(2, pack).run();
   }
 
-  std::optional<ObjectEntry> find(const ObjectId& id) const override {
+  std::vector<ObjectEntry> copies(const ObjectId& id) const override {
     const std::lock_guard lock(mutex_);
-    const auto found = rows(find_.bind(1, id));
-    if (found.empty()) return std::nullopt;
-    return found.front();
+    return rows(copies_.bind(1, id));
   }
 
   std::vector<ObjectEntry> range(const ObjectId& first, const ObjectId& last, std::size_t limit) const override {
@@ -178,10 +184,11 @@ class DatabaseIndex : public ObjectIndex {
 
   mutable std::mutex mutex_;
   Connection db_;
-  mutable Statement select_packs_, insert_pack_, select_number_, put_object_, put_signature_;
-  mutable Statement find_, range_, all_, of_kind_, signatures_;
+  mutable Statement select_packs_, insert_pack_, remove_pack_, select_number_, put_object_, drop_, put_signature_;
+  mutable Statement copies_, range_, all_, of_kind_, signatures_;
 };
 
+#undef NEWEST
 #undef SELECT_OBJECT
 
 std::string database_path(const std::string& dir) {

@@ -41,12 +41,17 @@ class ObjectIndex {
   virtual ~ObjectIndex() = default;
   /// Names of the packs it knows, sorted.
   virtual std::vector<ObjectId> packs() const = 0;
-  /// Adds packs; their records replace those of packs added before.
+  /// Adds packs. An object has one row a pack.
   virtual void add(const std::vector<IndexedPack>& packs) = 0;
-  /// Points one object at another record.
+  /// Removes packs with their rows; unknown ones are passed over.
+  virtual void remove(const std::vector<ObjectId>& packs) = 0;
+  /// Adds or corrects one row.
   virtual void put(const ObjectEntry& entry) = 0;
-  virtual void clear() = 0;
-  virtual std::optional<ObjectEntry> find(const ObjectId& id) const = 0;
+  /// Removes one row: the copy is damaged.
+  virtual void drop(const ObjectId& id, const ObjectId& pack) = 0;
+  /// Every copy, that of the pack added last first.
+  virtual std::vector<ObjectEntry> copies(const ObjectId& id) const = 0;
+  // The others give one row an object, of the pack added last.
   /// Objects whose id is in [first, last], at most `limit`, sorted.
   virtual std::vector<ObjectEntry> range(const ObjectId& first, const ObjectId& last, std::size_t limit) const = 0;
   /// All objects of a kind (nullopt: of every kind), sorted by id.

@@ -19,35 +19,47 @@ class MemoryIndex : public ObjectIndex {
     const std::lock_guard lock(mutex_);
     for (const IndexedPack& pack : packs) {
       packs_.insert(pack.name);
-      for (const PackEntry& entry : pack.entries) objects_[entry.id] = to_object_entry(entry, pack.name);
+      for (const PackEntry& entry : pack.entries) put_row(to_object_entry(entry, pack.name));
       for (const auto& signature : pack.signatures) signatures_.emplace(signature.target, signature.id);
     }
   }
 
+  void remove(const std::vector<ObjectId>& packs) override {
+    const std::lock_guard lock(mutex_);
+    const std::set<ObjectId> gone(packs.begin(), packs.end());
+    for (const ObjectId& pack : packs) packs_.erase(pack);
+    for (auto at = objects_.begin(); at != objects_.end();) {
+      std::erase_if(at->second, [&](const ObjectEntry& copy) { return gone.contains(copy.pack); });
+      at = at->second.empty() ? objects_.erase(at) : std::next(at);
+    }
+    std::erase_if(signatures_, [&](const auto& signature) { return !objects_.contains(signature.second); });
+  }
+
   void put(const ObjectEntry& entry) override {
     const std::lock_guard lock(mutex_);
-    objects_[entry.id] = entry;
+    put_row(entry);
   }
 
-  void clear() override {
-    const std::lock_guard lock(mutex_);
-    packs_.clear();
-    objects_.clear();
-    signatures_.clear();
-  }
-
-  std::optional<ObjectEntry> find(const ObjectId& id) const override {
+  void drop(const ObjectId& id, const ObjectId& pack) override {
     const std::lock_guard lock(mutex_);
     const auto found = objects_.find(id);
-    if (found == objects_.end()) return std::nullopt;
-    return found->second;
+    if (found == objects_.end()) return;
+    std::erase_if(found->second, [&](const ObjectEntry& copy) { return copy.pack == pack; });
+    if (found->second.empty()) objects_.erase(found);
+  }
+
+  std::vector<ObjectEntry> copies(const ObjectId& id) const override {
+    const std::lock_guard lock(mutex_);
+    const auto found = objects_.find(id);
+    if (found == objects_.end()) return {};
+    return {found->second.rbegin(), found->second.rend()};
   }
 
   std::vector<ObjectEntry> range(const ObjectId& first, const ObjectId& last, std::size_t limit) const override {
     const std::lock_guard lock(mutex_);
     std::vector<ObjectEntry> found;
     for (auto at = objects_.lower_bound(first); at != objects_.end() && at->first <= last && found.size() < limit; ++at) {
-      found.push_back(at->second);
+      found.push_back(at->second.back());
     }
     return found;
   }
@@ -55,8 +67,8 @@ class MemoryIndex : public ObjectIndex {
   std::vector<ObjectEntry> all(std::optional<ObjectKind> kind) const override {
     const std::lock_guard lock(mutex_);
     std::vector<ObjectEntry> found;
-    for (const auto& [id, entry] : objects_) {
-      if (!kind || entry.kind == *kind) found.push_back(entry);
+    for (const auto& [id, copies] : objects_) {
+      if (!kind || copies.back().kind == *kind) found.push_back(copies.back());
     }
     return found;
   }
@@ -71,9 +83,15 @@ class MemoryIndex : public ObjectIndex {
   }
 
  private:
+  void put_row(const ObjectEntry& entry) {
+    std::vector<ObjectEntry>& copies = objects_[entry.id];
+    std::erase_if(copies, [&](const ObjectEntry& copy) { return copy.pack == entry.pack; });
+    copies.push_back(entry);
+  }
+
   mutable std::mutex mutex_;
   std::set<ObjectId> packs_;
-  std::map<ObjectId, ObjectEntry> objects_;
+  std::map<ObjectId, std::vector<ObjectEntry>> objects_;  ///< never empty; the newest last
   std::set<std::pair<ObjectId, ObjectId>> signatures_;  ///< target, signature
 };
 

@@ -27,6 +27,7 @@ std::optional<ObjectId> padded(std::string_view prefix, char pad) {
 void ObjectStore::create(Filesystem& fs, const std::string& dir) {
   make_directories(fs, join_path(dir, "packs"));
   make_directories(fs, join_path(dir, "tmp"));
+  make_directories(fs, join_path(dir, "leases"));
 }
 
 ObjectStore ObjectStore::open(Filesystem& fs, std::string dir, IndexMode mode) {
@@ -42,10 +43,11 @@ const std::string& ObjectStore::directory() const { return state_->dir; }
 std::vector<ObjectId> ObjectStore::packs() const { return state_->list_packs(); }
 
 std::optional<ObjectEntry> ObjectStore::find(const ObjectId& id) const {
-  const auto look = [&](ObjectIndex& i) { return i.find(id); };
-  if (auto entry = state_->ask(look)) return entry;
-  state_->roll_forward();
-  return state_->ask(look);
+  const auto look = [&](ObjectIndex& i) { return i.copies(id); };
+  std::vector<ObjectEntry> copies = state_->ask(look);
+  if (copies.empty() && state_->roll_forward()) copies = state_->ask(look);
+  if (copies.empty()) return std::nullopt;
+  return copies.front();
 }
 
 std::vector<ObjectEntry> ObjectStore::find_prefix(std::string_view hex_prefix, std::size_t limit) const {
@@ -57,40 +59,50 @@ std::vector<ObjectEntry> ObjectStore::find_prefix(std::string_view hex_prefix, s
 }
 
 template <typename Read>
-auto ObjectStore::State::read_some_copy(ObjectKind kind, const ObjectId& id, std::optional<ObjectEntry> first, const Read& read) {
-  const auto try_copy = [&](const ObjectEntry& entry) {
-    return with_pack(entry.pack, [&](File& file) { return read(file, to_pack_entry(entry)); });
-  };
+auto ObjectStore::State::read_some_copy(ObjectKind kind, const ObjectId& id, const Read& read) {
+  using Result = decltype(read(std::declval<File&>(), std::declval<const PackEntry&>()));
   std::optional<Error> problem;
-  if (first && first->kind == kind) {
+  std::set<ObjectId> bad;  // packs
+  const auto try_copy = [&](const ObjectEntry& entry) -> std::optional<Result> {
+    if (entry.kind != kind) return std::nullopt;
     try {
-      return try_copy(*first);
+      return with_pack(entry.pack, [&](File& file) { return read(file, to_pack_entry(entry)); });
     } catch (const Error& error) {
-      problem = error;
-      forget_pack(first->pack);  // the file may have been replaced by a good one since it was opened
-    }
-  }
-  // The index knows no copy, or a bad one: the packs themselves decide.
-  for (const ObjectEntry& entry : search_packs(id)) {
-    if (entry.kind != kind) continue;
-    try {
-      auto result = try_copy(entry);
-      ask([&](ObjectIndex& i) { i.put(entry); });
-      return result;
-    } catch (const Error& error) {
+      forget_pack(entry.pack);  // the file may have been replaced by a good one since it was opened
+      if (error.code() == ErrorCode::not_found) return std::nullopt;  // a collection has moved the object elsewhere
+      bad.insert(entry.pack);
       if (!problem) problem = error;
+      return std::nullopt;
     }
+  };
+  std::vector<ObjectEntry> copies;
+  do {
+    copies = ask([&](ObjectIndex& i) { return i.copies(id); });
+    for (const ObjectEntry& entry : copies) {
+      if (bad.contains(entry.pack)) continue;
+      auto result = try_copy(entry);
+      if (!result) continue;
+      for (const ObjectId& pack : bad) ask([&](ObjectIndex& i) { i.drop(id, pack); });
+      return std::move(*result);
+    }
+  } while (roll_forward());
+  // The index knows no copy, or bad ones: the packs themselves decide.
+  for (const ObjectEntry& entry : search_packs(id)) {
+    auto result = try_copy(entry);
+    if (!result) continue;
+    ask([&](ObjectIndex& i) { i.put(entry); });
+    return std::move(*result);
   }
   if (problem) throw *problem;
-  fail_missing(kind, id, first, dir);
+  fail_missing(kind, id, copies.empty() ? std::nullopt : std::optional(copies.front()), dir);
 }
 
 Bytes ObjectStore::read(ObjectKind kind, const ObjectId& id) const {
-  return state_->read_some_copy(kind, id, find(id), [](File& file, const PackEntry& entry) { return read_object(file, entry); });
+  return state_->read_some_copy(kind, id, [](File& file, const PackEntry& entry) { return read_object(file, entry); });
 }
 
 void ObjectStore::read_into(ObjectKind kind, const ObjectId& id, MutableByteSpan out) const {
-  state_->read_some_copy(kind, id, find(id), [&](File& file, const PackEntry& entry) {
+  state_->read_some_copy(kind, id, [&](File& file, const PackEntry& entry) {
     read_object(file, entry, out);
     return true;
   });
@@ -99,7 +111,7 @@ void ObjectStore::read_into(ObjectKind kind, const ObjectId& id, MutableByteSpan
 StoredObject ObjectStore::read_stored(const ObjectId& id) const {
   const auto entry = find(id);
   if (!entry) throw Error(ErrorCode::not_found, printable(state_->dir) + ": no object " + id.hex());
-  return state_->read_some_copy(entry->kind, id, entry, [](File& file, const PackEntry& e) {
+  return state_->read_some_copy(entry->kind, id, [](File& file, const PackEntry& e) {
     return StoredObject{e.kind, e.id, e.codec, e.raw_size, read_record(file, e)};
   });
 }
@@ -113,13 +125,12 @@ std::vector<ObjectId> ObjectStore::signatures_of(const ObjectId& target) const {
   const auto look = [&](ObjectIndex& i) {
     auto ids = i.signatures_of(target);
     for (const ObjectId& id : ids) {
-      if (!i.find(id)) throw IndexFailure("a signature of the index is no object", true);
+      if (i.copies(id).empty()) throw IndexFailure("a signature of the index is no object", true);
     }
     return ids;
   };
   auto found = state_->ask(look);
-  if (!found.empty()) return found;
-  state_->roll_forward();
+  if (!found.empty() || !state_->roll_forward()) return found;
   return state_->ask(look);
 }
 

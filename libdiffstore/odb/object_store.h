@@ -8,11 +8,16 @@
 
 #include "base/filesystem.h"
 #include "delta/profile.h"
+#include "odb/layout.h"
+#include "odb/lease.h"
 #include "odb/pack.h"
 
 namespace dstore {
 
+class Liveness;
 class PackSession;
+struct CollectOptions;
+struct CollectReport;
 
 /// Where the map id -> record is kept. Both are caches: packs are the only truth.
 enum class IndexMode {
@@ -52,7 +57,8 @@ struct StoreProblem {
 
 /// A folder of packs: DIR/packs/<64 hex>.pack, DIR/tmp/ for packs being written, and a cache DIR/index.db.
 /// The same class is a repository's own store and a directory remote. Thread-safe; also safe beside other processes
-/// that add packs (a miss lists packs/ again). Write-once: nothing here changes or deletes a whole pack.
+/// that add packs or collect garbage (a miss, or a pack that has gone, lists packs/ again). Packs are written once; only
+/// collect() deletes whole ones.
 class ObjectStore {
  public:
   /// Makes DIR/packs and DIR/tmp. Existing ones are left alone.
@@ -82,8 +88,14 @@ class ObjectStore {
   /// Ids of the signature objects (32-byte target id, then the sshsig blob) over `target`, sorted.
   std::vector<ObjectId> signatures_of(const ObjectId& target) const;
 
-  /// Starts writing; nothing is visible before PackSession::commit(). The store must outlive the session.
-  PackSession begin_write(Profile profile = Profile::compact);
+  /// Starts writing, under a lease of its own (odb/lease.h). The store must outlive the session. Error{io} where nothing
+  /// can be written.
+  PackSession begin_write(Profile profile = Profile::compact, std::uint64_t pack_target = layout::kPackTarget);
+  /// For whoever moves refs without writing objects, or after the session that wrote them has ended.
+  Lease lease() const;
+
+  /// Deletes packs and rewrites what is to stay of them (odb/collect.h).
+  CollectReport collect(Liveness& liveness, const CollectOptions& options);
 
   /// Reads every record of every pack: framing, checksum, id, trailer. `progress(done, total)` is in
   /// bytes of packs, called from several threads, one at a time.
@@ -94,14 +106,18 @@ class ObjectStore {
   const std::string& directory() const;
 
  private:
+  friend class Collection;
   friend class PackSession;
   struct State;
   explicit ObjectStore(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 
-/// New objects on their way into a store, in packs of about 64 MiB. add() may be called from many threads. Destroyed
-/// without commit(), nothing was written (temporary files are removed; leftovers of a killed process are harmless).
+/// New objects on their way into a store, in packs of about 64 MiB, each durable as soon as it is full, in the order in
+/// which they were begun: what was added in time before what names it also gets there before it. So work that was stopped
+/// finds its full packs again; until a ref leads to them they are garbage. add() may be called from many threads. Until it
+/// is destroyed no collection deletes what it wrote or found in the store: a ref is moved before that. Destroyed without
+/// commit(), it leaves nothing but full packs.
 class PackSession {
  public:
   ~PackSession();
@@ -115,9 +131,13 @@ class PackSession {
   /// Copies a record of another store; Error{corrupt} unless it decodes to exactly the bytes of its id.
   void add_stored(const StoredObject& object);
 
+  /// Whether the object is in the store, or written by this session, so that new objects may name it. Its bytes are not
+  /// read. What lies in condemned packs alone counts as absent: it is to be written again.
+  bool has(const ObjectId& id) const;
+
   Profile profile() const;
 
-  /// Publishes the packs, durable on return. Nothing may be added afterwards. Returns the packs' names.
+  /// Publishes what is left, durable on return. Nothing may be added afterwards. Returns the names of all packs written.
   std::vector<ObjectId> commit();
 
   std::uint64_t objects_added() const;  ///< not counting what was there before

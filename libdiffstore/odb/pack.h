@@ -29,16 +29,20 @@ std::optional<ObjectId> parse_pack_file_name(std::string_view file_name);
 /// Appends records to a temporary file; finish() adds the trailer. One thread.
 class PackWriter {
  public:
-  /// The file is made with a random name in `temporary_dir`; the destructor removes it.
-  PackWriter(Filesystem& fs, const std::string& temporary_dir);
+  /// The file is made in `temporary_dir` with a random name that starts with `owner` (a lease's name); the destructor
+  /// removes it.
+  PackWriter(Filesystem& fs, const std::string& temporary_dir, std::string_view owner = "");
   ~PackWriter();
   PackWriter(const PackWriter&) = delete;
   PackWriter& operator=(const PackWriter&) = delete;
 
   void append(ObjectKind kind, const ObjectId& id, std::uint64_t raw_size, Codec codec, ByteSpan stored);
+  /// Of the file so far.
   std::uint64_t size() const { return size_; }
   const std::vector<PackEntry>& entries() const { return entries_; }
 
+  /// The name that the pack would get if it ended here.
+  ObjectId name() const;
   /// Writes the trailer and syncs the file. Returns the pack's name.
   ObjectId finish();
   /// After finish(): makes the file appear in `packs_dir` under its name. The caller syncs that folder. A whole pack of
@@ -47,6 +51,7 @@ class PackWriter {
 
  private:
   void discard();
+  Bytes trailer() const;  ///< without its digest
 
   Filesystem& fs_;
   std::string temporary_;

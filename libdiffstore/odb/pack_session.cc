@@ -1,23 +1,33 @@
+#include <deque>
+#include <unordered_set>
+
 #include "dstore/error.h"
 #include "odb/layout.h"
+#include "odb/lease.h"
 #include "odb/store_state.h"
 
 namespace dstore {
 
 struct PackSession::State {
-  State(ObjectStore::State& target, Profile chosen) : store(target), profile(chosen) {}
+  State(ObjectStore::State& target, Profile chosen, std::uint64_t largest, Lease held)
+      : store(target), profile(chosen), pack_target(largest), lease(std::move(held)) {}
 
   ObjectStore::State& store;
   const Profile profile;
+  const std::uint64_t pack_target;  ///< bytes of records
+  const Lease lease;
   mutable std::mutex mutex;
   std::unordered_set<ObjectId> seen;  ///< written, being written, or known to be in the store
-  std::unique_ptr<PackWriter> current;
-  struct Finished {
-    std::unique_ptr<PackWriter> writer;
-    ObjectId name;
+
+  struct Pack {
+    PackWriter writer;
+    std::vector<IndexedPack::Signature> signatures;
+    std::optional<ObjectId> name;  ///< set when it is finished and synced
   };
-  std::vector<Finished> finished;
-  std::vector<IndexedPack::Signature> signatures;
+  std::deque<std::unique_ptr<Pack>> packs;  ///< not published yet, in the order in which they were begun; the last may be open
+  bool open = false;
+  std::mutex publishing;
+  std::vector<ObjectId> published;
   std::uint64_t objects = 0;
   std::uint64_t bytes = 0;
   bool failed = false;
@@ -29,11 +39,22 @@ struct PackSession::State {
   /// Runs a step of writing; after a failure the session can only be destroyed.
   template <typename Step>
   void guard(const Step& step);
-
- private:
-  void finish(std::unique_ptr<PackWriter> writer);
-  friend class PackSession;
+  /// Syncs a pack that no longer changes.
+  void finish(Pack& pack);
+  /// Publishes the finished packs that come first.
+  void publish();
 };
+
+namespace {
+
+/// One more object, which nothing names, so that the pack gets another name.
+void add_salt(PackWriter& writer) {
+  const std::string text = random_name();
+  const ByteSpan salt = as_bytes(text);
+  writer.append(ObjectKind::chunk, object_id(ObjectKind::chunk, salt), salt.size(), Codec::none, salt);
+}
+
+}  // namespace
 
 bool PackSession::State::claim(const ObjectId& id) {
   const std::lock_guard lock(mutex);
@@ -52,35 +73,69 @@ void PackSession::State::guard(const Step& step) {
   }
 }
 
-void PackSession::State::finish(std::unique_ptr<PackWriter> writer) {
-  const ObjectId name = writer->finish();
+void PackSession::State::finish(Pack& pack) {
+  // The very records of a condemned pack would get its name, and be deleted with it.
+  if (lease.condemned().contains(pack.writer.name())) add_salt(pack.writer);
+  const ObjectId name = pack.writer.finish();
   const std::lock_guard lock(mutex);
-  finished.push_back({std::move(writer), name});
+  pack.name = name;
+}
+
+void PackSession::State::publish() {
+  const std::lock_guard one_at_a_time(publishing);
+  for (;;) {
+    std::unique_ptr<Pack> pack;
+    {
+      const std::lock_guard lock(mutex);
+      if (failed || packs.empty() || !packs.front()->name) return;
+      pack = std::move(packs.front());
+      packs.pop_front();
+    }
+    guard([&] {
+      pack->writer.publish(store.packs_dir());
+      // Before the next one gets its name: a power cut keeps the order too.
+      store.fs.sync_directory(store.packs_dir());
+    });
+    store.forget_pack(*pack->name);
+    store.add_packs({{*pack->name, pack->writer.entries(), std::move(pack->signatures)}});
+    const std::lock_guard lock(mutex);
+    published.push_back(*pack->name);
+  }
 }
 
 void PackSession::State::write(ObjectKind kind, const ObjectId& id, ByteSpan raw, Codec codec, ByteSpan stored) {
-  std::unique_ptr<PackWriter> full;
+  Pack* full = nullptr;
   {
     const std::lock_guard lock(mutex);
     const std::uint64_t need = layout::kRecordHeaderSize + stored.size();
-    if (current && (current->size() + need > layout::kPackTarget || current->entries().size() == layout::kMaxPackEntries)) {
-      full = std::move(current);
+    if (open && (packs.back()->writer.size() + need > pack_target || packs.back()->writer.entries().size() == layout::kMaxPackEntries)) {
+      full = packs.back().get();
+      open = false;
     }
-    if (!current) current = std::make_unique<PackWriter>(store.fs, store.temporary_dir());
-    current->append(kind, id, raw.size(), codec, stored);
+    if (!open) {
+      packs.push_back(std::unique_ptr<Pack>(new Pack{PackWriter(store.fs, store.temporary_dir(), lease.name()), {}, {}}));
+      open = true;
+    }
+    Pack& current = *packs.back();
+    current.writer.append(kind, id, raw.size(), codec, stored);
     if (kind == ObjectKind::signature && raw.size() > ObjectId::kSize) {
-      signatures.push_back({id, ObjectId(raw.first<ObjectId::kSize>())});
+      current.signatures.push_back({id, ObjectId(raw.first<ObjectId::kSize>())});
     }
     ++objects;
     bytes += stored.size();
   }
-  if (full) finish(std::move(full));  // syncs: other threads go on meanwhile
+  if (full == nullptr) return;
+  finish(*full);  // syncs: other threads go on meanwhile
+  publish();
 }
 
-PackSession ObjectStore::begin_write(Profile profile) {
-  state_->roll_forward();
-  return PackSession(std::make_unique<PackSession::State>(*state_, profile));
+PackSession ObjectStore::begin_write(Profile profile, std::uint64_t pack_target) {
+  Lease lease = Lease::take(state_->fs, state_->dir);
+  state_->roll_forward();  // after that: what is listed now stays, but for what the lease saw condemned
+  return PackSession(std::make_unique<PackSession::State>(*state_, profile, pack_target, std::move(lease)));
 }
+
+Lease ObjectStore::lease() const { return Lease::take(state_->fs, state_->dir); }
 
 PackSession::PackSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
 PackSession::~PackSession() = default;
@@ -91,7 +146,7 @@ ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes, const std::optional<C
   const ObjectId id = object_id(kind, bytes);
   if (!state_->claim(id)) return id;
   state_->guard([&] {
-    if (state_->store.has_verified(id, bytes)) return;
+    if (state_->store.has_verified(id, bytes, state_->lease.condemned())) return;
     const EncodedObject encoded = encode_object(kind, bytes, state_->profile == Profile::compact ? layout : std::nullopt);
     state_->write(kind, id, bytes, encoded.codec, encoded.codec == Codec::none ? bytes : ByteSpan(encoded.bytes));
   });
@@ -113,38 +168,37 @@ void PackSession::add_stored(const StoredObject& object) {
   if (object_id(object.kind, raw) != object.id) throw Error(ErrorCode::corrupt, what + ": the bytes received do not have this id");
   if (!state_->claim(object.id)) return;
   state_->guard([&] {
-    if (state_->store.has_verified(object.id, raw)) return;
+    if (state_->store.has_verified(object.id, raw, state_->lease.condemned())) return;
     state_->write(object.kind, object.id, raw, object.codec, object.bytes);
   });
 }
 
+bool PackSession::has(const ObjectId& id) const {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->seen.contains(id)) return true;
+  }
+  return !state_->store.lasting_copies(id, state_->lease.condemned()).empty();
+}
+
 std::vector<ObjectId> PackSession::commit() {
   State& state = *state_;
-  const std::lock_guard lock(state.mutex);
-  if (state.failed) throw Error(ErrorCode::io, "an object could not be written before, so nothing is committed; try again");
-  if (state.committed) throw Error(ErrorCode::invalid_argument, "the session was committed before");
-  state.failed = true;  // until everything below has worked
-  if (state.current) {
-    const ObjectId name = state.current->finish();
-    state.finished.push_back({std::move(state.current), name});
+  State::Pack* last = nullptr;
+  {
+    const std::lock_guard lock(state.mutex);
+    if (state.failed) throw Error(ErrorCode::io, "an object could not be written before, so nothing is committed; try again");
+    if (state.committed) throw Error(ErrorCode::invalid_argument, "the session was committed before");
+    state.committed = true;
+    if (state.open) last = state.packs.back().get();
+    state.open = false;
   }
-  std::vector<IndexedPack> indexed;
-  std::vector<ObjectId> names;
-  for (State::Finished& pack : state.finished) {
-    pack.writer->publish(state.store.packs_dir());
-    state.store.forget_pack(pack.name);
-    indexed.push_back({pack.name, pack.writer->entries(), {}});
-    names.push_back(pack.name);
-  }
-  // Also with no pack of our own: objects found in the store may lie in a pack whose writer did not get that far.
-  state.store.fs.sync_directory(state.store.packs_dir());
-  if (!indexed.empty()) {
-    indexed.front().signatures = std::move(state.signatures);
-    state.store.add_packs(indexed);
-  }
-  state.failed = false;
-  state.committed = true;
-  return names;
+  state.guard([&] {
+    if (last != nullptr) state.finish(*last);
+    state.publish();
+    // Also with no pack of our own: objects found in the store may lie in a pack whose writer did not get that far.
+    if (last == nullptr) state.store.fs.sync_directory(state.store.packs_dir());
+  });
+  return state.published;
 }
 
 Profile PackSession::profile() const { return state_->profile; }

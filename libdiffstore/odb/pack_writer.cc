@@ -13,8 +13,8 @@ constexpr std::uint64_t kWritebackStep = 4 << 20;
 
 }  // namespace
 
-PackWriter::PackWriter(Filesystem& fs, const std::string& temporary_dir)
-    : fs_(fs), temporary_(join_path(temporary_dir, random_name())) {
+PackWriter::PackWriter(Filesystem& fs, const std::string& temporary_dir, std::string_view owner)
+    : fs_(fs), temporary_(join_path(temporary_dir, std::string(owner) + (owner.empty() ? "" : "-") + random_name())) {
   file_ = fs_.open(temporary_, OpenMode::create_new, 0444);
   Writer header;
   header.text(layout::kPackMagic);
@@ -58,20 +58,28 @@ void PackWriter::append(ObjectKind kind, const ObjectId& id, std::uint64_t raw_s
   entries_.push_back(entry);
 }
 
+Bytes PackWriter::trailer() const {
+  Writer out;
+  out.u32(layout::kTrailerMagic);
+  out.u32(version_);
+  out.u64(entries_.size());
+  for (const PackEntry& entry : entries_) write_trailer_entry(entry, out);
+  out.u64(size_);
+  return out.take();
+}
+
+ObjectId PackWriter::name() const { return sha256(trailer()); }
+
 ObjectId PackWriter::finish() {
   Writer version;
   version.u32(version_);
   if (version_ > 1) file_->write_at(layout::kPackMagic.size(), version.data());
-  Writer trailer;
-  trailer.u32(layout::kTrailerMagic);
-  trailer.u32(version_);
-  trailer.u64(entries_.size());
-  for (const PackEntry& entry : entries_) write_trailer_entry(entry, trailer);
-  trailer.u64(size_);
-  name_ = sha256(trailer.data());
-  trailer.id(name_);
-  file_->write_at(size_, trailer.data());
-  size_ += trailer.size();
+  Writer end;
+  end.bytes(trailer());
+  name_ = sha256(end.data());
+  end.id(name_);
+  file_->write_at(size_, end.data());
+  size_ += end.size();
   file_->sync();
   file_.reset();
   return name_;

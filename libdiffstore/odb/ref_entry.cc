@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/json.h"
 #include "base/sha256.h"
 #include "dstore/error.h"
@@ -6,6 +8,14 @@
 
 namespace dstore {
 namespace {
+
+constexpr std::string_view kForgottenPrefix = "forgotten/";
+
+struct KindRow {
+  RefKind kind;
+  std::string_view word;
+};
+constexpr KindRow kKinds[] = {{RefKind::branch, "branch"}, {RefKind::tag, "tag"}, {RefKind::forgotten, "forgotten"}};
 
 std::string hex_or_empty(const ObjectId& id) { return id.is_none() ? std::string() : id.hex(); }
 
@@ -40,15 +50,25 @@ const char* problem_of(const RefEntry& entry) {
   if (entry.sequence == 1 && !entry.old_commit.is_none()) return "the first entry cannot have an old commit";
   if (entry.old_commit.is_none() && entry.new_commit.is_none()) return "it deletes what does not exist";
   if (entry.time < 0) return "its time is before 1970";
+  if (is_forgotten_name(entry.ref) != (entry.kind == RefKind::forgotten)) return "names that start with forgotten/ are reserved for forgotten commits";
+  if (entry.kind == RefKind::forgotten && !entry.new_commit.is_none() && forgotten_name(entry.new_commit) != entry.ref) {
+    return "it records another commit than its name says";
+  }
   if (!is_armoured_signature(entry.signature)) return "its signature is not an armoured SSH signature";
   return nullptr;
 }
 
 }  // namespace
 
+RefName forgotten_name(const ObjectId& commit) { return RefName::parse(std::string(kForgottenPrefix) + commit.hex()); }
+
+bool is_forgotten_name(const RefName& name) { return name.text().starts_with(kForgottenPrefix); }
+
 std::string RefEntry::payload() const {
   Json json;
-  json.set("kind", kind == RefKind::branch ? "branch" : "tag");
+  for (const KindRow& row : kKinds) {
+    if (row.kind == kind) json.set("kind", row.word);
+  }
   json.set("new", hex_or_empty(new_commit));
   json.set("old", hex_or_empty(old_commit));
   json.set("previous", hex_or_empty(previous));
@@ -78,14 +98,15 @@ RefEntry RefEntry::parse(std::string_view text, std::string_view what) {
   if (version != 1) {
     throw Error(ErrorCode::unsupported, std::string(what) + ": version " + std::to_string(version) + " is not known; use a newer dstore");
   }
-  const std::string& kind = json.at("kind").string();
-  if (kind != "branch" && kind != "tag") throw fail("its kind is neither branch nor tag");
+  const std::string& word = json.at("kind").string();
+  const auto* const kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const KindRow& row) { return row.word == word; });
+  if (kind == std::end(kKinds)) throw fail("its kind is not known");
   const std::string& ref = json.at("ref").string();
   if (!RefName::is_valid(ref)) throw fail("its ref name is not valid");
   const std::int64_t sequence = json.at("sequence").integer();
   if (sequence < 1) throw fail("its sequence number is out of range");
   RefEntry entry{.repository = parse_id(json, "repository", what),
-                 .kind = kind == "tag" ? RefKind::tag : RefKind::branch,
+                 .kind = kind->kind,
                  .ref = RefName::parse(ref),
                  .sequence = static_cast<std::uint64_t>(sequence),
                  .previous = parse_id(json, "previous", what),

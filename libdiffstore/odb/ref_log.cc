@@ -99,14 +99,19 @@ std::optional<RefEntry> RefLog::head(const RefName& ref) const {
   return last;
 }
 
-std::vector<RefEntry> RefLog::heads() const {
+std::vector<RefEntry> RefLog::heads_of(bool forgotten) const {
   std::vector<RefEntry> found;
   for (const RefName& ref : list()) {
+    if (is_forgotten_name(ref) != forgotten) continue;
     auto last = head(ref);
     if (last && !last->is_deletion()) found.push_back(std::move(*last));
   }
   return found;
 }
+
+std::vector<RefEntry> RefLog::heads() const { return heads_of(false); }
+
+std::vector<RefEntry> RefLog::forgotten() const { return heads_of(true); }
 
 std::vector<RefEntry> RefLog::entries(const RefName& ref) const {
   std::vector<RefEntry> chain;

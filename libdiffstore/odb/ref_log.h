@@ -10,7 +10,13 @@
 
 namespace dstore {
 
-enum class RefKind { branch, tag };
+/// `forgotten`: no ref, but the mark that a commit was taken down (spec/refs.md, "Forgotten commits").
+enum class RefKind { branch, tag, forgotten };
+
+/// The name under which the forgetting of a commit is recorded; other kinds of refs cannot have such a name.
+RefName forgotten_name(const ObjectId& commit);
+/// Whether a name is reserved for such records.
+bool is_forgotten_name(const RefName& name);
 
 /// One step of a ref's history (spec/refs.md, "Entry"). Ids that are none() are "" in the payload.
 struct RefEntry {
@@ -54,8 +60,10 @@ class RefLog {
   /// The last entry (perhaps a deletion); nullopt if the ref never existed. Checks the last two entries and that no
   /// sequence number is missing. Error{corrupt} if the file is damaged.
   std::optional<RefEntry> head(const RefName& ref) const;
-  /// The head of every ref that is not deleted; sorted by name. Error{corrupt} if one is damaged.
+  /// The head of every branch and tag that is not deleted; sorted by name. Error{corrupt} if one is damaged.
   std::vector<RefEntry> heads() const;
+  /// The head of every record of a forgotten commit that is not withdrawn.
+  std::vector<RefEntry> forgotten() const;
   /// The whole history from sequence 1, every link checked.
   std::vector<RefEntry> entries(const RefName& ref) const;
   /// Durable on true. False: somebody else made that sequence number first (read head() and try again), unless it is
@@ -63,6 +71,7 @@ class RefLog {
   bool append(const RefEntry& entry);
 
  private:
+  std::vector<RefEntry> heads_of(bool forgotten) const;
   std::vector<std::uint64_t> present(const RefName& ref) const;    ///< numbers that have a file, sorted
   std::vector<std::uint64_t> sequences(const RefName& ref) const;  ///< the same; Error{corrupt} if one is missing
   RefEntry read(const RefName& ref, std::uint64_t sequence) const;

@@ -38,13 +38,24 @@ std::vector<ObjectId> ObjectStore::State::list_packs() const {
   return names;
 }
 
-void ObjectStore::State::roll_forward() {
+bool ObjectStore::State::roll_forward() {
   const std::lock_guard lock(index_mutex_);
   const std::vector<ObjectId> present = list_packs();
-  if (!std::includes(present.begin(), present.end(), known_.begin(), known_.end())) {
-    ask([](ObjectIndex& i) { i.clear(); });
-    known_.clear();
+  if (std::equal(present.begin(), present.end(), known_.begin(), known_.end())) return false;
+  for (const ObjectId& name : known_) {
+    if (!std::binary_search(present.begin(), present.end(), name)) forget_pack(name);
   }
+  // Another process that shares the index may have been there before.
+  std::vector<ObjectId> gone;
+  known_.clear();
+  for (const ObjectId& name : ask([](ObjectIndex& i) { return i.packs(); })) {
+    if (std::binary_search(present.begin(), present.end(), name)) {
+      known_.insert(name);
+    } else {
+      gone.push_back(name);
+    }
+  }
+  if (!gone.empty()) ask([&](ObjectIndex& i) { i.remove(gone); });
   std::vector<IndexedPack> batch;
   const auto flush = [&] {
     if (!batch.empty()) add_packs(batch);
@@ -56,6 +67,12 @@ void ObjectStore::State::roll_forward() {
     if (batch.size() == kPacksAtOnce) flush();
   }
   flush();
+  return true;
+}
+
+bool ObjectStore::State::is_known(const ObjectId& pack) {
+  const std::lock_guard lock(index_mutex_);
+  return known_.contains(pack);
 }
 
 void ObjectStore::State::add_packs(const std::vector<IndexedPack>& packs) {
@@ -146,29 +163,41 @@ void ObjectStore::State::forget_pack(const ObjectId& name) {
   files_.erase(found);
 }
 
-bool ObjectStore::State::has_verified(const ObjectId& id, ByteSpan bytes) {
-  const auto entry = ask([&](ObjectIndex& i) { return i.find(id); });
-  if (!entry) return false;
-  {
-    const std::lock_guard lock(verified_mutex_);
-    if (verified_.contains(id)) return true;
-  }
+std::vector<ObjectEntry> ObjectStore::State::lasting_copies(const ObjectId& id, const std::set<ObjectId>& condemned) {
+  auto copies = ask([&](ObjectIndex& i) { return i.copies(id); });
+  std::erase_if(copies, [&](const ObjectEntry& copy) { return condemned.contains(copy.pack); });
+  const auto unknown = [&](const ObjectEntry& copy) { return !is_known(copy.pack); };
+  if (std::any_of(copies.begin(), copies.end(), unknown)) roll_forward();  // another process has added or removed it
+  std::erase_if(copies, unknown);
+  return copies;
+}
+
+bool ObjectStore::State::is_copy(const ObjectEntry& entry, ByteSpan bytes) {
   try {
-    const Bytes stored = with_pack(entry->pack, [&](File& file) { return read_record(file, to_pack_entry(*entry)); });
-    if (entry->codec == Codec::none) {
-      if (!std::equal(stored.begin(), stored.end(), bytes.begin(), bytes.end())) return false;
-    } else {
-      Bytes raw(entry->raw_size);
-      decode_object(entry->codec, stored, raw, "object");
-      if (!std::equal(raw.begin(), raw.end(), bytes.begin(), bytes.end())) return false;
-    }
+    const Bytes stored = with_pack(entry.pack, [&](File& file) { return read_record(file, to_pack_entry(entry)); });
+    if (entry.codec == Codec::none) return std::equal(stored.begin(), stored.end(), bytes.begin(), bytes.end());
+    Bytes raw(entry.raw_size);
+    decode_object(entry.codec, stored, raw, "object");
+    return std::equal(raw.begin(), raw.end(), bytes.begin(), bytes.end());
   } catch (const Error&) {
-    forget_pack(entry->pack);
+    forget_pack(entry.pack);
     return false;  // the caller has the bytes: it writes them again
   }
-  const std::lock_guard lock(verified_mutex_);
-  verified_.insert(id);
-  return true;
+}
+
+bool ObjectStore::State::has_verified(const ObjectId& id, ByteSpan bytes, const std::set<ObjectId>& condemned) {
+  for (const ObjectEntry& entry : lasting_copies(id, condemned)) {
+    {
+      const std::lock_guard lock(verified_mutex_);
+      const auto found = verified_.find(id);
+      if (found != verified_.end() && found->second == entry.pack) return true;
+    }
+    if (!is_copy(entry, bytes)) continue;
+    const std::lock_guard lock(verified_mutex_);
+    verified_.insert_or_assign(id, entry.pack);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace dstore

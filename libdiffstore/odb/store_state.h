@@ -4,7 +4,7 @@
 #include <map>
 #include <mutex>
 #include <set>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "odb/index.h"
 #include "odb/object_store.h"
@@ -24,8 +24,10 @@ struct ObjectStore::State {
 
   /// Packs in the folder now, sorted.
   std::vector<ObjectId> list_packs() const;
-  /// Reads the trailers of packs that came since; starts over if one has gone.
-  void roll_forward();
+  /// Reads the trailers of packs that came since, and drops those that have gone. False if there was nothing to do.
+  bool roll_forward();
+  /// Whether the pack was there when the folder was last looked at (a row of a shared index may be older).
+  bool is_known(const ObjectId& pack);
   /// A session's packs: indexed without reading them back.
   void add_packs(const std::vector<IndexedPack>& packs);
 
@@ -52,16 +54,20 @@ struct ObjectStore::State {
   std::vector<PackEntry> load_entries(const ObjectId& name);
   /// Records of `id` in every pack, from the packs themselves.
   std::vector<ObjectEntry> search_packs(const ObjectId& id);
-  /// Reads the copy the index names; where that fails, the first good one of any pack.
+  /// Calls read(file, entry) on the first good copy: of those that the index names, else of any pack. Packs that go
+  /// meanwhile are no error.
   template <typename Read>
-  auto read_some_copy(ObjectKind kind, const ObjectId& id, std::optional<ObjectEntry> first, const Read& read);
+  auto read_some_copy(ObjectKind kind, const ObjectId& id, const Read& read);
   /// The open file is not used again (it may have been replaced under its name).
   void forget_pack(const ObjectId& name);
 
-  /// True if `id` is stored and its bytes are `bytes`; read once, then remembered.
-  bool has_verified(const ObjectId& id, ByteSpan bytes);
+  /// A copy that a new object may rely on: its pack is there and not among `condemned`.
+  std::vector<ObjectEntry> lasting_copies(const ObjectId& id, const std::set<ObjectId>& condemned);
+  /// True if `id` is stored outside of the packs `condemned` and its bytes are `bytes`; read once, then remembered.
+  bool has_verified(const ObjectId& id, ByteSpan bytes, const std::set<ObjectId>& condemned);
 
  private:
+  bool is_copy(const ObjectEntry& entry, ByteSpan bytes);
   File& open_pack(const ObjectId& name, std::unique_ptr<File>& once);
   void replace_index(ObjectIndex& failed, bool damaged);
   IndexedPack load_pack(const ObjectId& name);
@@ -76,7 +82,7 @@ struct ObjectStore::State {
   std::vector<std::unique_ptr<File>> retired_;  ///< may still be in use by another thread
 
   std::mutex verified_mutex_;
-  std::unordered_set<ObjectId> verified_;
+  std::unordered_map<ObjectId, ObjectId> verified_;  ///< id -> pack of the copy that was read
 };
 
 }  // namespace dstore

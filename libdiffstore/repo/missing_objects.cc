@@ -4,6 +4,7 @@
 
 #include "dstore/error.h"
 #include "object/chunked.h"
+#include "repo/forgotten.h"
 #include "repo/model_files.h"
 
 namespace dstore {
@@ -11,7 +12,7 @@ namespace {
 
 class Search {
  public:
-  explicit Search(const Repository& repository) : repository_(repository) {}
+  explicit Search(const Repository& repository) : repository_(repository), forgotten_(forgotten_commits(repository)) {}
 
   void add_commit(const ObjectId& start) {
     std::vector<ObjectId> stack{start};
@@ -21,11 +22,13 @@ class Search {
       if (!seen_.insert(id).second) continue;
       gaps_ = 0;
       try {
+        const bool forgotten = forgotten_.contains(id);
+        if (forgotten && !repository_.store().contains(id)) continue;
         const Commit commit = repository_.read_commit(id);
         stack.insert(stack.end(), commit.parents.begin(), commit.parents.end());
         stack.insert(stack.end(), commit.derived_from.begin(), commit.derived_from.end());
         if (commit.base) stack.push_back(*commit.base);
-        add_checkpoint(commit);
+        if (!forgotten) add_checkpoint(commit);
       } catch (const Error& error) {
         problems_.push_back("commit " + id.short_hex() + ": " + error.what());
         continue;
@@ -45,7 +48,7 @@ class Search {
     const DeltaTable delta = read_delta(repository_, commit);
     for (const ObjectId& segment : delta.segments) need(ObjectKind::segment, segment);
     for (const ObjectId& id : delta.stored_tensors()) add_tensor(id);
-    add_weights(delta.base_weights);
+    if (!forgotten_.contains(*commit.base)) add_weights(delta.base_weights);
   }
 
   void add_weights(const ObjectId& id) {
@@ -75,6 +78,7 @@ class Search {
   }
 
   const Repository& repository_;
+  const std::set<ObjectId> forgotten_;
   std::set<ObjectId> seen_;
   std::size_t gaps_ = 0;  ///< of the commit that is looked at
   std::string first_;

@@ -8,7 +8,7 @@
 namespace dstore {
 
 /// What these commits and all that they build on need and the store does not have: one line a commit and kind of gap.
-/// Looks at tables, not at chunks' bytes (ObjectStore::verify_all() does); damaged tables are reported too.
+/// What a forgotten commit needed is not missed. Looks at tables, not at chunks' bytes (ObjectStore::verify_all() does); damaged tables are reported too.
 std::vector<std::string> missing_objects(const Repository& repository, const std::vector<ObjectId>& commits);
 
 }  // namespace dstore

@@ -1,6 +1,8 @@
 #include "repo/publish.h"
 
 #include "dstore/error.h"
+#include "repo/copy_commits.h"
+#include "repo/forgotten.h"
 #include "sign/signature_object.h"
 
 namespace dstore {
@@ -14,6 +16,16 @@ void check_use(const Repository& repository, const RefEntry& head, const Commit&
   if (held == commit.is_task()) return;
   throw Error(ErrorCode::conflict, held ? "branch " + head.ref.text() + " holds a task; give the base another --name"
                                         : "branch " + head.ref.text() + " holds a base checkpoint; give the task another --name");
+}
+
+/// Calls use() while the commit stays, also where it lies in condemned packs alone.
+template <typename Use>
+auto with_living(Repository& repository, const ObjectId& commit, const Use& use) {
+  PackSession session = repository.store().begin_write();
+  CommitKeeper keeper(repository);
+  copy_commits(repository, session, keeper, {commit}, forgotten_commits(repository), {});
+  if (session.objects_added() > 0) session.commit();
+  return use();
 }
 
 ObjectId add_commit(PackSession& session, const Commit& commit, const Committer& committer) {
@@ -38,11 +50,29 @@ bool move_ref(RefLog refs, const ObjectId& repository_id, const RefName& ref, Re
   return refs.append(entry);
 }
 
+Lease keep_commit(Repository& repository, const ObjectId& commit) {
+  Lease lease = repository.store().lease();
+  with_living(repository, commit, [&] { lease.rely_only_on({commit}); });
+  return lease;
+}
+
+bool point_ref(Repository& repository, const RefName& ref, RefKind kind, const ObjectId& expected, const ObjectId& target,
+               const Committer& committer) {
+  if (const auto record = forgotten_record(repository, target)) {
+    throw Error(ErrorCode::not_found, "commit " + target.short_hex() + " was " + describe_forgotten(repository, *record) + "; no branch or tag can name it");
+  }
+  return with_living(repository, target, [&] {
+    return move_ref(repository.refs(), repository.config().repository, ref, kind, expected, target, committer);
+  });
+}
+
 ObjectId publish_commit(Repository& repository, PackSession& session, Commit commit, const RefName& branch,
                         const Committer& committer, const std::optional<ObjectId>& expected) {
   const std::vector<ObjectId> given_parents = expected ? commit.parents : std::vector<ObjectId>();
   commit.author = committer.author;
   commit.time = committer.time;
+  const std::set<ObjectId> forgotten = forgotten_commits(repository);
+  CommitKeeper keeper(repository);
   PackSession* current = &session;
   std::optional<PackSession> retry;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -58,6 +88,10 @@ ObjectId publish_commit(Repository& repository, PackSession& session, Commit com
     } else if (commit.parents.empty() && commit.base) {
       commit.parents.push_back(*commit.base);
     }
+    std::vector<ObjectId> named = commit.parents;
+    named.insert(named.end(), commit.derived_from.begin(), commit.derived_from.end());
+    if (commit.base) named.push_back(*commit.base);
+    copy_commits(repository, *current, keeper, named, forgotten, {});
     const ObjectId id = add_commit(*current, commit, committer);
     current->commit();
     if (move_ref(repository.refs(), repository.config().repository, branch, RefKind::branch, present, id, committer)) return id;

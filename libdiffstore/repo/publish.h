@@ -23,9 +23,18 @@ struct Committer {
 ObjectId publish_commit(Repository& repository, PackSession& session, Commit commit, const RefName& branch,
                         const Committer& committer, const std::optional<ObjectId>& expected = std::nullopt);
 
+/// As move_ref() with a target, which must be in the repository and not forgotten. A target that nothing leads to yet stays also where a
+/// collection has begun to remove it. Error{not_found}.
+bool point_ref(Repository& repository, const RefName& ref, RefKind kind, const ObjectId& expected, const ObjectId& target,
+               const Committer& committer);
+
 /// Moves (or makes, or with a none id deletes) a ref if its commit is still `expected` (none: it does not exist).
-/// False if somebody else moved it.
+/// False if somebody else moved it. The caller holds a lease of the repository.
 bool move_ref(RefLog refs, const ObjectId& repository_id, const RefName& ref, RefKind kind, const ObjectId& expected,
               const ObjectId& target, const Committer& committer);
+
+/// For work that takes long and is committed at its end: while the lease lives no collection removes the commit or what it
+/// needs, nor waits for the holder.
+Lease keep_commit(Repository& repository, const ObjectId& commit);
 
 }  // namespace dstore

@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "dstore/error.h"
 #include "object/chunked.h"
+#include "repo/forgotten.h"
 #include "sign/signature_object.h"
 
 namespace dstore {
@@ -91,7 +92,16 @@ Repository Repository::discover(Filesystem& fs, const std::string& start) {
   throw Error(ErrorCode::not_found, "no dstore repository at or above " + printable(start) + "; make one with `dstore init`");
 }
 
+std::vector<RefLog> Repository::mirrors() const {
+  std::vector<RefLog> out;
+  const std::string folder = path("remotes");
+  if (!exists(*fs_, folder)) return out;
+  for (const std::string& name : fs_->list(folder)) out.push_back(remote_refs(name));
+  return out;
+}
+
 void Repository::save_config(RepositoryConfig config) {
+  const Lease lease = store_.lease();  // a collection leaves the temporary file alone
   write_file_atomically(*fs_, path("config"), as_bytes(config.serialize()));
   config_ = std::move(config);
 }
@@ -123,6 +133,9 @@ CheckedCommit Repository::check_commit(const ObjectId& id) const {
 }
 
 CheckedCommit Repository::require_commit(const ObjectId& id) const {
+  if (const auto record = forgotten_record(*this, id)) {
+    throw Error(ErrorCode::not_found, "commit " + id.short_hex() + " was " + describe_forgotten(*this, *record) + ": its content is not kept any more");
+  }
   CheckedCommit checked = check_commit(id);
   if (checked.signature.verdict != Verdict::unsigned_) checked.signature.require_good("commit " + id.short_hex());
   return checked;

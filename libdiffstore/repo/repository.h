@@ -57,6 +57,9 @@ class Repository {
   /// The mirror of a remote's refs, as last fetched or pushed.
   RefLog remote_refs(const std::string& remote) const { return RefLog(*fs_, path("remotes/" + remote)); }
 
+  /// The mirrors of all remotes, also of those that the configuration no longer has.
+  std::vector<RefLog> mirrors() const;
+
   const TrustStore& trust() const { return trust_; }
   TrustStore& trust() { return trust_; }
 
@@ -65,7 +68,7 @@ class Repository {
   /// Reads and judges. Does not throw for a bad signature: the caller decides what an untrusted commit may do.
   CheckedCommit check_commit(const ObjectId& id) const;
   /// check_commit(), and Error{untrusted} unless the commit is well signed or unsigned: fetch
-  /// takes unsigned ones only where the user said so.
+  /// takes unsigned ones only where the user said so. Error{not_found} if it is forgotten: its content is gone or will be.
   CheckedCommit require_commit(const ObjectId& id) const;
   /// The content of a side file or header, whole or chunk by chunk.
   Bytes read_file_object(const ObjectId& id) const;

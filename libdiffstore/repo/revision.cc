@@ -119,14 +119,14 @@ std::vector<Reading> readings(const Repository& repository, const std::string& w
   std::vector<Reading> out;
   if (RefName::is_valid(word)) {
     const auto head = repository.refs().head(RefName::parse(word));
-    if (head && !head->is_deletion()) {
+    if (head && !head->is_deletion() && head->kind != RefKind::forgotten) {
       out.push_back({head->new_commit, (head->kind == RefKind::tag ? "tag " : "branch ") + word, head});
     }
   }
   const std::size_t slash = word.find('/');
   if (slash != std::string::npos && repository.config().remotes.count(word.substr(0, slash)) > 0 && RefName::is_valid(word.substr(slash + 1))) {
     const auto head = repository.remote_refs(word.substr(0, slash)).head(RefName::parse(word.substr(slash + 1)));
-    if (head && !head->is_deletion()) out.push_back({head->new_commit, "ref of the remote " + word.substr(0, slash), std::nullopt});
+    if (head && !head->is_deletion() && head->kind != RefKind::forgotten) out.push_back({head->new_commit, "ref of the remote " + word.substr(0, slash), std::nullopt});
   }
   const bool hex = word.size() >= kMinIdPrefix && word.size() <= 64 && word.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (hex) {

@@ -4,104 +4,12 @@
 #include <set>
 
 #include "dstore/error.h"
-#include "object/chunked.h"
+#include "repo/copy_commits.h"
+#include "repo/forgotten.h"
 #include "repo/history.h"
-#include "repo/model_files.h"
 
 namespace dstore {
 namespace {
-
-/// Copies the closure of commits, leaves first.
-class Copier {
- public:
-  Copier(const Repository& from, Repository& to, const Progress& progress)
-      : from_(from), to_(to), session_(to.store().begin_write()), progress_(progress) {}
-
-  /// The commit with all it needs: what it names comes first (an explicit stack: histories are long).
-  void add_commit(const ObjectId& head) {
-    std::vector<std::pair<ObjectId, bool>> stack{{head, false}};
-    while (!stack.empty()) {
-      const auto [id, needs_are_there] = stack.back();
-      stack.pop_back();
-      if (needs_are_there) {
-        add_checkpoint(from_.read_commit(id));
-        copy_signatures(id);
-        copy(id);
-      } else if (to_.store().contains(id)) {
-        copy_signatures(id);
-      } else if (seen_.insert(id).second) {
-        const Commit commit = from_.read_commit(id);
-        stack.emplace_back(id, true);
-        for (const ObjectId& parent : commit.parents) stack.emplace_back(parent, false);
-        for (const ObjectId& source : commit.derived_from) stack.emplace_back(source, false);
-        if (commit.base) stack.emplace_back(*commit.base, false);
-      }
-    }
-  }
-
-  TransferReport finish() {
-    session_.commit();
-    TransferReport report;
-    report.objects = session_.objects_added();
-    report.bytes = session_.bytes_stored();
-    return report;
-  }
-
- private:
-  void copy_signatures(const ObjectId& commit) {
-    for (const ObjectId& id : from_.store().signatures_of(commit)) copy(id);
-  }
-
-  void add_checkpoint(const Commit& commit) {
-    const CheckpointTable checkpoint = read_checkpoint(from_, commit);
-    for (const auto& shard : checkpoint.shards) add_file(shard.header);
-    for (const auto& file : checkpoint.files) add_file(file.file);
-    if (commit.is_task()) {
-      const DeltaTable delta = read_delta(from_, commit);
-      for (const ObjectId& segment : delta.segments) copy(segment);
-      for (const ObjectId& id : delta.stored_tensors()) add_tensor(id);
-      add_weights(delta.base_weights);
-      copy(*commit.delta);
-    } else {
-      add_weights(checkpoint.weights);
-    }
-    copy(commit.checkpoint);
-  }
-
-  void add_weights(const ObjectId& id) {
-    if (to_.store().contains(id) || seen_.count(id) > 0) return;
-    const WeightsTable table = WeightsTable::parse(from_.store().read(ObjectKind::weights, id), "weights " + id.short_hex());
-    for (const WeightsTable::Row& row : table.rows) add_tensor(row.tensor);
-    copy(id);
-  }
-
-  void add_tensor(const ObjectId& id) {
-    if (to_.store().contains(id) || seen_.count(id) > 0) return;
-    for (const ObjectId& chunk : TensorObject::parse(from_.store().read(ObjectKind::tensor, id), "tensor " + id.short_hex()).chunks) copy(chunk);
-    copy(id);
-  }
-
-  void add_file(const ObjectId& id) {
-    if (to_.store().contains(id) || seen_.count(id) > 0) return;
-    for (const ObjectId& chunk : FileObject::parse(from_.store().read(ObjectKind::file, id), "file " + id.short_hex()).chunks) copy(chunk);
-    copy(id);
-  }
-
-  void copy(const ObjectId& id) {
-    if (copied_.insert(id).second == false) return;
-    seen_.insert(id);
-    if (to_.store().contains(id)) return;
-    session_.add_stored(from_.store().read_stored(id));
-    if (progress_) progress_(session_.bytes_stored(), 0);
-  }
-
-  const Repository& from_;
-  Repository& to_;
-  PackSession session_;
-  const Progress& progress_;
-  std::set<ObjectId> seen_;
-  std::set<ObjectId> copied_;
-};
 
 const std::string& remote_url(const Repository& local, const std::string& name) {
   const auto it = local.config().remotes.find(name);
@@ -140,13 +48,15 @@ void judge_ref_entry(const Repository& local, const RefEntry& entry, const std::
 }
 
 /// Every commit that would be new here, judged by this user's trust.
-void judge_commits(const Repository& local, const Repository& remote, const ObjectId& head, const TransferOptions& options) {
+void judge_commits(const Repository& local, const Repository& remote, const ObjectId& head, const std::set<ObjectId>& forgotten,
+                   const TransferOptions& options) {
   std::set<ObjectId> seen;
   std::vector<ObjectId> stack{head};
   while (!stack.empty()) {
     const ObjectId id = stack.back();
     stack.pop_back();
     if (!seen.insert(id).second || local.store().contains(id)) continue;
+    if (forgotten.contains(id) && !remote.store().contains(id)) continue;
     const Bytes bytes = remote.store().read(ObjectKind::commit, id);
     const Commit commit = Commit::parse(bytes, "commit " + id.short_hex());
     const Verification verification = local.trust().check(remote.signature_blobs(id), kCommitNamespace, bytes);
@@ -157,13 +67,13 @@ void judge_commits(const Repository& local, const Repository& remote, const Obje
   }
 }
 
-/// An empty folder, or what a process left that was killed while it made a repository: empty packs/ and tmp/, no config.
+/// An empty folder, or what a process left that was killed while it made a repository: empty packs/, tmp/ and leases/, no config.
 bool may_become_repository(Filesystem& fs, const std::string& path) {
   for (const std::string& name : fs.list(path)) {
     if (name.starts_with(".tmp-")) continue;
     const auto info = fs.stat(join_path(path, name), false);
     const bool empty_folder = info && info->type == FileInfo::Type::directory && fs.list(join_path(path, name)).empty();
-    if ((name != "packs" && name != "tmp") || !empty_folder) return false;
+    if ((name != "packs" && name != "tmp" && name != "leases") || !empty_folder) return false;
   }
   return true;
 }
@@ -201,11 +111,36 @@ Repository open_remote(Filesystem& fs, const std::string& url, bool create) {
   return Repository::create(fs, path, IndexMode::memory);
 }
 
-TransferReport copy_missing(const Repository& from, Repository& to, const std::vector<ObjectId>& commits, const Progress& progress) {
-  Copier copier(from, to, progress);
-  for (const ObjectId& commit : commits) copier.add_commit(commit);
-  return copier.finish();
+Repository open_named_remote(const Repository& local, const std::string& name) {
+  return open_remote(local.fs(), remote_url(local, name), false);
 }
+
+namespace {
+
+/// Durable on return.
+TransferReport copy_missing(const Repository& from, Repository& to, CommitKeeper& keeper, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
+                            const Progress& progress) {
+  PackSession session = to.store().begin_write();
+  copy_commits(from, session, keeper, commits, forgotten, progress);
+  session.commit();
+  TransferReport report;
+  report.objects = session.objects_added();
+  report.bytes = session.bytes_stored();
+  return report;
+}
+
+/// Records of forgotten commits travel with every push.
+void push_forgotten(Repository& local, const std::string& remote_name, const Repository& remote, const Committer& committer, TransferReport& report) {
+  for (const RefEntry& record : local.refs().forgotten()) {
+    const auto theirs = remote.refs().head(record.ref);
+    if (theirs && !theirs->is_deletion()) continue;
+    if (!move_ref(remote.refs(), remote.config().repository, record.ref, RefKind::forgotten, ObjectId(), record.new_commit, committer)) continue;
+    mirror_entries(local, remote_name, unseen_entries(local, remote_name, remote.refs(), record.ref));
+    ++report.forgotten;
+  }
+}
+
+}  // namespace
 
 TransferReport push(Repository& local, const std::string& remote_name, const std::vector<RefName>& refs,
                     const Committer& committer, const TransferOptions& options, const Progress& progress) {
@@ -213,10 +148,18 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
   // A remote that was there before is not made anew: it is an unmounted disk or a typo.
   const bool may_create = local.remote_refs(remote_name).list().empty();
   Repository remote = open_remote(local.fs(), remote_url(local, remote_name), may_create);
+  const Lease here = local.store().lease(), there = remote.store().lease();
   RefLog remote_refs = remote.refs();
+  std::set<ObjectId> forgotten = forgotten_there(local, remote_refs);
+  forgotten.merge(forgotten_commits(local));
+  std::vector<std::string> skipped;
   std::vector<std::pair<RefEntry, ObjectId>> moves;  // our head, the remote's commit
   std::size_t up_to_date = 0;
   for (RefEntry& head : heads) {
+    if (forgotten.contains(head.new_commit)) {
+      skipped.push_back(head.ref.text());
+      continue;
+    }
     const std::vector<RefEntry> unseen = unseen_entries(local, remote_name, remote_refs, head.ref);
     const auto theirs = remote_refs.head(head.ref);
     const ObjectId present = theirs ? theirs->new_commit : ObjectId();
@@ -238,8 +181,10 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
   }
   std::vector<ObjectId> commits;
   for (const auto& [head, present] : moves) commits.push_back(head.new_commit);
-  TransferReport report = copy_missing(local, remote, commits, progress);
+  CommitKeeper keeper(remote);
+  TransferReport report = copy_missing(local, remote, keeper, commits, forgotten, progress);
   report.up_to_date = up_to_date;
+  report.skipped = std::move(skipped);
   for (const auto& [head, present] : moves) {
     if (!move_ref(remote.refs(), remote.config().repository, head.ref, head.kind, present, head.new_commit, committer)) {
       throw Error(ErrorCode::conflict, "push of " + head.ref.text() + ": somebody else pushed meanwhile; `dstore pull` and push again");
@@ -249,12 +194,30 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
     while (!unseen.empty() && unseen.back().new_commit != head.new_commit) unseen.pop_back();  // later ones are for a fetch to judge
     mirror_entries(local, remote_name, unseen);
   }
+  push_forgotten(local, remote_name, remote, committer, report);
   return report;
 }
 
+namespace {
+
+/// What is read from the remote stays there meanwhile, if we may write there at all.
+std::optional<Lease> try_lease(const Repository& remote) {
+  try {
+    return remote.store().lease();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
 TransferReport fetch(Repository& local, const std::string& remote_name, const TransferOptions& options, const Progress& progress) {
-  const Repository remote = open_remote(local.fs(), remote_url(local, remote_name), false);
+  const Repository remote = open_named_remote(local, remote_name);
+  const Lease here = local.store().lease();
+  const std::optional<Lease> there = try_lease(remote);
   const RefLog remote_refs = remote.refs();
+  std::set<ObjectId> forgotten = forgotten_there(local, remote_refs);
+  forgotten.merge(forgotten_commits(local));
   const RefLog mirror = local.remote_refs(remote_name);
   std::set<RefName> names;
   for (const RefName& ref : remote_refs.list()) names.insert(ref);
@@ -268,18 +231,22 @@ TransferReport fetch(Repository& local, const std::string& remote_name, const Tr
     const ObjectId before = known ? known->new_commit : ObjectId();
     const ObjectId after = unseen.empty() ? before : unseen.back().new_commit;
     if (!unseen.empty()) judge_ref_entry(local, unseen.back(), remote_name, options);
-    if (before == after) {
+    if (is_forgotten_name(ref)) {
+      if (before != after) ++refs.forgotten;
+    } else if (before == after) {
       if (!after.is_none()) ++refs.up_to_date;
     } else if (!after.is_none()) {
-      judge_commits(local, remote, after, options);
+      judge_commits(local, remote, after, forgotten, options);
       commits.push_back(after);
       refs.refs.push_back({ref.text(), before, after});
     }
     news.push_back(std::move(unseen));
   }
-  TransferReport report = copy_missing(remote, local, commits, progress);
+  CommitKeeper keeper(local);
+  TransferReport report = copy_missing(remote, local, keeper, commits, forgotten, progress);
   for (const std::vector<RefEntry>& entries : news) mirror_entries(local, remote_name, entries);
   report.refs = std::move(refs.refs);
+  report.forgotten = refs.forgotten;
   report.up_to_date = refs.up_to_date;
   return report;
 }
@@ -287,9 +254,15 @@ TransferReport fetch(Repository& local, const std::string& remote_name, const Tr
 TransferReport fast_forward(Repository& local, const std::string& remote_name, const std::vector<RefName>& refs, const Committer& committer) {
   TransferReport report;
   std::string diverged;
+  const Lease lease = local.store().lease();
+  const std::set<ObjectId> forgotten = forgotten_commits(local);
   for (const RefEntry& theirs : chosen_heads(local.remote_refs(remote_name), refs, "remote " + remote_name)) {
     const auto ours = local.refs().head(theirs.ref);
     const ObjectId present = ours ? ours->new_commit : ObjectId();
+    if (forgotten.contains(theirs.new_commit)) {
+      report.skipped.push_back(theirs.ref.text());
+      continue;
+    }
     if (ours && ours->is_deletion() && refs.empty()) continue;  // deleted here on purpose; name it to have it back
     const auto read = [&](const ObjectId& id) { return local.read_commit(id); };
     const bool fixed = ours && ours->kind == RefKind::tag;  // a tag never moves
@@ -311,7 +284,7 @@ TransferReport fast_forward(Repository& local, const std::string& remote_name, c
 }
 
 void trust_fingerprint(Repository& local, const std::string& remote_name, const std::string& fingerprint) {
-  const Repository remote = open_remote(local.fs(), remote_url(local, remote_name), false);
+  const Repository remote = open_named_remote(local, remote_name);
   for (const RefEntry& head : remote.refs().heads()) {
     const Bytes bytes = remote.store().read(ObjectKind::commit, head.new_commit);
     const Commit commit = Commit::parse(bytes, "commit " + head.new_commit.short_hex());

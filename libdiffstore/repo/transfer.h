@@ -12,6 +12,9 @@ namespace dstore {
 /// URL: a path, or file:///path. Error{remote} if it is not there, {unsupported} for another scheme.
 Repository open_remote(Filesystem& fs, const std::string& url, bool create);
 
+/// The remote of that name in the configuration. Error{not_found} if there is none.
+Repository open_named_remote(const Repository& local, const std::string& name);
+
 struct TransferReport {
   struct Ref {
     std::string name;
@@ -21,16 +24,14 @@ struct TransferReport {
   std::size_t up_to_date = 0;
   std::uint64_t objects = 0;       ///< sent or received
   std::uint64_t bytes = 0;         ///< of them, as stored
+  std::size_t forgotten = 0;         ///< records of forgotten commits that travelled
+  std::vector<std::string> skipped;  ///< refs that name a forgotten commit
 };
 
 struct TransferOptions {
   bool force = false;           ///< push: also where it is no fast-forward
   bool allow_unsigned = false;  ///< fetch: take commits without a signature
 };
-
-/// Copies everything that `commits` need and `to` lacks: children before the objects that name them, so that an object
-/// that is there has all it needs. Objects are proved on arrival. Durable on return.
-TransferReport copy_missing(const Repository& from, Repository& to, const std::vector<ObjectId>& commits, const Progress& progress);
 
 /// Objects first, then each ref by create-if-absent of its next entry, signed for the remote's repository id.
 /// `refs` empty: every branch and tag. Error{conflict} where the remote has commits that we have not.

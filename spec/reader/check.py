@@ -45,17 +45,19 @@ def check_links(repository):
             except Problem:
                 continue
             try:
-                check(value)
+                check(id, value)
             except Problem as error:
                 problems.append(f"{kind} {id.hex()}: {error}")
     store = repository.store
-    each("tensor", lambda tensor: check_chunks(store, tensor.chunks, tensor.size()))
-    each("file", lambda file: check_chunks(store, file[1], file[0]))
-    each("weights", lambda weights: check_there(store, "tensor", weights.values()))
-    each("delta", lambda delta: check_delta(store, delta))
-    each("commit", lambda commit: check_commit(repository, commit))
+    without_base = set()  # deltas whose base is forgotten
+    each("tensor", lambda _, tensor: check_chunks(store, tensor.chunks, tensor.size()))
+    each("file", lambda _, file: check_chunks(store, file[1], file[0]))
+    each("weights", lambda _, weights: check_there(store, "tensor", weights.values()))
+    each("commit", lambda _, commit: without_base.add(commit.delta) if commit.base in repository.forgotten else None)
+    each("delta", lambda id, delta: check_delta(store, delta, id not in without_base))
+    each("commit", lambda id, commit: check_commit(repository, id, commit))
     for name, entries in repository.refs.items():
-        if entries[-1].new and store.kind(entries[-1].new) != "commit":
+        if entries[-1].new and store.kind(entries[-1].new) != "commit" and entries[-1].new not in repository.forgotten:
             problems.append(f"ref {name}: the commit {entries[-1].new.hex()} is not in the store")
     return problems
 
@@ -71,17 +73,20 @@ def check_chunks(store, chunks, size):
         require(store.size(id) == expected, f"chunk {id.hex()} has {store.size(id)} bytes, not {expected}")
 
 
-def check_delta(store, delta):
-    check_there(store, "weights", [delta.base])
+def check_delta(store, delta, with_base):
+    check_there(store, "weights", [delta.base] if with_base else [])
     check_there(store, "segment", delta.segments)
     check_there(store, "tensor", [change.tensor for change in delta.changes if change.operation == ADD])
     check_there(store, "tensor", [id for change in delta.changes if change.operation == LOW_RANK for id in (change.how.b, change.how.a)])
 
 
-def check_commit(repository, commit):
+def check_commit(repository, id, commit):
     """Also: delta and checkpoint agree, the delta gives the result's table, and the headers list these tensors."""
     store = repository.store
-    check_there(store, "commit", [*commit.parents, *commit.derived_from, *([commit.base] if commit.base else [])])
+    named = [*commit.parents, *commit.derived_from, *([commit.base] if commit.base else [])]
+    check_there(store, "commit", [other for other in named if other not in repository.forgotten])
+    if id in repository.forgotten or commit.base in repository.forgotten:
+        return
     model = Model(repository, commit)
     check_there(store, "file", [id for _, id in model.checkpoint.files])
     shards = {shard.path: ShardFile(parse_header(read_file(store, shard.header)), None) for shard in model.checkpoint.shards}

@@ -8,6 +8,7 @@ from reader.signatures import REF_NAMESPACE, check_signature, remove_armour
 
 MAX_ENTRY = 65536
 MAX_SEQUENCE = 9999999999
+FORGOTTEN = "forgotten/"
 
 
 # Names.
@@ -47,8 +48,10 @@ def parse_entry(content, ref):
     value = read_canonical(payload)
     check_version(value)
     check_keys(value, ["kind", "new", "old", "previous", "ref", "repository", "sequence", "time", "v"])
-    require(value["kind"] in ("branch", "tag"), "kind")
+    require(value["kind"] in ("branch", "tag", "forgotten"), "kind")
     require(value["ref"] == ref, "an entry of another ref")
+    require((value["kind"] == "forgotten") == ref.startswith(FORGOTTEN), "a name that starts with forgotten/, or a record without it")
+    require(value["kind"] != "forgotten" or value["new"] in ("", ref[len(FORGOTTEN):]), "a record of another commit than its name says")
     require(is_count(value["sequence"]) and 1 <= value["sequence"] <= MAX_SEQUENCE and is_count(value["time"]), "sequence or time")
     id_from_text(value["repository"], "repository")
     id_from_text(value["previous"], "previous", none_is_empty=True)
@@ -85,6 +88,13 @@ def check_link(before, entry, repository):
     require(entry.previous == before.digest, "previous is not the digest of the entry before")
     require(entry.old == before.new, "old is not the new of the entry before")
     require(entry.kind == before.kind or before.new is None, "a branch that becomes a tag, or a tag that becomes a branch")
+
+
+def split_forgotten(refs, must_be_signed):
+    """(branches and tags, forgotten commits): refs.md, Forgotten commits. Whose signature counts is the user's question, not asked here."""
+    last = {name: entries[-1] for name, entries in refs.items() if name.startswith(FORGOTTEN)}
+    forgotten = {entry.new for entry in last.values() if entry.new and (entry.signer or not must_be_signed)}
+    return {name: entries for name, entries in refs.items() if name not in last}, forgotten
 
 
 def read_refs(folder, repository=None):

@@ -5,7 +5,7 @@ from reader.basics import (NotFound, Problem, check_keys, check_version, id_from
                            require)
 from reader.objects import read_object
 from reader.pack import Store
-from reader.refs import is_name, read_refs
+from reader.refs import is_name, read_refs, split_forgotten
 from reader.signatures import check_signature_object
 
 MAX_CONFIG = 1 << 20
@@ -22,11 +22,14 @@ class Repository:
         self.id, self.remotes = self.read_config()
         self.checksums = checksums
         self.store = Store(self.folder / "packs", checksums)
-        self.refs, problems = read_refs(self.folder / "refs", self.id)
+        refs, problems = read_refs(self.folder / "refs", self.id)
+        self.refs, self.forgotten = split_forgotten(refs, False)
         self.problems = self.store.problems + problems
         self.remote_refs = {}
         for name in list_folder(self.folder / "remotes"):
-            self.remote_refs[name], problems = read_refs(self.folder / "remotes" / name)
+            refs, problems = read_refs(self.folder / "remotes" / name)
+            self.remote_refs[name], forgotten = split_forgotten(refs, True)
+            self.forgotten |= forgotten
             self.problems += [f"remote {name}: {problem}" for problem in problems]
         self.signers, self.signature_problems = self.read_signatures()
 

@@ -306,6 +306,28 @@ class RevisionTest(Case):
             self.assert_model(out, self.task)
         self.assert_same("origin/task", self.task)
 
+    def test_what_is_left_after_forgetting_and_collecting(self):
+        self.make_store()
+        older = self.ok("show", "task", "--json").json["id"]
+        self.ok("commit", self.tiny_task(self.base, "newer", 5), "--base", "base", "--name", "task", "-m", "newer")
+        self.ok("branch", "old", older)
+        self.ok("branch", "-d", "old")
+        self.ok("forget", "task~1")
+        self.ok("import", self.tiny_base("base2"), "--name", "base2", "-m", "another")
+        self.ok("commit", self.tiny_task(self.root / "base2", "task2"), "--base", "base2", "--name", "task2", "-m", "its task")
+        self.ok("tag", "deep", "task2")
+        self.ok("gc")
+        self.ok("repack")
+        told = self.decode_well()
+        self.assertIn("5 of them well signed", told)
+        self.assertIn("4 checkpoint", told)
+        self.assertIn(" 2 delta", told)
+        self.assert_same("task", self.root / "newer")
+        self.assertNotEqual(self.decode("task~1", "-o", self.root / "no").returncode, 0)
+        # The record is what makes the gap legal.
+        shutil.rmtree(next((self.repo / ".dstore" / "refs").glob("forgotten*")))
+        self.assertIn("not in the store", "".join(self.decode().stdout + self.decode().stderr))
+
 
 class DamageTest(Case):
     def setUp(self):

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "repo/repository.h"
+#include "repo/write_delta.h"
+
+namespace dstore {
+
+/// Keeps commits that lie in condemned packs alone from being collected, so that they need not be written again. While it
+/// lives, that is until a ref leads to them.
+class CommitKeeper {
+ public:
+  explicit CommitKeeper(const Repository& repository) : repository_(repository) {}
+  /// True: the commit is there with all it needs, and stays. False: it is not, or a collection is deleting right now.
+  bool keep(const ObjectId& commit);
+
+ private:
+  const Repository& repository_;
+  std::optional<Lease> lease_;
+  std::vector<ObjectId> commits_;
+};
+
+/// Adds to the session everything that `commits` need and its store lacks (PackSession::has): children before the objects that
+/// name them, so that an object that is there has all it needs. Objects are proved on arrival. Of `forgotten` commits only
+/// themselves and their history travel. With the session's own repository as `from`, a commit that lies in condemned packs alone
+/// is kept, or else brought to life again. `keeper` is of the session's repository.
+void copy_commits(const Repository& from, PackSession& session, CommitKeeper& keeper, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
+                  const Progress& progress);
+
+}  // namespace dstore
