@@ -14,6 +14,10 @@ namespace {
   throw Error(ErrorCode::not_found, message);
 }
 
+ObjectEntry linked_entry(const LinkFile::Row& row) {
+  return {row.id, ObjectKind::chunk, Codec::none, row.size, row.size, 0, row.offset, ObjectId(), true};
+}
+
 /// The smallest (pad '0') or largest (pad 'f') id that starts with these digits; nullopt if they are not hex.
 std::optional<ObjectId> padded(std::string_view prefix, char pad) {
   std::string hex(prefix);
@@ -40,12 +44,21 @@ ObjectStore& ObjectStore::operator=(ObjectStore&&) noexcept = default;
 
 const std::string& ObjectStore::directory() const { return state_->dir; }
 std::vector<ObjectId> ObjectStore::packs() const { return state_->list_packs(); }
+std::string ObjectStore::pack_path(const ObjectId& name) const { return state_->pack_path(name); }
+LinkedFiles& ObjectStore::links_() const { return state_->links; }
 
 std::optional<ObjectEntry> ObjectStore::find(const ObjectId& id) const {
   const auto look = [&](ObjectIndex& i) { return i.find(id); };
+  const auto look_outside = [&]() -> std::optional<ObjectEntry> {
+    const auto row = state_->links.find(id);
+    return row ? std::optional(linked_entry(*row)) : std::nullopt;
+  };
   if (auto entry = state_->ask(look)) return entry;
+  if (auto entry = look_outside()) return entry;
   state_->roll_forward();
-  return state_->ask(look);
+  state_->links.refresh();
+  if (auto entry = state_->ask(look)) return entry;
+  return look_outside();
 }
 
 std::vector<ObjectEntry> ObjectStore::find_prefix(std::string_view hex_prefix, std::size_t limit) const {
@@ -53,21 +66,37 @@ std::vector<ObjectEntry> ObjectStore::find_prefix(std::string_view hex_prefix, s
   const auto last = padded(hex_prefix, 'f');
   if (hex_prefix.size() < 4 || !first || !last) return {};
   state_->roll_forward();
-  return state_->ask([&](ObjectIndex& i) { return i.range(*first, *last, limit); });
+  std::vector<ObjectEntry> found = state_->ask([&](ObjectIndex& i) { return i.range(*first, *last, limit); });
+  for (const LinkFile::Row& row : state_->links.range(*first, *last, limit)) {
+    const auto by_id = [](const ObjectEntry& entry, const ObjectId& wanted) { return entry.id < wanted; };
+    const auto at = std::lower_bound(found.begin(), found.end(), row.id, by_id);
+    if (at == found.end() || at->id != row.id) found.insert(at, linked_entry(row));
+  }
+  if (found.size() > limit) found.resize(limit);
+  return found;
 }
 
-template <typename Read>
-auto ObjectStore::State::read_some_copy(ObjectKind kind, const ObjectId& id, std::optional<ObjectEntry> first, const Read& read) {
+/// `read_linked(row)` is tried before packs that the index does not name, which takes reading all trailers.
+template <typename Read, typename ReadLinked>
+auto ObjectStore::State::read_some_copy(ObjectKind kind, const ObjectId& id, std::optional<ObjectEntry> first, const Read& read,
+                                        const ReadLinked& read_linked) {
   const auto try_copy = [&](const ObjectEntry& entry) {
     return with_pack(entry.pack, [&](File& file) { return read(file, to_pack_entry(entry)); });
   };
   std::optional<Error> problem;
-  if (first && first->kind == kind) {
+  if (first && first->kind == kind && !first->linked) {
     try {
       return try_copy(*first);
     } catch (const Error& error) {
       problem = error;
       forget_pack(first->pack);  // the file may have been replaced by a good one since it was opened
+    }
+  }
+  if (const auto row = kind == ObjectKind::chunk ? links.find(id) : std::nullopt) {
+    try {
+      return read_linked(*row);
+    } catch (const Error& error) {
+      if (!problem) problem = error;
     }
   }
   // The index knows no copy, or a bad one: the packs themselves decide.
@@ -86,22 +115,37 @@ auto ObjectStore::State::read_some_copy(ObjectKind kind, const ObjectId& id, std
 }
 
 Bytes ObjectStore::read(ObjectKind kind, const ObjectId& id) const {
-  return state_->read_some_copy(kind, id, find(id), [](File& file, const PackEntry& entry) { return read_object(file, entry); });
+  return state_->read_some_copy(
+      kind, id, find(id), [](File& file, const PackEntry& entry) { return read_object(file, entry); },
+      [&](const LinkFile::Row& row) { return read_linked(row); });
+}
+
+Bytes ObjectStore::read_linked(const LinkFile::Row& row) const {
+  Bytes bytes(row.size);
+  if (!state_->links.read(row.id, bytes)) fail_missing(ObjectKind::chunk, row.id, std::nullopt, state_->dir);
+  return bytes;
 }
 
 void ObjectStore::read_into(ObjectKind kind, const ObjectId& id, MutableByteSpan out) const {
-  state_->read_some_copy(kind, id, find(id), [&](File& file, const PackEntry& entry) {
-    read_object(file, entry, out);
-    return true;
-  });
+  state_->read_some_copy(
+      kind, id, find(id),
+      [&](File& file, const PackEntry& entry) {
+        read_object(file, entry, out);
+        return true;
+      },
+      [&](const LinkFile::Row& row) {
+        if (!state_->links.read(row.id, out)) fail_missing(kind, id, std::nullopt, state_->dir);
+        return true;
+      });
 }
 
 StoredObject ObjectStore::read_stored(const ObjectId& id) const {
   const auto entry = find(id);
   if (!entry) throw Error(ErrorCode::not_found, printable(state_->dir) + ": no object " + id.hex());
-  return state_->read_some_copy(entry->kind, id, entry, [](File& file, const PackEntry& e) {
-    return StoredObject{e.kind, e.id, e.codec, e.raw_size, read_record(file, e)};
-  });
+  return state_->read_some_copy(
+      entry->kind, id, entry,
+      [](File& file, const PackEntry& e) { return StoredObject{e.kind, e.id, e.codec, e.raw_size, read_record(file, e)}; },
+      [&](const LinkFile::Row& row) { return StoredObject{ObjectKind::chunk, row.id, Codec::none, row.size, read_linked(row)}; });
 }
 
 void ObjectStore::for_each(std::optional<ObjectKind> kind, const std::function<void(const ObjectEntry&)>& visit) const {

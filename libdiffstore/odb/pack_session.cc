@@ -11,6 +11,8 @@ struct PackSession::State {
   const Profile profile;
   mutable std::mutex mutex;
   std::unordered_set<ObjectId> seen;  ///< written, being written, or known to be in the store
+  std::optional<std::set<ObjectId>> wanted;  ///< all others are not stored
+  std::set<ObjectId> distrusted;             ///< packs
   std::unique_ptr<PackWriter> current;
   struct Finished {
     std::unique_ptr<PackWriter> writer;
@@ -38,7 +40,7 @@ struct PackSession::State {
 bool PackSession::State::claim(const ObjectId& id) {
   const std::lock_guard lock(mutex);
   if (committed) throw Error(ErrorCode::invalid_argument, "objects cannot be added to a committed session");
-  return seen.insert(id).second;
+  return (!wanted || wanted->contains(id)) && seen.insert(id).second;
 }
 
 template <typename Step>
@@ -91,7 +93,7 @@ ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes, const std::optional<C
   const ObjectId id = object_id(kind, bytes);
   if (!state_->claim(id)) return id;
   state_->guard([&] {
-    if (state_->store.has_verified(id, bytes)) return;
+    if (state_->store.has_verified(id, bytes, state_->distrusted)) return;
     const EncodedObject encoded = encode_object(kind, bytes, state_->profile == Profile::compact ? layout : std::nullopt);
     state_->write(kind, id, bytes, encoded.codec, encoded.codec == Codec::none ? bytes : ByteSpan(encoded.bytes));
   });
@@ -113,7 +115,7 @@ void PackSession::add_stored(const StoredObject& object) {
   if (object_id(object.kind, raw) != object.id) throw Error(ErrorCode::corrupt, what + ": the bytes received do not have this id");
   if (!state_->claim(object.id)) return;
   state_->guard([&] {
-    if (state_->store.has_verified(object.id, raw)) return;
+    if (state_->store.has_verified(object.id, raw, state_->distrusted)) return;
     state_->write(object.kind, object.id, raw, object.codec, object.bytes);
   });
 }
@@ -148,6 +150,21 @@ std::vector<ObjectId> PackSession::commit() {
 }
 
 Profile PackSession::profile() const { return state_->profile; }
+
+void PackSession::store_only(std::set<ObjectId> wanted) {
+  const std::lock_guard lock(state_->mutex);
+  state_->wanted = std::move(wanted);
+}
+
+void PackSession::distrust(std::set<ObjectId> packs) {
+  const std::lock_guard lock(state_->mutex);
+  state_->distrusted = std::move(packs);
+}
+
+bool PackSession::had(const ObjectId& id) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->seen.contains(id);
+}
 
 std::uint64_t PackSession::objects_added() const {
   const std::lock_guard lock(state_->mutex);

@@ -53,13 +53,15 @@ struct ObjectStore::State {
   /// Records of `id` in every pack, from the packs themselves.
   std::vector<ObjectEntry> search_packs(const ObjectId& id);
   /// Reads the copy the index names; where that fails, the first good one of any pack.
-  template <typename Read>
-  auto read_some_copy(ObjectKind kind, const ObjectId& id, std::optional<ObjectEntry> first, const Read& read);
+  template <typename Read, typename ReadLinked>
+  auto read_some_copy(ObjectKind kind, const ObjectId& id, std::optional<ObjectEntry> first, const Read& read, const ReadLinked& read_linked);
   /// The open file is not used again (it may have been replaced under its name).
   void forget_pack(const ObjectId& name);
 
-  /// True if `id` is stored and its bytes are `bytes`; read once, then remembered.
-  bool has_verified(const ObjectId& id, ByteSpan bytes);
+  /// True if `id` is stored in a pack that is not `distrusted` and its bytes are `bytes`; read once, then remembered.
+  bool has_verified(const ObjectId& id, ByteSpan bytes, const std::set<ObjectId>& distrusted);
+
+  LinkedFiles links;
 
  private:
   File& open_pack(const ObjectId& name, std::unique_ptr<File>& once);
