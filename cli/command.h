@@ -60,6 +60,7 @@ Command commit_command();
 Command diff_command();
 Command eval_command();
 Command fetch_command();
+Command fsck_command();
 Command import_command();
 Command init_command();
 Command key_command();

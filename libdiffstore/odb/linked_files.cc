@@ -110,6 +110,9 @@ void LinkedFiles::read_from(Loaded& loaded, const LinkFile::Row& row, MutableByt
     const std::lock_guard lock(loaded.mutex);
     loaded.file.reset();  // the right file may come back under its name
   }
+  if (loaded.name.empty()) {
+    throw Error(ErrorCode::conflict, where + ": does not hold the base that is needed: chunk " + row.id.short_hex() + " is not at byte " + std::to_string(row.offset));
+  }
   throw Error(ErrorCode::corrupt, where + ": a linked file that has changed since its import: chunk " + row.id.short_hex() + " at byte " +
                                       std::to_string(row.offset) + " is not there" + kRemedy);
 }
@@ -155,7 +158,7 @@ void LinkedFiles::add(const LinkFile& link) {
   make_directories(fs_, dir_);
   write_file_atomically(fs_, path_of(name), bytes, 0444);
   refresh();
-  remove([&](const LinkFile& other) { return other.sha256 == link.sha256 && other != link; });
+  if (!link.sha256.is_none()) remove([&](const LinkFile& other) { return other.sha256 == link.sha256 && other != link; });
 }
 
 void LinkedFiles::attach(LinkFile link) {
@@ -167,6 +170,17 @@ void LinkedFiles::attach(LinkFile link) {
   auto fresh = std::make_shared<Snapshot>(*before);
   fresh->push_back(std::move(loaded));
   snapshot_ = std::move(fresh);
+}
+
+std::string LinkedFiles::quarantine(const std::string& name) {
+  const std::string folder = join_path(parent_path(dir_), "quarantine");
+  make_directories(fs_, folder);
+  const std::string target = join_path(folder, name + ".link." + random_name());
+  fs_.rename(path_of(name), target);
+  fs_.sync_directory(folder);
+  fs_.sync_directory(dir_);
+  refresh();
+  return target;
 }
 
 std::vector<std::string> LinkedFiles::remove(const std::function<bool(const LinkFile&)>& drop) {

@@ -40,10 +40,12 @@ class LinkedFiles {
   /// Looks for links that came or went since.
   void refresh();
   std::vector<Entry> entries() const;
-  /// Durable on return; replaces older links to the same content.
+  /// Durable on return; replaces older links to the same content, where the digest is known.
   void add(const LinkFile& link);
   /// For this process alone.
   void attach(LinkFile link);
+  /// Moves a link aside, into DIR/quarantine/; returns the path that it has now.
+  std::string quarantine(const std::string& name);
   /// Removes the links of which drop(link) holds; returns their names.
   std::vector<std::string> remove(const std::function<bool(const LinkFile&)>& drop);
 

@@ -8,12 +8,6 @@
 namespace dstore {
 namespace {
 
-[[noreturn]] void fail_missing(ObjectKind kind, const ObjectId& id, const std::optional<ObjectEntry>& other, const std::string& dir) {
-  std::string message = printable(dir) + ": no " + std::string(kind_name(kind)) + " " + id.hex();
-  if (other) message += " (that id is a " + std::string(kind_name(other->kind)) + ")";
-  throw Error(ErrorCode::not_found, message);
-}
-
 ObjectEntry linked_entry(const LinkFile::Row& row) {
   return {row.id, ObjectKind::chunk, Codec::none, row.size, row.size, 0, row.offset, ObjectId(), true};
 }
@@ -45,6 +39,7 @@ ObjectStore& ObjectStore::operator=(ObjectStore&&) noexcept = default;
 const std::string& ObjectStore::directory() const { return state_->dir; }
 std::vector<ObjectId> ObjectStore::packs() const { return state_->list_packs(); }
 std::string ObjectStore::pack_path(const ObjectId& name) const { return state_->pack_path(name); }
+void ObjectStore::explain_missing_chunks(std::string text) { state_->missing_chunk_hint = std::move(text); }
 LinkedFiles& ObjectStore::links_() const { return state_->links; }
 
 std::optional<ObjectEntry> ObjectStore::find(const ObjectId& id) const {
@@ -74,6 +69,12 @@ std::vector<ObjectEntry> ObjectStore::find_prefix(std::string_view hex_prefix, s
   }
   if (found.size() > limit) found.resize(limit);
   return found;
+}
+
+void ObjectStore::State::fail_missing(ObjectKind kind, const ObjectId& id, const std::optional<ObjectEntry>& other) const {
+  std::string message = printable(dir) + ": no " + std::string(kind_name(kind)) + " " + id.hex();
+  if (other) message += " (that id is a " + std::string(kind_name(other->kind)) + ")";
+  throw Error(ErrorCode::not_found, message + (kind == ObjectKind::chunk ? missing_chunk_hint : ""));
 }
 
 /// `read_linked(row)` is tried before packs that the index does not name, which takes reading all trailers.
@@ -111,7 +112,7 @@ auto ObjectStore::State::read_some_copy(ObjectKind kind, const ObjectId& id, std
     }
   }
   if (problem) throw *problem;
-  fail_missing(kind, id, first, dir);
+  fail_missing(kind, id, first);
 }
 
 Bytes ObjectStore::read(ObjectKind kind, const ObjectId& id) const {
@@ -122,7 +123,7 @@ Bytes ObjectStore::read(ObjectKind kind, const ObjectId& id) const {
 
 Bytes ObjectStore::read_linked(const LinkFile::Row& row) const {
   Bytes bytes(row.size);
-  if (!state_->links.read(row.id, bytes)) fail_missing(ObjectKind::chunk, row.id, std::nullopt, state_->dir);
+  if (!state_->links.read(row.id, bytes)) state_->fail_missing(ObjectKind::chunk, row.id, std::nullopt);
   return bytes;
 }
 
@@ -134,7 +135,7 @@ void ObjectStore::read_into(ObjectKind kind, const ObjectId& id, MutableByteSpan
         return true;
       },
       [&](const LinkFile::Row& row) {
-        if (!state_->links.read(row.id, out)) fail_missing(kind, id, std::nullopt, state_->dir);
+        if (!state_->links.read(row.id, out)) state_->fail_missing(kind, id, std::nullopt);
         return true;
       });
 }

@@ -113,13 +113,18 @@ class ObjectStore {
   /// Names of all packs, sorted.
   std::vector<ObjectId> packs() const;
   std::string pack_path(const ObjectId& name) const;
-  /// Moves a pack aside, into DIR/quarantine/: nothing reads it there. Returns the path that it has now.
-  std::string quarantine_pack(const ObjectId& name);
+  /// Gives a pack's file a second name in DIR/quarantine/, where nothing reads it; returns that path. Whatever happens to
+  /// the first name, these bytes stay.
+  std::string set_aside(const ObjectId& name);
+  /// Removes a pack that was set aside from packs/; unless it is whole: then it was written again under its name.
+  void drop_pack(const ObjectId& name);
 
   /// Files outside that hold chunks (spec/links.md). A chunk that is in a pack is read from there.
   LinkedFiles& links() { return links_(); }
   const LinkedFiles& links() const { return links_(); }
   const std::string& directory() const;
+  /// What is added to the message that a chunk is missing.
+  void explain_missing_chunks(std::string text);
 
  private:
   friend class PackSession;

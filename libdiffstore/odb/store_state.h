@@ -55,6 +55,8 @@ struct ObjectStore::State {
   /// Reads the copy the index names; where that fails, the first good one of any pack.
   template <typename Read, typename ReadLinked>
   auto read_some_copy(ObjectKind kind, const ObjectId& id, std::optional<ObjectEntry> first, const Read& read, const ReadLinked& read_linked);
+  /// Error{not_found}; `other`: what the id is instead.
+  [[noreturn]] void fail_missing(ObjectKind kind, const ObjectId& id, const std::optional<ObjectEntry>& other) const;
   /// The open file is not used again (it may have been replaced under its name).
   void forget_pack(const ObjectId& name);
 
@@ -62,6 +64,7 @@ struct ObjectStore::State {
   bool has_verified(const ObjectId& id, ByteSpan bytes, const std::set<ObjectId>& distrusted);
 
   LinkedFiles links;
+  std::string missing_chunk_hint;  ///< set before reading begins
 
  private:
   File& open_pack(const ObjectId& name, std::unique_ptr<File>& once);

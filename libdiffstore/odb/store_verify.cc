@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "dstore/error.h"
+#include "odb/pack_format.h"
 #include "odb/store_state.h"
 
 namespace dstore {
@@ -203,18 +204,21 @@ std::vector<StoreProblem> ObjectStore::verify_index() const {
   return tally.take();
 }
 
-std::string ObjectStore::quarantine_pack(const ObjectId& name) {
+std::string ObjectStore::set_aside(const ObjectId& name) {
   const std::string folder = join_path(state_->dir, "quarantine");
   make_directories(state_->fs, folder);
-  std::string target = join_path(folder, pack_file_name(name));
-  // An earlier one of that name is as precious.
-  while (exists(state_->fs, target)) target = join_path(folder, pack_file_name(name) + "." + random_name());
-  state_->fs.rename(state_->pack_path(name), target);
+  const std::string target = join_path(folder, pack_file_name(name) + "." + random_name());
+  state_->fs.link(state_->pack_path(name), target);
   state_->fs.sync_directory(folder);
-  state_->fs.sync_directory(state_->packs_dir());
-  state_->forget_pack(name);
-  state_->roll_forward();
   return target;
+}
+
+void ObjectStore::drop_pack(const ObjectId& name) {
+  state_->forget_pack(name);
+  if (is_whole_pack(state_->fs, state_->pack_path(name), name)) return;
+  state_->fs.remove(state_->pack_path(name));
+  state_->fs.sync_directory(state_->packs_dir());
+  state_->roll_forward();
 }
 
 }  // namespace dstore

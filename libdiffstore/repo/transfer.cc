@@ -4,104 +4,10 @@
 #include <set>
 
 #include "dstore/error.h"
-#include "object/chunked.h"
 #include "repo/history.h"
-#include "repo/model_files.h"
 
 namespace dstore {
 namespace {
-
-/// Copies the closure of commits, leaves first.
-class Copier {
- public:
-  Copier(const Repository& from, Repository& to, const Progress& progress)
-      : from_(from), to_(to), session_(to.store().begin_write()), progress_(progress) {}
-
-  /// The commit with all it needs: what it names comes first (an explicit stack: histories are long).
-  void add_commit(const ObjectId& head) {
-    std::vector<std::pair<ObjectId, bool>> stack{{head, false}};
-    while (!stack.empty()) {
-      const auto [id, needs_are_there] = stack.back();
-      stack.pop_back();
-      if (needs_are_there) {
-        add_checkpoint(from_.read_commit(id));
-        copy_signatures(id);
-        copy(id);
-      } else if (to_.store().contains(id)) {
-        copy_signatures(id);
-      } else if (seen_.insert(id).second) {
-        const Commit commit = from_.read_commit(id);
-        stack.emplace_back(id, true);
-        for (const ObjectId& parent : commit.parents) stack.emplace_back(parent, false);
-        for (const ObjectId& source : commit.derived_from) stack.emplace_back(source, false);
-        if (commit.base) stack.emplace_back(*commit.base, false);
-      }
-    }
-  }
-
-  TransferReport finish() {
-    session_.commit();
-    TransferReport report;
-    report.objects = session_.objects_added();
-    report.bytes = session_.bytes_stored();
-    return report;
-  }
-
- private:
-  void copy_signatures(const ObjectId& commit) {
-    for (const ObjectId& id : from_.store().signatures_of(commit)) copy(id);
-  }
-
-  void add_checkpoint(const Commit& commit) {
-    const CheckpointTable checkpoint = read_checkpoint(from_, commit);
-    for (const auto& shard : checkpoint.shards) add_file(shard.header);
-    for (const auto& file : checkpoint.files) add_file(file.file);
-    if (commit.is_task()) {
-      const DeltaTable delta = read_delta(from_, commit);
-      for (const ObjectId& segment : delta.segments) copy(segment);
-      for (const ObjectId& id : delta.stored_tensors()) add_tensor(id);
-      add_weights(delta.base_weights);
-      copy(*commit.delta);
-    } else {
-      add_weights(checkpoint.weights);
-    }
-    copy(commit.checkpoint);
-  }
-
-  void add_weights(const ObjectId& id) {
-    if (to_.store().contains(id) || seen_.count(id) > 0) return;
-    const WeightsTable table = WeightsTable::parse(from_.store().read(ObjectKind::weights, id), "weights " + id.short_hex());
-    for (const WeightsTable::Row& row : table.rows) add_tensor(row.tensor);
-    copy(id);
-  }
-
-  void add_tensor(const ObjectId& id) {
-    if (to_.store().contains(id) || seen_.count(id) > 0) return;
-    for (const ObjectId& chunk : TensorObject::parse(from_.store().read(ObjectKind::tensor, id), "tensor " + id.short_hex()).chunks) copy(chunk);
-    copy(id);
-  }
-
-  void add_file(const ObjectId& id) {
-    if (to_.store().contains(id) || seen_.count(id) > 0) return;
-    for (const ObjectId& chunk : FileObject::parse(from_.store().read(ObjectKind::file, id), "file " + id.short_hex()).chunks) copy(chunk);
-    copy(id);
-  }
-
-  void copy(const ObjectId& id) {
-    if (copied_.insert(id).second == false) return;
-    seen_.insert(id);
-    if (to_.store().contains(id)) return;
-    session_.add_stored(from_.store().read_stored(id));
-    if (progress_) progress_(session_.bytes_stored(), 0);
-  }
-
-  const Repository& from_;
-  Repository& to_;
-  PackSession session_;
-  const Progress& progress_;
-  std::set<ObjectId> seen_;
-  std::set<ObjectId> copied_;
-};
 
 const std::string& remote_url(const Repository& local, const std::string& name) {
   const auto it = local.config().remotes.find(name);
@@ -201,12 +107,6 @@ Repository open_remote(Filesystem& fs, const std::string& url, bool create) {
   return Repository::create(fs, path, IndexMode::memory);
 }
 
-TransferReport copy_missing(const Repository& from, Repository& to, const std::vector<ObjectId>& commits, const Progress& progress) {
-  Copier copier(from, to, progress);
-  for (const ObjectId& commit : commits) copier.add_commit(commit);
-  return copier.finish();
-}
-
 TransferReport push(Repository& local, const std::string& remote_name, const std::vector<RefName>& refs,
                     const Committer& committer, const TransferOptions& options, const Progress& progress) {
   std::vector<RefEntry> heads = chosen_heads(local.refs(), refs, "this repository");
@@ -238,7 +138,7 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
   }
   std::vector<ObjectId> commits;
   for (const auto& [head, present] : moves) commits.push_back(head.new_commit);
-  TransferReport report = copy_missing(local, remote, commits, progress);
+  TransferReport report = copy_missing(local, remote, commits, progress, options.notice);
   report.up_to_date = up_to_date;
   for (const auto& [head, present] : moves) {
     if (!move_ref(remote.refs(), remote.config().repository, head.ref, head.kind, present, head.new_commit, committer)) {
@@ -277,7 +177,7 @@ TransferReport fetch(Repository& local, const std::string& remote_name, const Tr
     }
     news.push_back(std::move(unseen));
   }
-  TransferReport report = copy_missing(remote, local, commits, progress);
+  TransferReport report = copy_missing(remote, local, commits, progress, options.notice);
   for (const std::vector<RefEntry>& entries : news) mirror_entries(local, remote_name, entries);
   report.refs = std::move(refs.refs);
   report.up_to_date = refs.up_to_date;
