@@ -22,15 +22,21 @@ class Check {
   Check(const Repository& repository, const FsckOptions& options) : repository_(repository), options_(options) {}
 
   FsckReport run() {
-    if (options_.level != FsckLevel::quick) check_records();
+    if (options_.level == FsckLevel::quick) {
+      check_index();
+      check_refs();
+      return std::move(report_);
+    }
+    FsckState state(repository_.fs(), repository_.directory());
+    check_records(state);
     if (options_.index) check_index();
     check_refs();
-    if (options_.level == FsckLevel::quick) return std::move(report_);
     check_commits();
     find_missing();
     check_stages();
     notice_leftovers();
     if (options_.level == FsckLevel::deep) check_checkouts();
+    state.finish();
     return std::move(report_);
   }
 
@@ -39,8 +45,7 @@ class Check {
   Progress progress(const std::string& label) const { return options_.progress ? options_.progress(label) : Progress(); }
   const ObjectStore& store() const { return repository_.store(); }
 
-  void check_records() {
-    FsckState state(repository_.fs(), repository_.directory());
+  void check_records(FsckState& state) {
     VerifyOptions verify;
     verify.threads = options_.threads;
     verify.progress = progress("verifying");
@@ -57,7 +62,6 @@ class Check {
       state.add(pack, info);
     };
     report_.damage = store().verify(verify);
-    state.finish();
     report_.links = store().links().entries().size();
     add_damage(report_.damage);
   }
@@ -180,6 +184,14 @@ class Check {
 
   /// Count and size of a folder's files; nothing if there are none.
   void notice_folder(const std::string& name, const std::string& meaning) {
+    try {
+      count_folder(name, meaning);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::not_found) throw;  // its owner has removed something meanwhile
+    }
+  }
+
+  void count_folder(const std::string& name, const std::string& meaning) {
     Filesystem& fs = repository_.fs();
     std::size_t count = 0;
     std::uint64_t bytes = 0;

@@ -97,11 +97,21 @@ class Repair {
   bool is_whole(const ObjectId& id) {
     const auto entry = store().find(id);
     if (!entry) return false;
+    if (entry->linked) return is_whole_link(id, entry->raw_size);  // read() would look through all packs
     try {
       store().read(entry->kind, id);
       return true;
     } catch (const Error& error) {
       if (error.code() == ErrorCode::io) throw;
+      return false;
+    }
+  }
+
+  bool is_whole_link(const ObjectId& id, std::uint64_t size) {
+    try {
+      Bytes bytes(size);
+      return store().links().read(id, bytes);
+    } catch (const Error&) {
       return false;
     }
   }

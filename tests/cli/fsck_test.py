@@ -1,12 +1,10 @@
 """dstore fsck: every kind of damage at every level, and repair from a remote and from a folder."""
 import shutil
-import signal
 import sqlite3
 import struct
 import subprocess
 import unittest
 
-import safetensors_file as st
 from sandbox import CORRUPT, DONE, NOT_FOUND, USAGE, Case, everything, snapshot
 
 LEVELS = ("--quick", None, "--deep")
@@ -200,28 +198,6 @@ class DamageTest(FsckCase):
             wreck()
             self.ok("fsck", "--rebuild")
             self.assertEqual(state(), before)
-
-    def test_an_interrupted_check_goes_on(self):
-        """Killed by Ctrl-C while it reads: what was verified is not read again, unless it has changed."""
-        for i in range(3):
-            st.write(self.root / "big" / "model.safetensors", {"w": st.random_tensor(self.rng, "F32", [2_000_000 + i])})
-            self.ok("import", self.root / "big", "--name", f"big{i}", "-m", "x")
-        state = self.store / "fsck-state"
-        for delay in range(400):
-            process = subprocess.Popen(self.command(["fsck"]), env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            try:
-                process.communicate(timeout=0.002 * (delay + 1))
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGINT)
-                process.communicate()
-            if state.exists():
-                break
-        else:
-            self.skipTest("never interrupted between two batches")
-        resumed = self.fsck()
-        self.assertEqual(resumed.code, DONE)
-        self.assertGreater(resumed.json["packs_resumed"], 0)
-        self.assertFalse(state.exists())
 
 
 class RepairTest(FsckCase):
