@@ -50,8 +50,11 @@ class Tally {
   std::vector<StoreProblem> problems_;
 };
 
-/// Opens one pack and reads its trailer; where that is damaged, says so and falls back to a scan.
-void open_for_check(Filesystem& fs, const std::string& path, PackCheck& check, Tally& tally) {
+/// What a pack had, for one whose trailer does not tell any more.
+using Expected = std::function<std::vector<PackEntry>(const ObjectId& pack)>;
+
+/// Opens one pack and reads its trailer; where that is damaged, says so and takes what is expected, and a scan.
+void open_for_check(Filesystem& fs, const std::string& path, const Expected& expected, PackCheck& check, Tally& tally) {
   try {
     check.file = fs.open(path, OpenMode::read_store);
     check.entries = read_trailer(*check.file, check.name);
@@ -59,7 +62,13 @@ void open_for_check(Filesystem& fs, const std::string& path, PackCheck& check, T
     check.good = false;
     if (!check.file && !exists(fs, path)) return;  // removed meanwhile: what was needed of it is elsewhere, or will be missed
     tally.found({check.name, 0, std::nullopt, ObjectId(), error.what()});
-    if (check.file && error.code() == ErrorCode::corrupt) check.entries = scan_records(*check.file);
+    if (!check.file || error.code() != ErrorCode::corrupt) return;
+    check.entries = scan_records(*check.file);
+    std::set<ObjectId> found;
+    for (const PackEntry& entry : check.entries) found.insert(entry.id);
+    for (const PackEntry& entry : expected(check.name)) {
+      if (found.insert(entry.id).second) check.entries.push_back(entry);
+    }
   }
 }
 
@@ -132,6 +141,13 @@ std::vector<StoreProblem> ObjectStore::verify(const VerifyOptions& options) cons
     }
   }
   Tally tally(options, total);
+  const Expected expected = [&](const ObjectId& pack) {
+    std::vector<PackEntry> entries;
+    for (const ObjectEntry& row : state_->ask([](ObjectIndex& i) { return i.all(std::nullopt); })) {
+      if (row.pack == pack) entries.push_back(to_pack_entry(row));
+    }
+    return entries;
+  };
   std::vector<PackCheck> batch;
   std::uint64_t bytes = 0;
   const auto flush = [&] {
@@ -141,7 +157,7 @@ std::vector<StoreProblem> ObjectStore::verify(const VerifyOptions& options) cons
   };
   for (const auto& [name, size] : wanted) {
     batch.push_back({name});
-    open_for_check(state_->fs, state_->pack_path(name), batch.back(), tally);
+    open_for_check(state_->fs, state_->pack_path(name), expected, batch.back(), tally);
     bytes += size;
     if (bytes >= kBatchBytes || batch.size() >= kBatchPacks) flush();
   }
@@ -169,7 +185,7 @@ std::vector<StoreProblem> ObjectStore::verify_index() const {
   };
   for (const ObjectId& name : names) {
     PackCheck check{name};
-    open_for_check(state_->fs, state_->pack_path(name), check, tally);
+    open_for_check(state_->fs, state_->pack_path(name), [](const ObjectId&) { return std::vector<PackEntry>(); }, check, tally);
     std::map<ObjectId, PackEntry> entries;
     for (const PackEntry& entry : check.entries) entries.emplace(entry.id, entry);
     for (const ObjectEntry& row : rows[name]) {

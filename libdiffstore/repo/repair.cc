@@ -190,15 +190,18 @@ class Repair {
   /// Why the pack must stay; "" if all of it is whole elsewhere now.
   std::string replace_pack(const ObjectId& name, const Remains& remains) {
     const std::string path = printable(store().pack_path(name)) + ": stays, as ";
-    if (!remains.complete) return missing_.gaps.empty() ? "" : path + "objects are missing that may be in it";
-    std::size_t lost = 0;
-    std::string first;
+    std::set<ObjectId> lost = bad_records_[name];  // of a pack without trailer: what the index knew
     for (const PackEntry& entry : remains.entries) {
-      if (read_remains(remains, entry) || is_whole(entry.id)) continue;
-      if (lost++ == 0) first = std::string(kind_name(entry.kind)) + " " + entry.id.short_hex();
+      if (read_remains(remains, entry)) {
+        lost.erase(entry.id);
+      } else {
+        lost.insert(entry.id);
+      }
     }
-    if (lost > 0) return path + "nothing else has " + first + (lost > 1 ? " and " + std::to_string(lost - 1) + " more of its objects" : "");
-    copy_remains(remains);
+    std::erase_if(lost, [&](const ObjectId& id) { return is_whole(id); });
+    if (!lost.empty()) return path + "nothing else has " + lost.begin()->short_hex() + (lost.size() > 1 ? " and " + std::to_string(lost.size() - 1) + " more of its objects" : "");
+    if (!remains.complete && !missing_.gaps.empty()) return path + "objects are missing that may be in it";
+    if (remains.complete) copy_remains(remains);
     return "";
   }
 
