@@ -34,7 +34,7 @@ void print_json_report(const CheckoutReport& report, const std::string& folder) 
 }
 
 int run(const Arguments& arguments, Session& session) {
-  const Repository repository = session.open();
+  Repository repository = session.open();
   const Revision revision = resolve_revision(repository, arguments.get("rev"));
   const std::string folder = session.path(arguments.get("output"));
   if (folder.empty()) throw Error(ErrorCode::invalid_argument, "say where to: dstore checkout REV -o FOLDER");
@@ -42,6 +42,8 @@ int run(const Arguments& arguments, Session& session) {
   options.force = arguments.has("force");
   options.single_file = arguments.has("single-file");
   options.verify = arguments.has("verify");
+  options.notice = [&](const std::string& line) { session.note("note: " + line); };
+  const auto base = base_from(arguments, session, repository, revision.commit);
   CheckoutReport report;
   {
     const Progress progress = session.progress("checking out");
@@ -68,6 +70,7 @@ Command checkout_command() {
           {{"rev", "base, task, base+task, task~1, a tag or an id prefix"}},
           {{"-o,--output", "FOLDER", "A new folder, or an earlier checkout: only what differs is rewritten (required)"},
            {"--force", nullptr, "Overwrite changed and foreign files"},
+           {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"},
            {"--single-file", nullptr, "All tensors in one model.safetensors"},
            {"--verify", nullptr, "Hash the files that are kept, not only their size and time"}},
           run};

@@ -33,10 +33,12 @@ int run(const Arguments& arguments, Session& session) {
     Repository repository = Repository::create(session.fs(), join_path(dir, kStoreFolder), IndexMode::database);
     RepositoryConfig settings = repository.config();
     settings.remotes.emplace("origin", url);
+    settings.without_base = arguments.has("without-base");
     repository.save_config(std::move(settings));
     if (arguments.has("trust")) trust_fingerprint(repository, "origin", arguments.get("trust"));
     TransferOptions options;
     options.allow_unsigned = arguments.has("allow-unsigned");
+    options.notice = [&](const std::string& line) { session.note("note: " + line); };
     TransferReport report;
     {
       const Progress progress = session.progress("cloning");
@@ -57,6 +59,7 @@ Command clone_command() {
   return {"clone", "Share", "Make a repository from a remote", "dstore clone /mnt/models/store models --trust SHA256:abc...",
           {{"url", "The remote"}, {"dir", "New folder for the repository"}},
           {{"--trust", "SHA256:...", "Fingerprint of the key that signs there; it becomes trusted"},
+           {"--without-base", nullptr, "Leave the weights of bases there: import them later, or give --base-from FOLDER"},
            {"--allow-unsigned", nullptr, "Take commits that nobody signed"},
            {"--no-sign", nullptr, "Do not sign the local branches"}},
           run};

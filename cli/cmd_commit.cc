@@ -54,6 +54,7 @@ Profile profile_of(const Arguments& arguments) { return parse_profile(arguments.
 CommitReport commit_a_folder(const Arguments& arguments, Session& session, Repository& repository, const std::string& path, std::string& branch) {
   const auto [base, name] = place_of(session, repository, arguments, path);
   branch = name.text();
+  const auto base_folder = base_from(arguments, session, repository, base);
   const CheckpointFolder folder(session.fs(), path);
   for (const std::string& notice : folder.notices()) session.note("note: " + notice);
   FolderCommit options;
@@ -88,7 +89,7 @@ int run(const Arguments& arguments, Session& session) {
     report = commit_a_folder(arguments, session, repository, folder, branch);
   } else {
     if (wants_folder && !staged) throw Error(ErrorCode::not_found, printable(folder) + ": no such folder");
-    for (const char* option : {"base", "map", "dtype", "allow-unaligned", "force"}) {
+    for (const char* option : {"base", "base-from", "map", "dtype", "allow-unaligned", "force"}) {
       if (arguments.has(option)) throw Error(ErrorCode::invalid_argument, std::string("--") + option + " goes with a folder, not with a staged training");
     }
     Stage stage = read_stage(repository, choose_stage(repository, what));
@@ -109,6 +110,7 @@ Command commit_command() {
           {{"what", "A staged training's name, or a changed folder", PositionalSpec::optional}},
           {{"-m,--message", "MSG", "What it is (required)"},
            {"--base", "REV", "What the folder was made from (default: what was checked out there)"},
+           {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"},
            {"--name", "TASK", "Branch for it (default: the branch that was checked out there)"},
            {"--map", "FILE", "Lines TASK_NAME BASE_NAME for tensors that changed their name"},
            {"--dtype", "base|keep", "Tensors saved in a wider dtype than the base's: cast them to it, or keep them (default)"},

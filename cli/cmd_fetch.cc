@@ -9,6 +9,7 @@ const std::vector<OptionSpec> kOptions = {{"--allow-unsigned", nullptr, "Take co
 TransferReport fetch_now(const Arguments& arguments, Session& session, Repository& repository, const std::string& remote) {
   TransferOptions options;
   options.allow_unsigned = arguments.has("allow-unsigned");
+  options.notice = [&](const std::string& line) { session.note("note: " + line); };
   const Progress progress = session.progress("fetching");
   return fetch(repository, remote, options, progress);
 }

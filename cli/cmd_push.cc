@@ -10,6 +10,7 @@ int run(const Arguments& arguments, Session& session) {
   const Committer committer = session.committer(arguments);
   TransferOptions options;
   options.force = arguments.has("force");
+  options.notice = [&](const std::string& line) { session.note("note: " + line); };
   TransferReport report;
   {
     const Progress progress = session.progress("pushing");

@@ -62,6 +62,7 @@ Command du_command();
 Command eval_command();
 Command fetch_command();
 Command forget_command();
+Command fsck_command();
 Command gc_command();
 Command import_command();
 Command init_command();

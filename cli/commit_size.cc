@@ -19,7 +19,7 @@ class Walk {
   std::uint64_t object(const ObjectId& id) {
     if (!is_new(id)) return 0;
     const auto entry = store_.find(id);
-    return entry ? entry->stored_size : 0;
+    return entry && !entry->linked ? entry->stored_size : 0;
   }
 
   std::uint64_t tensor(const ObjectId& id, std::uint64_t* units = nullptr) {

@@ -29,18 +29,6 @@ std::pair<std::size_t, int> next_character(std::string_view text, std::size_t at
 
 }  // namespace
 
-std::string human_size(std::uint64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-  if (bytes < 1000) return std::to_string(bytes) + " B";
-  double value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 999.5 && unit + 1 < std::size(kUnits)) {
-    value /= 1000;
-    ++unit;
-  }
-  return format(value < 9.995 ? "%.2f " : value < 99.95 ? "%.1f " : "%.0f ", value) + kUnits[unit];
-}
-
 std::string grouped(std::uint64_t number) {
   std::string text = std::to_string(number);
   for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), ",");

@@ -5,10 +5,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/size_text.h"
+
 namespace dstore::cli {
 
-/// "90.9 MB": decimal units, three significant digits.
-std::string human_size(std::uint64_t bytes);
 /// "22,713,216".
 std::string grouped(std::uint64_t number);
 /// "0.50 %" of a share.

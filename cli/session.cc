@@ -12,6 +12,7 @@
 #include "command.h"
 #include "dstore/error.h"
 #include "output.h"
+#include "repo/base_folder.h"
 
 namespace dstore::cli {
 
@@ -25,6 +26,13 @@ std::int64_t now() {
     throw Error(ErrorCode::invalid_argument, "SOURCE_DATE_EPOCH: expected seconds since 1970, not \"" + printable(text) + "\"");
   }
   return static_cast<std::int64_t>(std::time(nullptr));
+}
+
+std::unique_ptr<CheckpointFolder> base_from(const Arguments& arguments, const Session& session, Repository& repository, const ObjectId& commit) {
+  if (!arguments.has("base-from")) return nullptr;
+  auto folder = std::make_unique<CheckpointFolder>(session.fs(), session.path(arguments.get("base-from")));
+  attach_base(repository, *folder, repository.require_commit(commit).commit);
+  return folder;
 }
 
 void print_json(const std::string& text) { std::cout << text << "\n"; }

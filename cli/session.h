@@ -8,6 +8,7 @@
 #include "repo/publish.h"
 #include "repo/repository.h"
 #include "repo/write_delta.h"
+#include "tensor/checkpoint_folder.h"
 
 namespace dstore::cli {
 
@@ -43,6 +44,8 @@ class Session {
 };
 
 std::int64_t now();
+/// --base-from FOLDER: the base that the commit needs is read from there. The result must live as long as it is read.
+std::unique_ptr<CheckpointFolder> base_from(const Arguments& arguments, const Session& session, Repository& repository, const ObjectId& commit);
 /// Prints JSON text and a newline.
 void print_json(const std::string& text);
 

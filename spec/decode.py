@@ -6,7 +6,7 @@
     python3 spec/decode.py REPOSITORY REVISION -o FOLDER    and writes them into a new folder
 
 Exit status: 0 all is well; 1 there are problems, one line each on the standard error; 2 wrong use.
-The modules in reader/ follow the pages: basics and objects (objects.md), pack, lz4, xxh3 (pack.md), planes, byte_code, segment, refs (their own
+The modules in reader/ follow the pages: basics and objects (objects.md), pack, lz4, xxh3 (pack.md), links, planes, byte_code, segment, refs (their own
 pages), signatures, ed25519 (signatures.md), repository, files, safetensors, model (repository.md), revision (revisions.md)."""
 import argparse
 import pathlib
@@ -22,7 +22,7 @@ from reader.revision import parse_revision, resolve_term  # noqa: E402
 
 
 def check_everything(repository):
-    problems = repository.problems + check_packs(repository.store) + check_links(repository)
+    problems = repository.problems + check_packs(repository.store) + repository.store.links.check() + check_links(repository)
     problems += [problem for each in repository.signature_problems.values() for problem in each]
     store = repository.store
     records = [row for pack in store.packs for row in pack.rows]

@@ -73,6 +73,13 @@ class Filesystem {
   virtual std::vector<std::string> list(const std::string& path) = 0;
   /// Free bytes for this user on the file system of `path`.
   virtual std::uint64_t free_space(const std::string& path) = 0;
+  /// Makes the empty file `to` share all blocks of the regular file `from` (a reflink). False, and `to` is empty as before,
+  /// where the file system cannot or `from` cannot be read.
+  virtual bool try_clone(const std::string& from, File& to) {
+    (void)from;
+    (void)to;
+    return false;
+  }
 };
 
 /// The real one. Stateless.

@@ -1,6 +1,8 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -95,6 +97,7 @@ class PosixFile : public File {
   void unlock() override { ::flock(fd_, LOCK_UN); }
 
   const std::string& path() const override { return path_; }
+  int descriptor() const { return fd_; }
 
  private:
   int fd_;
@@ -192,6 +195,16 @@ class PosixFilesystem : public Filesystem {
     struct statvfs info;
     if (::statvfs(path.c_str(), &info) != 0) fail(path, "read the free space", errno);
     return std::uint64_t{info.f_bavail} * info.f_frsize;
+  }
+
+  bool try_clone(const std::string& from, File& to) override {
+    const auto* target = dynamic_cast<PosixFile*>(&to);
+    if (target == nullptr) return false;
+    const int fd = ::open(from.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) return false;
+    const int status = ::ioctl(target->descriptor(), FICLONE, fd);
+    ::close(fd);
+    return status == 0;
   }
 };
 

@@ -21,6 +21,9 @@ struct IndexedPack {
   std::vector<Signature> signatures;
 };
 
+/// What the signature object of that record is over; nullopt where it is damaged or none.
+std::optional<ObjectId> signature_target(File& file, const PackEntry& entry);
+
 ObjectEntry to_object_entry(const PackEntry& entry, const ObjectId& pack);
 PackEntry to_pack_entry(const ObjectEntry& entry);
 

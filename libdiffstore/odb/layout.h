@@ -29,6 +29,14 @@ inline constexpr std::uint64_t kMaxPackEntries = std::uint64_t(1) << 20;
 inline constexpr std::uint64_t kMaxPackSize = std::uint64_t(1) << 31;
 inline constexpr std::uint64_t kPackTarget = std::uint64_t(64) << 20;
 
+// spec/links.md
+inline constexpr std::string_view kLinkMagic = "DSTORELK";
+inline constexpr std::uint32_t kLinkVersion = 1;
+inline constexpr std::size_t kLinkRowSize = 48;
+inline constexpr std::uint64_t kMaxLinkedChunk = std::uint64_t(4) << 20;
+inline constexpr std::uint64_t kMaxLinkFile = std::uint64_t(1) << 30;
+inline constexpr std::uint64_t kMaxLinkPath = 4096;
+
 // spec/refs.md
 inline constexpr std::size_t kMaxEncodedRefName = 255;
 inline constexpr std::size_t kSequenceDigits = 10;

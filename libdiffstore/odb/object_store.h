@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "delta/profile.h"
 #include "odb/layout.h"
 #include "odb/lease.h"
+#include "odb/linked_files.h"
 #include "odb/pack.h"
 
 namespace dstore {
@@ -35,6 +37,7 @@ struct ObjectEntry {
   std::uint64_t checksum = 0;
   std::uint64_t offset = 0;  ///< of the record in its pack
   ObjectId pack;
+  bool linked = false;  ///< in no pack but in a file outside (spec/links.md); only id, kind and sizes count then
 };
 
 /// A record as it lies in a pack, to be copied into another store without compressing again.
@@ -48,11 +51,24 @@ struct StoredObject {
 
 /// One finding of verify_all().
 struct StoreProblem {
+  enum class Place { pack, link, index };
   ObjectId pack;
   std::uint64_t offset = 0;
-  std::optional<ObjectKind> kind;  ///< nullopt: the pack itself (header, trailer)
+  std::optional<ObjectKind> kind;  ///< nullopt: the pack itself (header, trailer), the link itself, or rows of the index
   ObjectId id;
   std::string message;
+  Place place = Place::pack;
+  std::string link{};              ///< its name in links/
+};
+
+struct VerifyOptions {
+  unsigned threads = 0;
+  /// done, total in bytes of packs and linked files; called from several threads, one at a time.
+  std::function<void(std::uint64_t, std::uint64_t)> progress{};
+  /// True: the pack (as its file is now) was verified before and is not read again.
+  std::function<bool(const ObjectId&, const FileInfo&)> known_good{};
+  /// The pack was read in full, without a finding. In order of names, one at a time.
+  std::function<void(const ObjectId&, const FileInfo&)> found_good{};
 };
 
 /// A folder of packs: DIR/packs/<64 hex>.pack, DIR/tmp/ for packs being written, and a cache DIR/index.db.
@@ -83,7 +99,7 @@ class ObjectStore {
   /// The record as stored, checksum verified; the id is verified by PackSession::add_stored.
   StoredObject read_stored(const ObjectId& id) const;
 
-  /// Every object (of one kind, if given), sorted by id.
+  /// Every object in a pack (of one kind, if given), sorted by id.
   void for_each(std::optional<ObjectKind> kind, const std::function<void(const ObjectEntry&)>& visit) const;
   /// Ids of the signature objects (32-byte target id, then the sshsig blob) over `target`, sorted.
   std::vector<ObjectId> signatures_of(const ObjectId& target) const;
@@ -101,14 +117,33 @@ class ObjectStore {
   /// bytes of packs, called from several threads, one at a time.
   std::vector<StoreProblem> verify_all(const std::function<void(std::uint64_t, std::uint64_t)>& progress = {},
                                        unsigned threads = 0) const;
+  /// The same, with links: each linked chunk is hashed.
+  std::vector<StoreProblem> verify(const VerifyOptions& options) const;
+  /// The index against the packs' trailers, and the linked files' sizes and times: reads no object (but the chunks of a
+  /// linked file whose time is another).
+  std::vector<StoreProblem> verify_index() const;
   /// Names of all packs, sorted.
   std::vector<ObjectId> packs() const;
+  std::string pack_path(const ObjectId& name) const;
+  /// Gives a pack's file a second name in DIR/quarantine/, where nothing reads it; returns that path. Whatever happens to
+  /// the first name, these bytes stay.
+  std::string set_aside(const ObjectId& name);
+  /// Removes a pack that was set aside from packs/; unless it is whole: then it was written again under its name.
+  void drop_pack(const ObjectId& name);
+
+  /// Files outside that hold chunks (spec/links.md). A chunk that is in a pack is read from there.
+  LinkedFiles& links() { return links_(); }
+  const LinkedFiles& links() const { return links_(); }
   const std::string& directory() const;
+  /// What is added to the message that a chunk is missing.
+  void explain_missing_chunks(std::string text);
 
  private:
   friend class Collection;
   friend class PackSession;
   struct State;
+  LinkedFiles& links_() const;
+  Bytes read_linked(const LinkFile::Row& row) const;
   explicit ObjectStore(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
@@ -136,6 +171,12 @@ class PackSession {
   bool has(const ObjectId& id) const;
 
   Profile profile() const;
+  /// From now on add() and add_stored() store only these objects; add() still says the ids of others.
+  void store_only(std::set<ObjectId> wanted);
+  /// From now on copies in these packs do not count as stored.
+  void distrust(std::set<ObjectId> packs);
+  /// Whether the object was added: after commit() it is in a pack, whole.
+  bool had(const ObjectId& id) const;
 
   /// Publishes what is left, durable on return. Nothing may be added afterwards. Returns the names of all packs written.
   std::vector<ObjectId> commit();

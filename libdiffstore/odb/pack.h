@@ -70,6 +70,10 @@ std::vector<PackEntry> read_trailer(File& file, const ObjectId& name);
 /// whose trailer is damaged; what it finds is unproved until read.
 std::vector<PackEntry> scan_records(File& file);
 
+/// Every whole record of a pack, however damaged: looks for records behind damage too. All that it returns was read and
+/// proved.
+std::vector<PackEntry> salvage_records(File& file);
+
 /// The stored bytes of one record: its header must equal `entry`, the checksum must fit. Error{corrupt}.
 Bytes read_record(File& file, const PackEntry& entry);
 

@@ -192,13 +192,13 @@ void check_record(File& file, const PackEntry& entry) {
   Bytes header(kRecordHeaderSize);
   if (entry_problem(entry) || size < need || entry.offset > size - need ||
       file.read_at(entry.offset, header) != header.size() || header != record_header(entry)) {
-    throw Error(ErrorCode::corrupt, describe(entry, file.path()) + ": the record is damaged or not there; try `dstore verify`");
+    throw Error(ErrorCode::corrupt, describe(entry, file.path()) + ": the record is damaged or not there; see `dstore fsck`");
   }
 }
 
 void read_stored_bytes(File& file, const PackEntry& entry, MutableByteSpan out) {
   if (file.read_at(entry.offset + kRecordHeaderSize, out) != out.size() || stored_checksum(out) != entry.checksum) {
-    throw Error(ErrorCode::corrupt, describe(entry, file.path()) + ": the stored bytes are damaged (checksum); try `dstore verify`");
+    throw Error(ErrorCode::corrupt, describe(entry, file.path()) + ": the stored bytes are damaged (checksum); see `dstore fsck`");
   }
 }
 
@@ -223,7 +223,7 @@ void read_object(File& file, const PackEntry& entry, MutableByteSpan out) {
     decode_object(entry.codec, read_record(file, entry), out, describe(entry, file.path()));
   }
   if (object_id(entry.kind, out) != entry.id) {
-    throw Error(ErrorCode::corrupt, describe(entry, file.path()) + ": the bytes do not have this id; try `dstore verify`");
+    throw Error(ErrorCode::corrupt, describe(entry, file.path()) + ": the bytes do not have this id; see `dstore fsck`");
   }
 }
 

@@ -10,7 +10,7 @@ namespace dstore {
 
 struct PackSession::State {
   State(ObjectStore::State& target, Profile chosen, std::uint64_t largest, Lease held)
-      : store(target), profile(chosen), pack_target(largest), lease(std::move(held)) {}
+      : store(target), profile(chosen), pack_target(largest), lease(std::move(held)), excluded(lease.condemned()) {}
 
   ObjectStore::State& store;
   const Profile profile;
@@ -18,6 +18,8 @@ struct PackSession::State {
   const Lease lease;
   mutable std::mutex mutex;
   std::unordered_set<ObjectId> seen;  ///< written, being written, or known to be in the store
+  std::optional<std::set<ObjectId>> wanted;  ///< all others are not stored
+  std::set<ObjectId> excluded;               ///< packs whose copies do not count as stored: condemned, or damaged
 
   struct Pack {
     PackWriter writer;
@@ -59,7 +61,7 @@ void add_salt(PackWriter& writer) {
 bool PackSession::State::claim(const ObjectId& id) {
   const std::lock_guard lock(mutex);
   if (committed) throw Error(ErrorCode::invalid_argument, "objects cannot be added to a committed session");
-  return seen.insert(id).second;
+  return (!wanted || wanted->contains(id)) && seen.insert(id).second;
 }
 
 template <typename Step>
@@ -146,7 +148,7 @@ ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes, const std::optional<C
   const ObjectId id = object_id(kind, bytes);
   if (!state_->claim(id)) return id;
   state_->guard([&] {
-    if (state_->store.has_verified(id, bytes, state_->lease.condemned())) return;
+    if (state_->store.has_verified(id, bytes, state_->excluded)) return;
     const EncodedObject encoded = encode_object(kind, bytes, state_->profile == Profile::compact ? layout : std::nullopt);
     state_->write(kind, id, bytes, encoded.codec, encoded.codec == Codec::none ? bytes : ByteSpan(encoded.bytes));
   });
@@ -168,7 +170,7 @@ void PackSession::add_stored(const StoredObject& object) {
   if (object_id(object.kind, raw) != object.id) throw Error(ErrorCode::corrupt, what + ": the bytes received do not have this id");
   if (!state_->claim(object.id)) return;
   state_->guard([&] {
-    if (state_->store.has_verified(object.id, raw, state_->lease.condemned())) return;
+    if (state_->store.has_verified(object.id, raw, state_->excluded)) return;
     state_->write(object.kind, object.id, raw, object.codec, object.bytes);
   });
 }
@@ -178,7 +180,7 @@ bool PackSession::has(const ObjectId& id) const {
     const std::lock_guard lock(state_->mutex);
     if (state_->seen.contains(id)) return true;
   }
-  return !state_->store.lasting_copies(id, state_->lease.condemned()).empty();
+  return !state_->store.lasting_copies(id, state_->excluded).empty() || state_->store.links.find(id).has_value();
 }
 
 std::vector<ObjectId> PackSession::commit() {
@@ -202,6 +204,21 @@ std::vector<ObjectId> PackSession::commit() {
 }
 
 Profile PackSession::profile() const { return state_->profile; }
+
+void PackSession::store_only(std::set<ObjectId> wanted) {
+  const std::lock_guard lock(state_->mutex);
+  state_->wanted = std::move(wanted);
+}
+
+void PackSession::distrust(std::set<ObjectId> packs) {
+  const std::lock_guard lock(state_->mutex);
+  state_->excluded.merge(packs);
+}
+
+bool PackSession::had(const ObjectId& id) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->seen.contains(id);
+}
 
 std::uint64_t PackSession::objects_added() const {
   const std::lock_guard lock(state_->mutex);

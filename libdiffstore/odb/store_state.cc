@@ -14,8 +14,20 @@ constexpr std::uint64_t kLargestSignature = 64 << 10;
 
 }  // namespace
 
+std::optional<ObjectId> signature_target(File& file, const PackEntry& entry) {
+  if (entry.raw_size <= ObjectId::kSize || entry.raw_size > kLargestSignature) return std::nullopt;
+  try {
+    const Bytes bytes = read_object(file, entry);
+    return Reader(bytes, "signature").id();
+  } catch (const Error& error) {
+    // A damaged signature counts as none; reading it, or verify_all(), says so.
+    if (error.code() != ErrorCode::corrupt) throw;
+    return std::nullopt;
+  }
+}
+
 ObjectStore::State::State(Filesystem& filesystem, std::string directory, IndexMode mode)
-    : fs(filesystem), dir(std::move(directory)) {
+    : fs(filesystem), dir(std::move(directory)), links(fs, dir) {
   const auto info = fs.stat(packs_dir(), false);
   if (!info || info->type != FileInfo::Type::directory) {
     throw Error(ErrorCode::not_found, printable(dir) + ": no store here (it has no folder \"packs\")");
@@ -120,13 +132,12 @@ std::vector<PackEntry> ObjectStore::State::load_entries(const ObjectId& name) {
 IndexedPack ObjectStore::State::load_pack(const ObjectId& name) {
   IndexedPack pack{name, load_entries(name), {}};
   for (const PackEntry& entry : pack.entries) {
-    if (entry.kind != ObjectKind::signature || entry.raw_size <= ObjectId::kSize || entry.raw_size > kLargestSignature) continue;
+    if (entry.kind != ObjectKind::signature) continue;
     try {
-      const Bytes bytes = with_pack(name, [&](File& file) { return read_object(file, entry); });
-      pack.signatures.push_back({entry.id, Reader(bytes, "signature").id()});
+      const auto target = with_pack(name, [&](File& file) { return signature_target(file, entry); });
+      if (target) pack.signatures.push_back({entry.id, *target});
     } catch (const Error& error) {
-      // A damaged signature counts as none; reading it, or verify_all(), says so.
-      if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::not_found) throw;
+      if (error.code() != ErrorCode::not_found) throw;  // the pack has gone meanwhile
     }
   }
   return pack;

@@ -54,17 +54,22 @@ struct ObjectStore::State {
   std::vector<PackEntry> load_entries(const ObjectId& name);
   /// Records of `id` in every pack, from the packs themselves.
   std::vector<ObjectEntry> search_packs(const ObjectId& id);
-  /// Calls read(file, entry) on the first good copy: of those that the index names, else of any pack. Packs that go
-  /// meanwhile are no error.
-  template <typename Read>
-  auto read_some_copy(ObjectKind kind, const ObjectId& id, const Read& read);
+  /// Calls read(file, entry) on the first good copy: of those that the index names, else read_linked(row) on a linked one, else
+  /// on one of any pack. Packs that go meanwhile are no error.
+  template <typename Read, typename ReadLinked>
+  auto read_some_copy(ObjectKind kind, const ObjectId& id, const Read& read, const ReadLinked& read_linked);
+  /// Error{not_found}; `other`: what the id is instead.
+  [[noreturn]] void fail_missing(ObjectKind kind, const ObjectId& id, const std::optional<ObjectEntry>& other) const;
   /// The open file is not used again (it may have been replaced under its name).
   void forget_pack(const ObjectId& name);
 
-  /// A copy that a new object may rely on: its pack is there and not among `condemned`.
-  std::vector<ObjectEntry> lasting_copies(const ObjectId& id, const std::set<ObjectId>& condemned);
-  /// True if `id` is stored outside of the packs `condemned` and its bytes are `bytes`; read once, then remembered.
-  bool has_verified(const ObjectId& id, ByteSpan bytes, const std::set<ObjectId>& condemned);
+  /// A copy that a new object may rely on: its pack is there and not among `excluded`.
+  std::vector<ObjectEntry> lasting_copies(const ObjectId& id, const std::set<ObjectId>& excluded);
+  /// True if `id` is stored outside of the packs `excluded` and its bytes are `bytes`; read once, then remembered.
+  bool has_verified(const ObjectId& id, ByteSpan bytes, const std::set<ObjectId>& excluded);
+
+  LinkedFiles links;
+  std::string missing_chunk_hint;  ///< set before reading begins
 
  private:
   bool is_copy(const ObjectEntry& entry, ByteSpan bytes);

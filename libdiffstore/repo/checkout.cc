@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/atomic_file.h"
+#include "base/room.h"
 #include "base/sha256.h"
 #include "dstore/error.h"
 #include "repo/checkout_files.h"
@@ -11,13 +12,6 @@ namespace dstore {
 namespace {
 
 constexpr std::size_t kListed = 3;
-
-void require_space(Filesystem& fs, const std::string& folder, std::uint64_t bytes) {
-  const std::uint64_t free = fs.free_space(folder);
-  if (bytes <= free) return;
-  throw Error(ErrorCode::io, printable(folder) + ": the checkout needs " + std::to_string(bytes >> 20) + " MiB, " +
-                                 std::to_string(free >> 20) + " MiB are free");
-}
 
 std::string list_paths(const std::vector<std::string>& paths) {
   std::string out;
@@ -36,11 +30,11 @@ CheckoutRecord new_record(const Revision& revision) {
 }
 
 /// A folder that is not there: everything is made beside it and gets its name in one rename.
-void checkout_new(Filesystem& fs, const FileSet& set, const std::string& folder, CheckoutRecord record, const CheckoutOptions& options,
+void checkout_new(Filesystem& fs, const FileSet& set, CloneSources& clones, const std::string& folder, CheckoutRecord record, const CheckoutOptions& options,
                   CheckoutReport& report, const Progress& progress) {
   const std::string parent = parent_path(folder);
   make_directories(fs, parent);
-  require_space(fs, parent, set.total_bytes());
+  require_room(fs, parent, set.total_bytes(), "the checkout", options.notice);
   const std::string temporary = join_path(parent, "." + file_name(folder) + ".dstore-tmp-" + random_name());
   fs.make_directory(temporary);
   try {
@@ -48,7 +42,7 @@ void checkout_new(Filesystem& fs, const FileSet& set, const std::string& folder,
     std::set<std::string> folders;
     for (const std::string& path : set.paths()) {
       make_parents(fs, temporary, path);
-      set.write(fs, path, join_path(temporary, path), options.threads, progress, files);
+      set.write(fs, path, join_path(temporary, path), options.threads, progress, files, clones);
       if (path.find('/') != std::string::npos) folders.insert(parent_path(join_path(temporary, path)));
     }
     record.files = files.finish();
@@ -122,7 +116,7 @@ class FolderLock {
 };
 
 /// Into an earlier checkout: what differs is written under temporary names, then all of it takes effect in one step.
-void checkout_in_place(Filesystem& fs, const FileSet& set, const std::string& folder, const std::optional<CheckoutRecord>& before,
+void checkout_in_place(Filesystem& fs, const FileSet& set, CloneSources& clones, const std::string& folder, const std::optional<CheckoutRecord>& before,
                        CheckoutRecord record, const CheckoutOptions& options, CheckoutReport& report, const Progress& progress) {
   const CheckoutRecord old = before.value_or(CheckoutRecord{});
   std::set<std::string> touched;
@@ -164,11 +158,11 @@ void checkout_in_place(Filesystem& fs, const FileSet& set, const std::string& fo
     if (wanted.count(path) == 0) swap.removals.push_back(path);
   }
   require_clear_way(fs, folder, swap);
-  require_space(fs, folder, needed);
+  require_room(fs, folder, needed, "the checkout", options.notice);
   try {
     WrittenFiles files;
     for (const auto& [temporary, path] : swap.renames) {
-      set.write(fs, path, join_path(folder, temporary), options.threads, progress, files);
+      set.write(fs, path, join_path(folder, temporary), options.threads, progress, files, clones);
     }
     record.files.merge(files.finish());
     report.written = swap.renames.size();
@@ -199,16 +193,17 @@ CheckoutReport checkout(const Repository& repository, const Revision& revision, 
 
   std::string target = folder;
   while (target.size() > 1 && target.back() == '/') target.pop_back();
+  CloneSources clones(repository, target);
   const auto info = fs.stat(target, false);
   if (info && info->type != FileInfo::Type::directory) {
     throw Error(ErrorCode::conflict, printable(target) + ": exists and is not a folder");
   }
   if (!info) {
-    checkout_new(fs, set, target, new_record(revision), options, report, progress);
+    checkout_new(fs, set, clones, target, new_record(revision), options, report, progress);
   } else {
     const FolderLock lock(fs, target);
     const auto before = read_checkout_record(fs, target);
-    checkout_in_place(fs, set, target, before, new_record(revision), options, report, progress);
+    checkout_in_place(fs, set, clones, target, before, new_record(revision), options, report, progress);
   }
   return report;
 }

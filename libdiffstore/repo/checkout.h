@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/room.h"
 #include "repo/checkout_record.h"
 #include "repo/compose.h"
 #include "repo/write_delta.h"
@@ -14,6 +15,7 @@ struct CheckoutOptions {
   bool single_file = false;  ///< all tensors in one model.safetensors
   bool verify = false;       ///< hash the files that are kept, too
   unsigned threads = 0;
+  Notice notice{};           ///< told the sizes of a large checkout
 };
 
 struct CheckoutReport {

@@ -38,7 +38,7 @@ std::optional<ObjectId> FileSet::known_digest(const std::string& path) const {
 }
 
 void FileSet::write(Filesystem& fs, const std::string& path, const std::string& target, unsigned threads, const Progress& progress,
-                    WrittenFiles& out) const {
+                    WrittenFiles& out, CloneSources& clones) const {
   auto file = fs.open(target, OpenMode::create_new);
   const auto put = [&](std::uint64_t offset, ByteSpan bytes) {
     file->write_at(offset, bytes);
@@ -48,7 +48,11 @@ void FileSet::write(Filesystem& fs, const std::string& path, const std::string& 
     if (progress) progress(done_, total_);
   };
   ObjectId sha256;
-  if (const auto shard = shards_.find(path); shard != shards_.end()) {
+  const auto shard = shards_.find(path);
+  if (shard != shards_.end() && shard->second->sha256 && clones.try_clone(*shard->second->sha256, bytes(path), *file)) {
+    sha256 = *shard->second->sha256;
+    done_ += bytes(path);
+  } else if (shard != shards_.end()) {
     sha256 = stream_shard(*files_.weights, *shard->second, threads, put);
   } else {
     Sha256 hash;

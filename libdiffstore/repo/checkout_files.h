@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "repo/checkout_record.h"
+#include "repo/clone_sources.h"
 #include "repo/model_files.h"
 #include "repo/write_delta.h"
 
@@ -45,9 +46,10 @@ class FileSet {
   std::uint64_t bytes(const std::string& path) const { return sizes_.at(path); }
   /// The content's SHA-256 where it is known without producing a shard.
   std::optional<ObjectId> known_digest(const std::string& path) const;
-  /// Makes the file `target` (which must not exist) with the content of `path`, verified; durable after out.finish().
+  /// Makes the file `target` (which must not exist) with the content of `path`, verified; durable after out.finish(). It
+  /// shares blocks with one of `clones` where that is possible.
   void write(Filesystem& fs, const std::string& path, const std::string& target, unsigned threads, const Progress& progress,
-             WrittenFiles& out) const;
+             WrittenFiles& out, CloneSources& clones) const;
 
  private:
   void read(const PlainFile& file, const std::function<void(ByteSpan)>& visit) const;

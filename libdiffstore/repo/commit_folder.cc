@@ -5,7 +5,7 @@
 #include "repo/checkout_record.h"
 #include "repo/commit_task.h"
 #include "repo/compose.h"
-#include "repo/import.h"
+#include "repo/store_checkpoint.h"
 #include "repo/shard_stream.h"
 
 namespace dstore {

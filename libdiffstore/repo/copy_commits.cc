@@ -1,5 +1,8 @@
 #include "repo/copy_commits.h"
 
+#include <map>
+
+#include "dstore/error.h"
 #include "object/chunked.h"
 #include "odb/condemned.h"
 #include "repo/missing_objects.h"
@@ -8,11 +11,11 @@
 namespace dstore {
 namespace {
 
-/// Copies the closure of commits, leaves first.
+/// Lists the closure of commits, leaves first, then copies it.
 class Copier {
  public:
-  Copier(const Repository& from, PackSession& session, CommitKeeper& keeper, const std::set<ObjectId>& forgotten, const Progress& progress)
-      : from_(from), session_(session), keeper_(keeper), forgotten_(forgotten), progress_(progress) {}
+  Copier(const Repository& from, PackSession& session, CommitKeeper& keeper, const std::set<ObjectId>& forgotten)
+      : from_(from), to_(keeper.repository()), session_(session), keeper_(keeper), forgotten_(forgotten) {}
 
   /// The commit with all it needs: what it names comes first (an explicit stack: histories are long).
   void add_commit(const ObjectId& head) {
@@ -22,19 +25,19 @@ class Copier {
       stack.pop_back();
       if (needs_are_there) {
         if (!forgotten_.contains(id)) add_checkpoint(from_.read_commit(id));
-        copy_signatures(id);
-        copy(id);
-      } else if (seen_.contains(id)) {
+        add_signatures(id);
+        add(ObjectKind::commit, id);
+      } else if (visited_.contains(id)) {
         continue;
-      } else if (session_.has(id)) {
-        copy_signatures(id);
+      } else if (is_there(ObjectKind::commit, id)) {
+        add_signatures(id);
       } else if (!forgotten_.contains(id) && keeper_.keep(id)) {
-        seen_.insert(id);
+        visited_.insert(id);
         kept_.insert(id);
-        copy_signatures(id);
+        add_signatures(id);
       } else if (forgotten_.contains(id) && !from_.store().contains(id)) {
         continue;
-      } else if (seen_.insert(id).second) {
+      } else if (visited_.insert(id).second) {
         const Commit commit = from_.read_commit(id);
         stack.emplace_back(id, true);
         for (const ObjectId& parent : commit.parents) stack.emplace_back(parent, false);
@@ -44,9 +47,21 @@ class Copier {
     }
   }
 
+  void copy(const Progress& progress, const Notice& notice) {
+    if (order_.empty()) return;
+    require_room(to_.fs(), to_.directory(), packed_size(order_.size(), bytes_), "the transfer", notice);
+    std::uint64_t done = 0;
+    for (const ObjectId& id : order_) {
+      const StoredObject object = from_.store().read_stored(id);
+      session_.add_stored(object);
+      done += object.bytes.size();
+      if (progress) progress(done, bytes_);
+    }
+  }
+
  private:
-  void copy_signatures(const ObjectId& commit) {
-    for (const ObjectId& id : from_.store().signatures_of(commit)) copy(id);
+  void add_signatures(const ObjectId& commit) {
+    for (const ObjectId& id : from_.store().signatures_of(commit)) add(ObjectKind::signature, id);
   }
 
   void add_checkpoint(const Commit& commit) {
@@ -55,14 +70,14 @@ class Copier {
     for (const auto& file : checkpoint.files) add_file(file.file);
     if (commit.is_task()) {
       const DeltaTable delta = read_delta(from_, commit);
-      for (const ObjectId& segment : delta.segments) copy(segment);
-      for (const ObjectId& id : delta.stored_tensors()) add_tensor(id);
+      for (const ObjectId& segment : delta.segments) add(ObjectKind::segment, segment);
+      for (const ObjectId& id : delta.stored_tensors()) add_tensor(id, true);
       if (!forgotten_.contains(*commit.base) && !has_kept(*commit.base, delta.base_weights)) add_weights(delta.base_weights);
-      copy(*commit.delta);
+      add(ObjectKind::delta, *commit.delta);
     } else {
       add_weights(checkpoint.weights);
     }
-    copy(commit.checkpoint);
+    add(ObjectKind::checkpoint, commit.checkpoint);
   }
 
   /// A base that the keeper has stays with its weights.
@@ -71,40 +86,68 @@ class Copier {
   }
 
   void add_weights(const ObjectId& id) {
-    if (session_.has(id) || seen_.count(id) > 0) return;
+    if (is_there(ObjectKind::weights, id) || listed_.contains(id)) return;
     const WeightsTable table = WeightsTable::parse(from_.store().read(ObjectKind::weights, id), "weights " + id.short_hex());
-    for (const WeightsTable::Row& row : table.rows) add_tensor(row.tensor);
-    copy(id);
+    for (const WeightsTable::Row& row : table.rows) add_tensor(row.tensor, !to_.config().without_base);
+    add(ObjectKind::weights, id);
   }
 
-  void add_tensor(const ObjectId& id) {
-    if (session_.has(id) || seen_.count(id) > 0) return;
-    for (const ObjectId& chunk : TensorObject::parse(from_.store().read(ObjectKind::tensor, id), "tensor " + id.short_hex()).chunks) copy(chunk);
-    copy(id);
+  /// Where the other side has no bases, it may have a tensor without its chunks: then a task that needs them looks for each.
+  void add_tensor(const ObjectId& id, bool with_chunks) {
+    if (!with_chunks) return add(ObjectKind::tensor, id);
+    if (!to_.config().without_base && (is_there(ObjectKind::tensor, id) || listed_.contains(id))) return;
+    add_chunks(TensorObject::parse(from_.store().read(ObjectKind::tensor, id), "tensor " + id.short_hex()).chunks);
+    add(ObjectKind::tensor, id);
   }
 
   void add_file(const ObjectId& id) {
-    if (session_.has(id) || seen_.count(id) > 0) return;
-    for (const ObjectId& chunk : FileObject::parse(from_.store().read(ObjectKind::file, id), "file " + id.short_hex()).chunks) copy(chunk);
-    copy(id);
+    if (is_there(ObjectKind::file, id) || listed_.contains(id)) return;
+    add_chunks(FileObject::parse(from_.store().read(ObjectKind::file, id), "file " + id.short_hex()).chunks);
+    add(ObjectKind::file, id);
   }
 
-  void copy(const ObjectId& id) {
-    if (copied_.insert(id).second == false) return;
-    seen_.insert(id);
-    if (session_.has(id)) return;
-    session_.add_stored(from_.store().read_stored(id));
-    if (progress_) progress_(session_.bytes_stored(), 0);
+  void add_chunks(const std::vector<ObjectId>& ids) {
+    for (const ObjectId& id : ids) add(ObjectKind::chunk, id);
+  }
+
+  void add(ObjectKind kind, const ObjectId& id) {
+    if (is_there(kind, id) || !listed_.insert(id).second) return;
+    const auto entry = from_.store().find(id);
+    if (!entry && kind == ObjectKind::chunk && from_.config().without_base) {
+      throw Error(ErrorCode::not_found, printable(from_.directory()) + ": has not the chunks of its base, which the other side lacks too; import the base first (`dstore import FOLDER`)");
+    }
+    if (!entry) throw Error(ErrorCode::not_found, printable(from_.directory()) + ": no " + std::string(kind_name(kind)) + " " + id.hex() + "; see `dstore fsck` there");
+    order_.push_back(id);
+    bytes_ += entry->stored_size;
+  }
+
+  /// Whether the session's store has it, or this session wrote it. Another store's copy is read once: damaged, it counts as missing.
+  bool is_there(ObjectKind kind, const ObjectId& id) {
+    const auto known = there_.find(id);
+    if (known != there_.end()) return known->second;
+    bool whole = session_.has(id);
+    if (whole && &from_ != &to_ && !session_.had(id)) {
+      try {
+        whole = to_.store().read_stored(id).kind == kind;
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::io) throw;
+        whole = false;
+      }
+    }
+    return there_.emplace(id, whole).first->second;
   }
 
   const Repository& from_;
+  const Repository& to_;
   PackSession& session_;
   CommitKeeper& keeper_;
   const std::set<ObjectId>& forgotten_;
-  const Progress& progress_;
-  std::set<ObjectId> seen_;
-  std::set<ObjectId> kept_;  ///< commits
-  std::set<ObjectId> copied_;
+  std::set<ObjectId> visited_;      ///< commits
+  std::set<ObjectId> kept_;         ///< commits
+  std::set<ObjectId> listed_;       ///< what is in order_
+  std::map<ObjectId, bool> there_;  ///< of what was looked for
+  std::vector<ObjectId> order_;
+  std::uint64_t bytes_ = 0;         ///< as stored
 };
 
 }  // namespace
@@ -117,13 +160,14 @@ bool CommitKeeper::keep(const ObjectId& commit) {
   // In this order: a collection that has not said yet that it is deleting will read the lease.
   if (read_condemned(repository_.fs(), repository_.directory()).deleting) return false;
   // One that was killed while it was deleting may have left a commit without what it needs.
-  return missing_objects(repository_, {commit}).empty();
+  return is_complete(repository_, {commit});
 }
 
 void copy_commits(const Repository& from, PackSession& session, CommitKeeper& keeper, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
-                  const Progress& progress) {
-  Copier copier(from, session, keeper, forgotten, progress);
+                  const Progress& progress, const Notice& notice) {
+  Copier copier(from, session, keeper, forgotten);
   for (const ObjectId& commit : commits) copier.add_commit(commit);
+  copier.copy(progress, notice);
 }
 
 }  // namespace dstore

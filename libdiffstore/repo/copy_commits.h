@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "base/room.h"
 #include "repo/repository.h"
 #include "repo/write_delta.h"
 
@@ -16,6 +17,7 @@ class CommitKeeper {
   explicit CommitKeeper(const Repository& repository) : repository_(repository) {}
   /// True: the commit is there with all it needs, and stays. False: it is not, or a collection is deleting right now.
   bool keep(const ObjectId& commit);
+  const Repository& repository() const { return repository_; }
 
  private:
   const Repository& repository_;
@@ -23,11 +25,13 @@ class CommitKeeper {
   std::vector<ObjectId> commits_;
 };
 
-/// Adds to the session everything that `commits` need and its store lacks (PackSession::has): children before the objects that
-/// name them, so that an object that is there has all it needs. Objects are proved on arrival. Of `forgotten` commits only
-/// themselves and their history travel. With the session's own repository as `from`, a commit that lies in condemned packs alone
-/// is kept, or else brought to life again. `keeper` is of the session's repository.
+/// Adds to the session everything that `commits` need and its store lacks (PackSession::has), children before the objects that
+/// name them, so that an object that is there has all it needs. What is looked for and found in another store than `from` is read
+/// once: a damaged copy counts as none. What a whole object names is not looked for. Of `forgotten` commits only themselves and their
+/// history travel; a store without base gets no chunks of bases. Objects are proved on arrival; before the first is written, all must
+/// fit. With the session's own repository as `from`, a commit that lies in condemned packs alone is kept, or else brought to life
+/// again. `keeper` is of the session's repository.
 void copy_commits(const Repository& from, PackSession& session, CommitKeeper& keeper, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
-                  const Progress& progress);
+                  const Progress& progress, const Notice& notice = {});
 
 }  // namespace dstore

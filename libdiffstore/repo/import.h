@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "object/checkpoint_table.h"
+#include "base/room.h"
 #include "repo/publish.h"
 #include "repo/write_delta.h"
 #include "tensor/checkpoint_folder.h"
@@ -15,22 +15,20 @@ struct ImportReport {
   bool unchanged = false;         ///< the branch's head was this very checkpoint: nothing was written
   std::uint64_t folder_bytes = 0;
   std::uint64_t stored_bytes = 0; ///< new in the store
+  std::uint64_t linked_bytes = 0; ///< of chunks that are read from the folder's own files from now on
   std::size_t tensors = 0;
   std::size_t shards = 0;
   std::size_t side_files = 0;
 };
 
-/// A base checkpoint as a commit on `branch`. Profile::fast stores its chunks as they are, Profile::compact by planes; what the
-/// store has already stays as it is stored.
-ImportReport import_folder(Repository& repository, const CheckpointFolder& folder, const RefName& branch,
-                           const std::string& message, const Committer& committer, const Progress& progress,
-                           Profile profile = Profile::fast);
+struct ImportOptions {
+  Profile profile = Profile::fast;  ///< fast stores chunks as they are, compact by planes; what is stored already stays
+  bool link = false;                ///< chunks stay in the folder's files (spec/links.md)
+  Notice notice{};                  ///< told the sizes of a large import
+};
 
-/// Stores headers and side files of a folder. The weights id and the shards' digests are the caller's to set.
-/// What the shards' files look like; compared before a commit, so that a folder somebody still writes to is refused.
-std::vector<FileInfo> shard_stamps(Filesystem& fs, const CheckpointFolder& folder);
-/// Error{conflict} unless the files are as they were.
-void require_same_shards(Filesystem& fs, const CheckpointFolder& folder, const std::vector<FileInfo>& before);
-CheckpointTable write_folder_files(PackSession& session, Filesystem& fs, const CheckpointFolder& folder);
+/// A base checkpoint as a commit on `branch`. Chunks that were only linked until now are stored, unless `link`.
+ImportReport import_folder(Repository& repository, const CheckpointFolder& folder, const RefName& branch, const std::string& message,
+                           const Committer& committer, const Progress& progress, const ImportOptions& options = {});
 
 }  // namespace dstore

@@ -12,6 +12,9 @@ namespace dstore {
 namespace {
 
 constexpr std::int64_t kConfigVersion = 1;
+constexpr std::int64_t kWithoutBaseVersion = 2;  // a version 1 reader would call such a repository damaged
+
+constexpr const char* kBaseAbsent = "; base absent: `dstore import FOLDER` or `dstore import FOLDER --link` supplies it, or give --base-from FOLDER";
 
 RepositoryConfig read_config(Filesystem& fs, const std::string& dir) {
   const std::string path = join_path(dir, "config");
@@ -24,7 +27,8 @@ TrustStore load_trust(Filesystem& fs) { return TrustStore::load(fs, SigningConfi
 
 std::string RepositoryConfig::serialize() const {
   Json json;
-  json.set("v", kConfigVersion);
+  json.set("v", without_base ? kWithoutBaseVersion : kConfigVersion);
+  if (without_base) json.set("without_base", 1);
   json.set("repository", repository.hex());
   Json urls;
   for (const auto& [name, url] : remotes) urls.set(name, url);
@@ -35,10 +39,12 @@ std::string RepositoryConfig::serialize() const {
 RepositoryConfig RepositoryConfig::parse(std::string_view text, std::string_view what) {
   if (!text.ends_with('\n')) throw Error(ErrorCode::corrupt, std::string(what) + ": cut short (no line feed at the end)");
   const Json json = Json::parse(text.substr(0, text.size() - 1), what);
-  if (json.at("v").integer() != kConfigVersion) {
+  const std::int64_t version = json.at("v").integer();
+  if (version != kConfigVersion && version != kWithoutBaseVersion) {
     throw Error(ErrorCode::unsupported, std::string(what) + ": the repository was made by a newer dstore");
   }
   RepositoryConfig config;
+  config.without_base = version == kWithoutBaseVersion;
   config.repository = ObjectId::parse(json.at("repository").string(), what);
   for (const auto& [name, url] : json.at("remotes").object()) {
     if (!RefName::is_valid(name) || name.find('/') != std::string::npos) {
@@ -47,13 +53,19 @@ RepositoryConfig RepositoryConfig::parse(std::string_view text, std::string_view
     config.remotes.emplace(name, url.string());
   }
   if (config.repository.is_none() || config.serialize() != text) {
-    throw Error(ErrorCode::corrupt, std::string(what) + ": not a configuration of version 1");
+    throw Error(ErrorCode::corrupt, std::string(what) + ": not a configuration of version " + std::to_string(version));
   }
   return config;
 }
 
 Repository::Repository(Filesystem& fs, std::string dir, RepositoryConfig config, ObjectStore store)
-    : fs_(&fs), dir_(std::move(dir)), config_(std::move(config)), store_(std::move(store)), trust_(load_trust(fs)) {}
+    : fs_(&fs), dir_(std::move(dir)), config_(std::move(config)), store_(std::move(store)), trust_(load_trust(fs)) {
+  explain_missing_chunks();
+}
+
+void Repository::explain_missing_chunks() {
+  if (config_.without_base) store_.explain_missing_chunks(kBaseAbsent);
+}
 
 bool Repository::is_repository(Filesystem& fs, const std::string& dir) {
   return exists(fs, join_path(dir, "config")) && exists(fs, join_path(dir, "packs"));
@@ -104,6 +116,7 @@ void Repository::save_config(RepositoryConfig config) {
   const Lease lease = store_.lease();  // a collection leaves the temporary file alone
   write_file_atomically(*fs_, path("config"), as_bytes(config.serialize()));
   config_ = std::move(config);
+  explain_missing_chunks();
 }
 
 Commit Repository::read_commit(const ObjectId& id) const {

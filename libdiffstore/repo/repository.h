@@ -20,6 +20,7 @@ inline constexpr std::string_view kStoreFolder = ".dstore";
 struct RepositoryConfig {
   ObjectId repository;                         ///< 32 random bytes, part of every signed ref entry
   std::map<std::string, std::string> remotes;  ///< name → URL
+  bool without_base = false;                   ///< chunks of bases are neither fetched nor missed
 
   std::string serialize() const;
   static RepositoryConfig parse(std::string_view text, std::string_view what);
@@ -77,6 +78,7 @@ class Repository {
 
  private:
   Repository(Filesystem& fs, std::string dir, RepositoryConfig config, ObjectStore store);
+  void explain_missing_chunks();
 
   Filesystem* fs_;
   std::string dir_;

@@ -119,9 +119,9 @@ namespace {
 
 /// Durable on return.
 TransferReport copy_missing(const Repository& from, Repository& to, CommitKeeper& keeper, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
-                            const Progress& progress) {
+                            const Progress& progress, const Notice& notice) {
   PackSession session = to.store().begin_write();
-  copy_commits(from, session, keeper, commits, forgotten, progress);
+  copy_commits(from, session, keeper, commits, forgotten, progress, notice);
   session.commit();
   TransferReport report;
   report.objects = session.objects_added();
@@ -141,6 +141,13 @@ void push_forgotten(Repository& local, const std::string& remote_name, const Rep
 }
 
 }  // namespace
+
+TransferReport copy_missing(const Repository& from, Repository& to, const std::vector<ObjectId>& commits, const Progress& progress, const Notice& notice) {
+  CommitKeeper keeper(to);
+  std::set<ObjectId> forgotten = forgotten_commits(from);
+  forgotten.merge(forgotten_commits(to));
+  return copy_missing(from, to, keeper, commits, forgotten, progress, notice);
+}
 
 TransferReport push(Repository& local, const std::string& remote_name, const std::vector<RefName>& refs,
                     const Committer& committer, const TransferOptions& options, const Progress& progress) {
@@ -182,7 +189,7 @@ TransferReport push(Repository& local, const std::string& remote_name, const std
   std::vector<ObjectId> commits;
   for (const auto& [head, present] : moves) commits.push_back(head.new_commit);
   CommitKeeper keeper(remote);
-  TransferReport report = copy_missing(local, remote, keeper, commits, forgotten, progress);
+  TransferReport report = copy_missing(local, remote, keeper, commits, forgotten, progress, options.notice);
   report.up_to_date = up_to_date;
   report.skipped = std::move(skipped);
   for (const auto& [head, present] : moves) {
@@ -243,7 +250,7 @@ TransferReport fetch(Repository& local, const std::string& remote_name, const Tr
     news.push_back(std::move(unseen));
   }
   CommitKeeper keeper(local);
-  TransferReport report = copy_missing(remote, local, keeper, commits, forgotten, progress);
+  TransferReport report = copy_missing(remote, local, keeper, commits, forgotten, progress, options.notice);
   for (const std::vector<RefEntry>& entries : news) mirror_entries(local, remote_name, entries);
   report.refs = std::move(refs.refs);
   report.forgotten = refs.forgotten;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/room.h"
 #include "repo/publish.h"
 #include "repo/write_delta.h"
 
@@ -31,7 +32,12 @@ struct TransferReport {
 struct TransferOptions {
   bool force = false;           ///< push: also where it is no fast-forward
   bool allow_unsigned = false;  ///< fetch: take commits without a signature
+  Notice notice{};              ///< told the sizes of a large transfer
 };
+
+/// Copies everything that `commits` need and `to` lacks (copy_commits.h). Durable on return.
+TransferReport copy_missing(const Repository& from, Repository& to, const std::vector<ObjectId>& commits, const Progress& progress,
+                            const Notice& notice = {});
 
 /// Objects first, then each ref by create-if-absent of its next entry, signed for the remote's repository id.
 /// `refs` empty: every branch and tag. Error{conflict} where the remote has commits that we have not.

@@ -170,10 +170,10 @@ def is_count(value):
     return type(value) is int and value >= 0
 
 
-def check_version(value):
+def check_version(value, known=(1,)):
     version = value.get("v") if isinstance(value, dict) else None
     require(type(version) is int, "has no version")
-    if version != 1:
+    if version not in known:
         raise Unsupported(f"version {version}")
 
 

@@ -116,11 +116,12 @@ def check_sizes(row):
 
 
 class Store:
-    """All objects of `packs/`. An object may be in several packs: a damaged copy is passed over for another one."""
+    """All objects of `packs/`, and chunks of linked files. An object may be in several packs: a damaged copy is passed over for another one."""
 
-    def __init__(self, folder, checksums=True):
+    def __init__(self, folder, checksums=True, links=None):
         self.checksums = checksums
-        self.packs, self.problems, self.places = [], [], {}
+        self.links = links
+        self.packs, self.problems, self.places = [], links.problems if links else [], {}
         for name in list_folder(folder):
             if not re.fullmatch(r"[0-9a-f]{64}\.pack", name):
                 continue
@@ -135,15 +136,19 @@ class Store:
 
     def kind(self, id):
         """The name of an object's kind; None if it is not there."""
-        return KINDS[self.places[id][0][1].kind] if id in self.places else None
+        if id in self.places:
+            return KINDS[self.places[id][0][1].kind]
+        return "chunk" if self.links and self.links.has(id) else None
 
     def ids(self, kind):
         return sorted(id for id in self.places if self.kind(id) == kind)
 
     def size(self, id):
-        return self.places[id][0][1].raw
+        return self.places[id][0][1].raw if id in self.places else self.links.size(id)
 
     def read(self, kind, id):
+        if id not in self.places and kind == "chunk" and self.links and self.links.has(id):
+            return self.links.read(id)
         if id not in self.places:
             raise NotFound(f"{kind} {id.hex()} is not in the store")
         require(self.kind(id) == kind, f"{id.hex()} is a {self.kind(id)}, not a {kind}")

@@ -3,6 +3,7 @@ import pathlib
 
 from reader.basics import (NotFound, Problem, check_keys, check_version, id_from_text, is_text, list_folder, read_canonical, read_small_file,
                            require)
+from reader.links import Links
 from reader.objects import read_object
 from reader.pack import Store
 from reader.refs import is_name, read_refs, split_forgotten
@@ -19,9 +20,9 @@ class Repository:
         self.folder = folder / ".dstore" if (folder / ".dstore").is_dir() else folder
         if not (self.folder / "config").exists() or not (self.folder / "packs").is_dir():
             raise NotFound(f"{folder} is no repository")
-        self.id, self.remotes = self.read_config()
+        self.id, self.remotes, self.without_base = self.read_config()
         self.checksums = checksums
-        self.store = Store(self.folder / "packs", checksums)
+        self.store = Store(self.folder / "packs", checksums, Links(self.folder / "links"))
         refs, problems = read_refs(self.folder / "refs", self.id)
         self.refs, self.forgotten = split_forgotten(refs, False)
         self.problems = self.store.problems + problems
@@ -38,15 +39,16 @@ class Repository:
             content = read_small_file(self.folder / "config", MAX_CONFIG)
             require(content.endswith(b"\n"), "no line feed at the end")
             value = read_canonical(content[:-1])
-            check_version(value)
-            check_keys(value, ["remotes", "repository", "v"])
+            check_version(value, known=(1, 2))
+            check_keys(value, ["remotes", "repository", "v"] + (["without_base"] if value["v"] == 2 else []))
+            require(value.get("without_base", 1) == 1, "without_base")
             id_from_text(value["repository"], "repository")
             remotes = value["remotes"]
             require(isinstance(remotes, dict) and all(is_name(name) and "/" not in name and is_text(url) for name, url in remotes.items()),
                     "remotes")
         except Problem as error:
             raise type(error)(f"config: {error}") from None
-        return value["repository"], remotes
+        return value["repository"], remotes, value["v"] == 2
 
     def read_signatures(self):
         """{commit: fingerprints of its correct signatures}, and {commit or None: problems of the others}."""

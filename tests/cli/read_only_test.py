@@ -5,7 +5,7 @@ import shutil
 import unittest
 
 import sandbox
-from sandbox import DONE, IO, Case, everything
+from sandbox import CORRUPT, DONE, IO, Case, everything
 
 NOBODY = 65534
 
@@ -57,6 +57,51 @@ class ReadOnlyTest(Case):
                 self.set_writable(self.repo, True)
         self.ok("commit", self.other, "--base", "base", "--name", "other", "-m", "x")
         self.assert_verifies()
+
+    def test_a_read_only_store_is_checked_cloned_and_fetched_from(self):
+        """As from a DVD, or somebody else's folder."""
+        self.set_writable(self.repo, False)
+        before = everything(self.repo)
+        for words in (["fsck"], ["fsck", "--quick"], ["fsck", "--deep"], ["verify"]):
+            self.ok(*words)
+        clone = self.root / "clone"
+        self.assertEqual(self.run_plain("clone", self.repo, clone).code, DONE)
+        self.assertEqual(self.run_plain("-C", clone, "fetch").code, DONE)
+        self.assertEqual(self.run_plain("-C", clone, "fsck", "--deep").code, DONE)
+        light = self.root / "light"
+        self.assertEqual(self.run_plain("clone", self.repo, light, "--without-base").code, DONE)
+        self.fails(IO, "fsck", "--rebuild")
+        self.assertEqual(everything(self.repo), before)
+
+    def test_damage_on_read_only_media_is_found_and_cannot_be_repaired_there(self):
+        remote = self.root / "remote"
+        self.ok("remote", "add", "origin", remote)
+        self.ok("push")
+        pack = max((self.repo / ".dstore" / "packs").iterdir(), key=lambda path: path.stat().st_size)
+        content = bytearray(pack.read_bytes())
+        content[90] ^= 1
+        pack.chmod(0o644)
+        pack.write_bytes(bytes(content))
+        self.set_writable(self.repo, False)
+        before = everything(self.repo)
+        self.assertEqual(self.run_in("fsck").code, CORRUPT)
+        self.assertEqual(self.run_in("fsck", "--repair-from", "origin").code, IO)
+        self.assertEqual(everything(self.repo), before)
+        self.set_writable(self.repo, True)
+        self.ok("fsck", "--repair-from", "origin")
+        self.ok("fsck", "--deep")
+
+    def test_a_linked_base_on_read_only_media(self):
+        repo, self.repo = self.repo, self.root / "linked"
+        self.run_plain("init", self.repo)
+        self.ok("import", self.base, "--name", "base", "--link")
+        for folder in (self.repo, self.base):
+            self.set_writable(folder, False)
+        self.assert_model(self.checkout("base", "out"), self.base)
+        self.ok("fsck", "--deep")
+        for folder in (self.repo, self.base):
+            self.set_writable(folder, True)
+        self.repo = repo
 
     def test_a_checkout_where_nothing_may_be_written(self):
         place = self.root / "place"

@@ -5,7 +5,7 @@ import unittest
 from sandbox import CONFLICT, DONE, FINDINGS, IO, NOT_FOUND, REMOTE, UNSUPPORTED, UNTRUSTED, USAGE, Case
 
 COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "sparsify", "status", "log", "show", "diff", "stats", "tasks", "branch", "tag",
-            "verify", "cat", "remote", "push", "fetch", "pull", "clone", "key", "reset", "du", "gc", "repack", "forget"]
+            "verify", "fsck", "cat", "remote", "push", "fetch", "pull", "clone", "key", "reset", "du", "gc", "repack", "forget"]
 
 
 class UsageTest(Case):

@@ -77,7 +77,7 @@ struct GivenAway {
 bool whole(const Repository& repository) {
   std::vector<ObjectId> heads;
   for (const RefEntry& head : repository.refs().heads()) heads.push_back(head.new_commit);
-  return repository.store().verify_all().empty() && missing_objects(repository, heads).empty();
+  return repository.store().verify_all().empty() && is_complete(repository, heads);
 }
 
 TEST_CASE("gc removes what no branch, tag, mirror or stage leads to, and nothing else") {
