@@ -66,6 +66,7 @@ Command key_command();
 Command log_command();
 Command pull_command();
 Command push_command();
+Command query_command();
 Command remote_command();
 Command show_command();
 Command sparsify_command();

@@ -1,8 +1,8 @@
 #include "repo/history.h"
 
-#include <map>
 #include <queue>
 #include <set>
+#include <unordered_map>
 
 namespace dstore {
 
@@ -16,38 +16,45 @@ std::vector<ObjectId> first_parents(const Repository& repository, ObjectId commi
   }
 }
 
-std::vector<ObjectId> history(const Repository& repository, const std::vector<ObjectId>& heads) {
-  std::map<ObjectId, Commit> commits;
-  std::map<ObjectId, std::size_t> children;
+std::vector<ObjectId> history(const std::function<const Commit&(const ObjectId&)>& read, const std::vector<ObjectId>& heads) {
+  struct Node {
+    const Commit* commit;
+    std::size_t children = 0;
+  };
+  std::unordered_map<ObjectId, Node> nodes;
   std::vector<ObjectId> stack(heads.begin(), heads.end());
   while (!stack.empty()) {
     const ObjectId id = stack.back();
     stack.pop_back();
-    if (commits.count(id) > 0) continue;
-    const Commit& commit = commits.emplace(id, repository.read_commit(id)).first->second;
-    for (const ObjectId& parent : commit.parents) {
-      ++children[parent];
-      stack.push_back(parent);
-    }
+    if (nodes.contains(id)) continue;
+    const Commit& commit = *nodes.emplace(id, Node{&read(id)}).first->second.commit;
+    stack.insert(stack.end(), commit.parents.begin(), commit.parents.end());
   }
-  const auto older = [&](const ObjectId& a, const ObjectId& b) {
-    const std::int64_t ta = commits.at(a).time, tb = commits.at(b).time;
-    return ta != tb ? ta < tb : a < b;
-  };
-  std::priority_queue<ObjectId, std::vector<ObjectId>, decltype(older)> ready(older);
-  for (const auto& [id, commit] : commits) {
-    if (children[id] == 0) ready.push(id);
+  for (const auto& [id, node] : nodes) {
+    for (const ObjectId& parent : node.commit->parents) ++nodes.at(parent).children;
+  }
+  using Ready = std::pair<std::int64_t, ObjectId>;  // newest first, then by id
+  std::priority_queue<Ready> ready;
+  for (const auto& [id, node] : nodes) {
+    if (node.children == 0) ready.emplace(node.commit->time, id);
   }
   std::vector<ObjectId> out;
+  out.reserve(nodes.size());
   while (!ready.empty()) {
-    const ObjectId id = ready.top();
+    const ObjectId id = ready.top().second;
     ready.pop();
     out.push_back(id);
-    for (const ObjectId& parent : commits.at(id).parents) {
-      if (--children[parent] == 0) ready.push(parent);
+    for (const ObjectId& parent : nodes.at(id).commit->parents) {
+      Node& node = nodes.at(parent);
+      if (--node.children == 0) ready.emplace(node.commit->time, parent);
     }
   }
   return out;
+}
+
+std::vector<ObjectId> history(const Repository& repository, const std::vector<ObjectId>& heads) {
+  std::unordered_map<ObjectId, Commit> commits;
+  return history([&](const ObjectId& id) -> const Commit& { return commits.try_emplace(id, repository.read_commit(id)).first->second; }, heads);
 }
 
 bool is_ancestor(const std::function<Commit(const ObjectId&)>& read, const ObjectId& ancestor, const ObjectId& commit) {

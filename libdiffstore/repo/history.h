@@ -11,7 +11,8 @@ namespace dstore {
 std::vector<ObjectId> first_parents(const Repository& repository, ObjectId commit);
 
 /// Every commit reachable through parents from `heads`, each once, children before their parents and newer before
-/// older where that leaves a choice.
+/// older where that leaves a choice. What `read` returns must stay where it is.
+std::vector<ObjectId> history(const std::function<const Commit&(const ObjectId&)>& read, const std::vector<ObjectId>& heads);
 std::vector<ObjectId> history(const Repository& repository, const std::vector<ObjectId>& heads);
 
 /// Whether `ancestor` is `commit` or reachable from it through parents.
