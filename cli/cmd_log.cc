@@ -13,13 +13,22 @@
 namespace dstore::cli {
 namespace {
 
-void print_lines(const Session& session, const RefNames& refs, const std::vector<const CommitFacts*>& commits, bool draw_lanes) {
+/// What is printed, and where it comes from.
+struct Listing {
+  Catalog& catalog;
+  const RefNames& refs;
+  std::vector<ObjectId> commits;
+};
+
+void print_lines(const Session& session, const Listing& listing, bool draw_lanes) {
   LogGraph graph;
   LogLines lines(terminal_width());
-  for (const CommitFacts* facts : commits) {
+  lines.reserve(listing.commits.size());
+  for (const ObjectId& id : listing.commits) {
+    const CommitFacts facts = listing.catalog.facts(id);
     LogGraph::Row row;
-    if (draw_lanes) row = graph.next(facts->id, facts->commit.parents);
-    lines.add(refs, *facts, row.commit, row.after);
+    if (draw_lanes) row = graph.next(id, facts.commit.parents);
+    lines.add(listing.refs, facts, row.commit, row.after);
   }
   std::string text = lines.text(session);
   if (text.empty()) return;
@@ -27,14 +36,10 @@ void print_lines(const Session& session, const RefNames& refs, const std::vector
   session.say(text);
 }
 
-void print_blocks(const Session& session, const RefNames& refs, const std::vector<const CommitFacts*>& commits) {
+void print_blocks(const Session& session, const Listing& listing) {
   std::string text;
-  for (const CommitFacts* facts : commits) {
-    std::string block = commit_block(session, refs, *facts);
-    if (facts == commits.back() && block.ends_with('\n')) block.pop_back();
-    text += block + "\n";
-  }
-  text.pop_back();
+  for (const ObjectId& id : listing.commits) text += commit_block(session, listing.refs, listing.catalog.facts(id)) + "\n";
+  for (int i = 0; i < 2 && text.ends_with('\n'); ++i) text.pop_back();
   session.say(text);
 }
 
@@ -51,26 +56,32 @@ int run(const Arguments& arguments, Session& session) {
   const RefView refs = view_refs(session, repository);
   Catalog catalog(repository, session.progress("cataloguing"));
   const auto heads = arguments.has("rev") ? std::vector{resolve_commit(repository, arguments.get("rev"))} : refs.commits(arguments.has("all"));
-  std::vector<const CommitFacts*> commits = catalog.history(heads);
-  const bool is_empty = commits.empty();
-  filter_commits(arguments, repository, catalog, refs, commits);
-  if (arguments.has("sort")) sort_commits(arguments.get("sort"), commits);
-  if (commits.size() > limit && !grouping) commits.resize(limit);
-
-  if (commits.empty() && !session.json) {
-    session.note(is_empty ? "no commits yet; `dstore import FOLDER --name NAME` makes the first one" : "no commit fits all of these filters");
-    return 0;
+  Listing listing{catalog, refs.names, catalog.history(heads)};
+  const bool is_empty = listing.commits.empty();
+  const bool in_order = !arguments.has("sort") && !is_filtered(arguments);
+  if (!in_order || grouping) {
+    std::vector<const CommitFacts*> chosen = catalog.commits(listing.commits);
+    filter_commits(arguments, repository, catalog, refs, chosen);
+    if (arguments.has("sort")) sort_commits(arguments.get("sort"), chosen);
+    if (grouping && !chosen.empty()) {
+      print_groups(session, arguments.get("group-by"), catalog, refs, chosen, limit);
+      return 0;
+    }
+    listing.commits.clear();
+    for (const CommitFacts* facts : chosen) listing.commits.push_back(facts->id);
   }
-  if (grouping) {
-    print_groups(session, arguments.get("group-by"), catalog, refs, commits, limit);
-  } else if (session.json) {
+  if (listing.commits.size() > limit) listing.commits.resize(limit);
+
+  if (session.json) {
     auto out = nlohmann::ordered_json::array();
-    for (const CommitFacts* facts : commits) out.push_back(commit_json(refs.names, *facts));
+    for (const ObjectId& id : listing.commits) out.push_back(commit_json(refs.names, catalog.facts(id)));
     print_pretty(out);
+  } else if (listing.commits.empty()) {
+    session.note(is_empty ? "no commits yet; `dstore import FOLDER --name NAME` makes the first one" : "no commit fits all of these filters");
   } else if (arguments.has("graph") || arguments.has("oneline")) {
-    print_lines(session, refs.names, commits, arguments.has("graph") && !arguments.has("sort") && !is_filtered(arguments));
+    print_lines(session, listing, arguments.has("graph") && in_order);
   } else {
-    print_blocks(session, refs.names, commits);
+    print_blocks(session, listing);
   }
   return 0;
 }

@@ -14,6 +14,7 @@ class LogLines {
 
   /// `graph` stands left of the commit, `after` are the lines below it.
   void add(const RefNames& refs, const CommitFacts& commit, std::string graph, std::vector<std::string> after);
+  void reserve(std::size_t lines) { lines_.reserve(lines); }
   std::string text(const Session& session) const;
 
  private:

@@ -113,7 +113,14 @@ RefEntry RefLog::read(const RefName& ref, std::uint64_t sequence) const {
   if (size > layout::kMaxRefEntryFile) throw Error(ErrorCode::corrupt, what + ": too large for a ref entry");
   Bytes bytes(size);
   if (file->read_at(0, bytes) != size) throw Error(ErrorCode::corrupt, what + ": cut short");
-  RefEntry entry = RefEntry::parse(as_text(bytes), what);
+  RefEntry entry = [&] {
+    try {
+      return RefEntry::parse(as_text(bytes), what);
+    } catch (const Error& error) {
+      if (std::string_view(error.what()).starts_with(what)) throw;
+      throw Error(error.code(), what + ": " + error.what());
+    }
+  }();
   if (entry.sequence != sequence) throw Error(ErrorCode::corrupt, what + ": its sequence number is not its file name");
   if (entry.ref != ref) throw Error(ErrorCode::corrupt, what + ": it is an entry of ref " + entry.ref.text());
   if (repository_ && entry.repository != *repository_) throw Error(ErrorCode::corrupt, what + ": it is of another repository");

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/interrupt.h"
-#include "base/parallel.h"
 #include "dstore/error.h"
 #include "repo/history.h"
 
@@ -13,30 +12,12 @@ namespace {
 using Kind = CatalogFile::Kind;
 
 constexpr std::uint64_t kSaveEvery = 512;    ///< rows read from the store, so that little is lost with Ctrl-C
-constexpr std::size_t kRowsByThread = 256;
 const ByteSpan kPacksKey = as_bytes("packs");
 
-/// Decodes rows on all cores. Rows that do not decode (of another build) are left out.
-template <typename Value, typename Decode>
-std::unordered_map<ObjectId, Value> decode_rows(const std::vector<CatalogFile::Row>& rows, const Decode& decode) {
-  std::vector<std::optional<std::pair<ObjectId, Value>>> decoded(rows.size());
-  parallel_for((rows.size() + kRowsByThread - 1) / kRowsByThread, 0, [&](std::size_t run) {
-    for (std::size_t i = run * kRowsByThread; i < std::min(rows.size(), (run + 1) * kRowsByThread); ++i) {
-      if (rows[i].key.size() != ObjectId::kSize) continue;
-      try {
-        const ObjectId id(ByteSpan(rows[i].key).first<ObjectId::kSize>());
-        decoded[i].emplace(id, decode(id, rows[i].content));
-      } catch (const Error&) {
-        continue;
-      }
-    }
-  });
-  std::unordered_map<ObjectId, Value> out;
-  out.reserve(rows.size());
-  for (auto& row : decoded) {
-    if (row) out.insert(std::move(*row));
-  }
-  return out;
+/// nullopt for a key that is no id.
+std::optional<ObjectId> id_of(const CatalogFile::Row& row) {
+  if (row.key.size() != ObjectId::kSize) return std::nullopt;
+  return ObjectId(row.key.first<ObjectId::kSize>());
 }
 
 Bytes pack_list(const std::vector<ObjectId>& packs) {
@@ -67,7 +48,11 @@ void Catalog::load_commits() {
   if (commits_loaded_) return;
   commits_loaded_ = true;
   if (file_ == nullptr) return;
-  commits_ = decode_rows<CommitFacts>(file_->all(Kind::commit, trust_), decode_facts);
+  stored_ = file_->all(Kind::commit, trust_);
+  commit_rows_.reserve(stored_.rows.size());
+  for (const CatalogFile::Row& row : stored_.rows) {
+    if (const auto id = id_of(row)) commit_rows_.emplace(*id, row.content);
+  }
   drop_stale();
 }
 
@@ -82,36 +67,50 @@ void Catalog::drop_stale() {
     while (all_there && in.remaining() >= ObjectId::kSize) all_there = std::binary_search(packs.begin(), packs.end(), in.id());
   }
   const ObjectStore& store = repository_.store();
-  std::erase_if(commits_, [&](const auto& row) {
-    const CommitFacts& facts = row.second;
-    if (!all_there && !store.contains(facts.id)) return true;
-    return facts.signature.verdict != Verdict::good && (facts.signature.verdict != Verdict::unsigned_ || !store.signatures_of(facts.id).empty());
+  std::erase_if(commit_rows_, [&](const auto& row) {
+    if (!all_there && !store.contains(row.first)) return true;
+    const Verdict verdict = decode_facts(row.first, row.second).signature.verdict;
+    return verdict != Verdict::good && (verdict != Verdict::unsigned_ || !store.signatures_of(row.first).empty());
   });
   file_->put(Kind::packs, ObjectId(), kPacksKey, present);
+}
+
+ByteSpan Catalog::commit_row(const ObjectId& id) {
+  load_commits();
+  const auto found = commit_rows_.find(id);
+  if (found != commit_rows_.end()) return found->second;
+  made_.push_back(encode_facts(read_facts(repository_, sizer_, id)));
+  if (file_ != nullptr) file_->put(Kind::commit, trust_, id.bytes(), made_.back());
+  count_read();
+  return commit_rows_.emplace(id, made_.back()).first->second;
+}
+
+CommitFacts Catalog::facts(const ObjectId& id) { return decode_facts(id, commit_row(id)); }
+
+const CommitFacts& Catalog::commit(const ObjectId& id) {
+  const auto found = commits_.find(id);
+  return found != commits_.end() ? found->second : commits_.emplace(id, facts(id)).first->second;
+}
+
+std::vector<const CommitFacts*> Catalog::commits(const std::vector<ObjectId>& ids) {
+  std::vector<const CommitFacts*> out;
+  out.reserve(ids.size());
+  for (const ObjectId& id : ids) out.push_back(&commit(id));
+  return out;
+}
+
+std::vector<ObjectId> Catalog::history(const std::vector<ObjectId>& heads) {
+  return dstore::history([this](const ObjectId& id) { return decode_link(commit_row(id)); }, heads);
 }
 
 void Catalog::load_tensors() {
   if (tensors_loaded_) return;
   tensors_loaded_ = true;
-  if (file_ != nullptr) tensors_ = decode_rows<CommitTensors>(file_->all(Kind::tensors, ObjectId()), decode_tensors);
-}
-
-const CommitFacts& Catalog::commit(const ObjectId& id) {
-  load_commits();
-  const auto found = commits_.find(id);
-  if (found != commits_.end()) return found->second;
-  const CommitFacts& facts = commits_.emplace(id, read_facts(repository_, sizer_, id)).first->second;
-  if (file_ != nullptr) file_->put(Kind::commit, trust_, id.bytes(), encode_facts(facts));
-  count_read();
-  return facts;
-}
-
-std::vector<const CommitFacts*> Catalog::history(const std::vector<ObjectId>& heads) {
-  std::vector<const CommitFacts*> out;
-  for (const ObjectId& id : dstore::history([this](const ObjectId& of) -> const Commit& { return commit(of).commit; }, heads)) {
-    out.push_back(&commits_.at(id));
+  if (file_ == nullptr) return;
+  const CatalogFile::Rows stored = file_->all(Kind::tensors, ObjectId());
+  for (const CatalogFile::Row& row : stored.rows) {
+    if (const auto id = id_of(row)) tensors_.emplace(*id, decode_tensors(*id, row.content));
   }
-  return out;
 }
 
 std::map<ObjectId, std::string> task_branches(Catalog& catalog, const std::vector<std::pair<std::string, ObjectId>>& branches) {

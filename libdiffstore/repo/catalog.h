@@ -20,14 +20,19 @@ class Catalog {
   Catalog(const Catalog&) = delete;
   Catalog& operator=(const Catalog&) = delete;
 
-  /// Valid as long as the catalog. Errors as Repository::check_commit().
+  /// Errors as Repository::check_commit().
+  CommitFacts facts(const ObjectId& id);
+  /// The same, kept: valid as long as the catalog.
   const CommitFacts& commit(const ObjectId& id);
+  std::vector<const CommitFacts*> commits(const std::vector<ObjectId>& ids);
   /// Every commit reachable through parents from `heads`: as dstore::history().
-  std::vector<const CommitFacts*> history(const std::vector<ObjectId>& heads);
+  std::vector<ObjectId> history(const std::vector<ObjectId>& heads);
   const CommitTensors& tensors(const ObjectId& id);
   void save();
 
  private:
+  /// The row of a commit; one that is missing is made from the store.
+  ByteSpan commit_row(const ObjectId& id);
   void load_commits();
   void load_tensors();
   /// Rows that the store may have overtaken are dropped: see spec/catalog.md, "When a row is used".
@@ -41,7 +46,10 @@ class Catalog {
   Progress progress_;
   CommitSizer sizer_;
   TensorReader tensor_reader_;
-  std::unordered_map<ObjectId, CommitFacts> commits_;
+  CatalogFile::Rows stored_;                           ///< what the rows below view
+  std::vector<Bytes> made_;                            ///< the same, of commits read from the store
+  std::unordered_map<ObjectId, ByteSpan> commit_rows_;
+  std::unordered_map<ObjectId, CommitFacts> commits_;  ///< decoded
   std::unordered_map<ObjectId, CommitTensors> tensors_;
   bool commits_loaded_ = false;
   bool tensors_loaded_ = false;

@@ -1,5 +1,7 @@
 #include "repo/catalog_file.h"
 
+#include <algorithm>
+
 #include "base/parallel.h"
 #include "dstore/error.h"
 
@@ -9,6 +11,7 @@ namespace {
 constexpr const char* kFileName = "catalog.db";
 constexpr int kBusyMilliseconds = 250;      ///< a cache is not worth waiting for
 constexpr int kLongestRow = 1 << 29;        ///< the tensors of a checkpoint are one row
+constexpr std::size_t kBlock = 1 << 20;
 constexpr std::size_t kRowsByThread = 256;  ///< MACs are checked in runs of this many
 
 const sqlite::CacheSchema& schema() {
@@ -62,10 +65,9 @@ void CatalogFile::guard(const Work& work) {
 }
 
 ObjectId CatalogFile::mac_of(const MacKey& key, Kind kind, const ObjectId& context, ByteSpan row_key, ByteSpan content) const {
-  Writer head;
-  head.u8(static_cast<std::uint8_t>(kind));
-  head.u32(static_cast<std::uint32_t>(row_key.size()));
-  return key.mac({context.bytes(), head.data(), row_key, content});
+  std::array<std::byte, 5> head{static_cast<std::byte>(kind)};
+  for (std::size_t i = 0; i < 4; ++i) head[i + 1] = static_cast<std::byte>(row_key.size() >> (8 * i));
+  return key.mac({context.bytes(), head, row_key, content});
 }
 
 std::optional<Bytes> CatalogFile::find(Kind kind, const ObjectId& context, ByteSpan key) {
@@ -80,16 +82,29 @@ std::optional<Bytes> CatalogFile::find(Kind kind, const ObjectId& context, ByteS
   return found;
 }
 
-std::vector<CatalogFile::Row> CatalogFile::all(Kind kind, const ObjectId& context) {
+CatalogFile::Rows CatalogFile::all(Kind kind, const ObjectId& context) {
   const std::lock_guard lock(mutex_);
-  std::vector<Row> rows;
+  Rows found;
+  std::vector<Row>& rows = found.rows;
   std::vector<ObjectId> macs;
-  if (!db_) return rows;
+  if (!db_) return found;
+  MutableByteSpan free;  // of the last block
+  const auto keep = [&](ByteSpan bytes) -> ByteSpan {
+    if (bytes.size() > free.size()) {
+      const std::size_t size = std::max(bytes.size(), kBlock);
+      found.blocks.push_back(std::make_unique_for_overwrite<std::byte[]>(size));
+      free = {found.blocks.back().get(), size};
+    }
+    const MutableByteSpan place = free.first(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), place.begin());
+    free = free.subspan(bytes.size());
+    return place;
+  };
   guard([&] {
     sqlite::Statement select(db_->get(), "SELECT key, content, mac FROM rows WHERE owner = ?1 AND kind = ?2");
     select.bind(1, owner_).bind(2, static_cast<std::int64_t>(kind));
     while (select.step()) {
-      rows.push_back({copy(select.blob(0)), copy(select.blob(1))});
+      rows.push_back({keep(select.blob(0)), keep(select.blob(1))});
       macs.push_back(select.id(2));
     }
   });
@@ -103,12 +118,10 @@ std::vector<CatalogFile::Row> CatalogFile::all(Kind kind, const ObjectId& contex
   });
   std::size_t kept = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (good[i] == 0) continue;
-    if (kept != i) rows[kept] = std::move(rows[i]);
-    ++kept;
+    if (good[i] != 0) rows[kept++] = rows[i];
   }
   rows.resize(kept);
-  return rows;
+  return found;
 }
 
 void CatalogFile::put(Kind kind, const ObjectId& context, ByteSpan key, Bytes content) {

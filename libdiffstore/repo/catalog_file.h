@@ -18,8 +18,13 @@ class CatalogFile {
  public:
   enum class Kind : std::uint8_t { packs = 0, commit = 1, tensors = 2, last_entry = 3 };
   struct Row {
-    Bytes key;
-    Bytes content;
+    ByteSpan key;
+    ByteSpan content;
+  };
+  /// All rows of a kind, whose bytes lie in blocks.
+  struct Rows {
+    std::vector<Row> rows;
+    std::vector<std::unique_ptr<std::byte[]>> blocks;
   };
   /// `repository` and the user's secret go into every MAC.
   CatalogFile(Filesystem& fs, std::string dir, const ObjectId& repository);
@@ -32,7 +37,7 @@ class CatalogFile {
   bool usable() const;
   /// `context` is what else the rows depend on (none: nothing): rows of another one are not found.
   std::optional<Bytes> find(Kind kind, const ObjectId& context, ByteSpan key);
-  std::vector<Row> all(Kind kind, const ObjectId& context);
+  Rows all(Kind kind, const ObjectId& context);
   /// Kept in memory until flush().
   void put(Kind kind, const ObjectId& context, ByteSpan key, Bytes content);
   /// Writes what was put, in one transaction.

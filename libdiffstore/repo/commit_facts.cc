@@ -22,15 +22,15 @@ std::vector<ObjectId> get_ids(Reader& in) {
 }
 
 void put_commit(Writer& out, const Commit& commit) {
+  out.u64(static_cast<std::uint64_t>(commit.time));
+  put_ids(out, commit.parents);
   out.id(commit.checkpoint);
   if (commit.is_task()) {
     out.id(*commit.delta);
     out.id(*commit.base);
   }
-  put_ids(out, commit.parents);
   put_ids(out, commit.derived_from);
   out.sized_text(commit.author);
-  out.u64(static_cast<std::uint64_t>(commit.time));
   out.sized_text(commit.message);
   out.u32(static_cast<std::uint32_t>(commit.training.size()));
   for (const auto& [key, value] : commit.training) {
@@ -46,15 +46,15 @@ void put_commit(Writer& out, const Commit& commit) {
 
 Commit get_commit(Reader& in, bool is_task) {
   Commit commit;
+  commit.time = static_cast<std::int64_t>(in.u64());
+  commit.parents = get_ids(in);
   commit.checkpoint = in.id();
   if (is_task) {
     commit.delta = in.id();
     commit.base = in.id();
   }
-  commit.parents = get_ids(in);
   commit.derived_from = get_ids(in);
   commit.author = in.sized_text();
-  commit.time = static_cast<std::int64_t>(in.u64());
   commit.message = in.sized_text();
   for (std::uint32_t left = in.u32(); left > 0; --left) {
     std::string key(in.sized_text());
@@ -124,6 +124,13 @@ CommitFacts decode_facts(const ObjectId& id, ByteSpan bytes) {
   if ((flags & kHasDensity) != 0) facts.density = std::bit_cast<double>(in.u64());
   in.expect_end();
   return facts;
+}
+
+CommitLink decode_link(ByteSpan bytes) {
+  Reader in(bytes, "catalog");
+  in.u8();
+  const auto time = static_cast<std::int64_t>(in.u64());
+  return {time, get_ids(in)};
 }
 
 const Metric* headline_metric(const Commit& commit) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "repo/commit_size.h"
+#include "repo/history.h"
 
 namespace dstore {
 
@@ -24,6 +25,8 @@ CommitFacts read_facts(const Repository& repository, CommitSizer& sizer, Checked
 /// As a row of the catalog (spec/catalog.md, "Commits"), and back. decode: Error{corrupt} for what encode does not write.
 Bytes encode_facts(const CommitFacts& facts);
 CommitFacts decode_facts(const ObjectId& id, ByteSpan bytes);
+/// Only the place in history.
+CommitLink decode_link(ByteSpan bytes);
 
 /// The metric that stands for a commit: the first one of split test, else of dev, else the first; null if there is none.
 const Metric* headline_metric(const Commit& commit);

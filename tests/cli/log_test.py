@@ -39,7 +39,7 @@ class LogTest(Case):
                                 (["--method", "folder"], ["a task"]), (["--method", "*,!base"], everything[:4]),
                                 (["--task", "topic"], trained[1:]), (["--task", "en/*"], trained[:1]), (["--task", "task"], ["a task"]),
                                 (["--density", "0.5%"], ["topic 0.75"]), (["--density", "0.01"], ["topic 0.93"]), (["--density", ">0.5%"], None),
-                                (["--density", "0.4%..1.2%"], trained[1:]), (["--density", "<=0.5%", "--method", "diff-pruning"], ["topic 0.75"]),
+                                (["--density", "0.4%..1.2%", "--method", "diff-*"], trained[1:]), (["--density", "<=0.5%", "--method", "diff-pruning"], ["topic 0.75"]),
                                 (["--metric", "accuracy>=0.8"], trained[:2]), (["--metric", "acc >= 81%"], trained[:2]), (["--metric", "acc<0.8"], ["topic 0.75"]),
                                 (["--metric", "test:accuracy=0.93"], ["topic 0.93"]), (["--metric", "dev:accuracy>0"], []), (["--metric", "accuracy"], trained),
                                 (["--metric", "acc>0.75", "--metric", "acc!=0.93"], ["en/verb 0.81"]),

@@ -74,7 +74,7 @@ class QueryTest(Case):
                                     "WHERE method IN ('base') GROUP BY kind"), [{"kind": "base", "n": 8}])
         self.assertEqual(self.query("SELECT key FROM commits, json_each(training) WHERE kind = 'task' ORDER BY key"), [{"key": "density"}, {"key": "method"}, {"key": "seed"}])
         self.assertEqual(self.query("SELECT count(*) AS n FROM refs")[0]["n"], 4)
-        self.assertEqual(self.query("SELECT 1 + 1 AS two, NULL AS nothing, x'00ff' AS bytes, 0.5 AS half"), [{"two": 2, "nothing": None, "bytes": "00ff", "half": 0.5}])
+        self.assertEqual(self.query("SELECT 1 + 1 AS two, NULL AS none, x'00ff' AS bytes, 0.5 AS half"), [{"two": 2, "none": None, "bytes": "00ff", "half": 0.5}])
 
     def test_only_reading_the_views_is_possible(self):
         before = {path: path.read_bytes() for path in sorted((self.repo / ".dstore").rglob("*")) if path.is_file()}

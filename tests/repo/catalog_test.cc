@@ -75,7 +75,7 @@ TEST_CASE("the catalog answers as the store does, before and after it was filled
     const Repository repository = store.again();
     CommitSizer sizer(repository);
     Catalog catalog(repository);
-    const auto commits = catalog.history({store.task});
+    const auto commits = catalog.commits(catalog.history({store.task}));
     REQUIRE(commits.size() == 2);
     const auto expected = history(repository, {store.task});
     for (std::size_t i = 0; i < commits.size(); ++i) {
@@ -83,9 +83,9 @@ TEST_CASE("the catalog answers as the store does, before and after it was filled
       CHECK(equal(*commits[i], read_facts(repository, sizer, expected[i])));
     }
     CHECK(catalog.tensors(store.base).tensors.size() == 4);
-    CHECK(repository.catalog()->all(CatalogFile::Kind::commit, repository.trust().digest()).size() == (round == 0 ? 0u : 2u));
+    CHECK(repository.catalog()->all(CatalogFile::Kind::commit, repository.trust().digest()).rows.size() == (round == 0 ? 0u : 2u));
   }
-  CHECK(store.again().catalog()->all(CatalogFile::Kind::commit, ObjectId()).empty());  // of another trust
+  CHECK(store.again().catalog()->all(CatalogFile::Kind::commit, ObjectId()).rows.empty());  // of another trust
 }
 
 TEST_CASE("a signature that comes later is seen, and a row that names none is no proof that there is none") {
@@ -143,7 +143,7 @@ TEST_CASE("a row with another key, kind, context or content has no fitting MAC")
     CHECK_FALSE(file->find(CatalogFile::Kind::commit, two, as_bytes("key")).has_value());  // kept at flush()
   }
   CHECK(open(one)->find(CatalogFile::Kind::commit, two, as_bytes("key")) == content);
-  CHECK(open(one)->all(CatalogFile::Kind::commit, two).size() == 1);
+  CHECK(open(one)->all(CatalogFile::Kind::commit, two).rows.size() == 1);
   CHECK_FALSE(open(one)->find(CatalogFile::Kind::commit, one, as_bytes("key")).has_value());
   CHECK_FALSE(open(one)->find(CatalogFile::Kind::tensors, two, as_bytes("key")).has_value());
   CHECK_FALSE(open(two)->find(CatalogFile::Kind::commit, two, as_bytes("key")).has_value());
@@ -156,7 +156,7 @@ TEST_CASE("a row with another key, kind, context or content has no fitting MAC")
     REQUIRE(sqlite3_exec(db, change, nullptr, nullptr, nullptr) == SQLITE_OK);
     sqlite3_close(db);
     for (const auto kind : {CatalogFile::Kind::commit, CatalogFile::Kind::tensors}) {
-      CHECK(open(one)->all(kind, two).empty());
+      CHECK(open(one)->all(kind, two).rows.empty());
       CHECK_FALSE(open(one)->find(kind, two, as_bytes("key")).has_value());
     }
   }
@@ -174,14 +174,15 @@ TEST_CASE("many writers and readers of one catalog") {
         CatalogFile file(sandbox.fs, dir, id);
         file.put(CatalogFile::Kind::commit, id, as_bytes(std::to_string(t * 100 + i)), Bytes(50, static_cast<std::byte>(t)));
         file.flush();
-        for (const CatalogFile::Row& row : file.all(CatalogFile::Kind::commit, id)) {
+        const CatalogFile::Rows found = file.all(CatalogFile::Kind::commit, id);
+        for (const CatalogFile::Row& row : found.rows) {
           if (row.content.size() != 50) std::abort();
         }
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  CHECK(CatalogFile(sandbox.fs, dir, id).all(CatalogFile::Kind::commit, id).size() > 0);  // none is lost by damage; a busy one may be given up
+  CHECK(CatalogFile(sandbox.fs, dir, id).all(CatalogFile::Kind::commit, id).rows.size() > 0);  // none is lost by damage; a busy one may be given up
 }
 
 TEST_CASE("HMAC-SHA256 is that of RFC 4231") {
