@@ -1,31 +1,34 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "commit_view.h"
+#include "log_filter.h"
 #include "log_graph.h"
+#include "log_group.h"
 #include "log_line.h"
 #include "log_order.h"
 #include "output.h"
-#include "repo/history.h"
 #include "repo/revision.h"
 
 namespace dstore::cli {
 namespace {
 
-std::vector<ObjectId> starting_points(const Arguments& arguments, const Repository& repository) {
-  if (arguments.has("rev")) return {resolve_commit(repository, arguments.get("rev"))};
-  std::vector<ObjectId> heads;
-  for (const auto& [commit, names] : ref_names(repository, arguments.has("all"))) heads.push_back(commit);
-  return heads;
-}
+/// What is printed, and where it comes from.
+struct Listing {
+  Catalog& catalog;
+  const RefNames& refs;
+  std::vector<ObjectId> commits;
+};
 
-void print_lines(const Session& session, const Repository& repository, CommitSizer& sizer, const RefNames& refs,
-                 const std::vector<CheckedCommit>& commits, bool draw_lanes) {
+void print_lines(const Session& session, const Listing& listing, bool draw_lanes) {
   LogGraph graph;
   LogLines lines(terminal_width());
-  for (const CheckedCommit& commit : commits) {
+  lines.reserve(listing.commits.size());
+  for (const ObjectId& id : listing.commits) {
+    const CommitFacts facts = listing.catalog.facts(id);
     LogGraph::Row row;
-    if (draw_lanes) row = graph.next(commit.id, commit.commit.parents);
-    lines.add(repository, sizer, refs, commit, row.commit, row.after);
+    if (draw_lanes) row = graph.next(id, facts.commit.parents);
+    lines.add(listing.refs, facts, row.commit, row.after);
   }
   std::string text = lines.text(session);
   if (text.empty()) return;
@@ -33,56 +36,75 @@ void print_lines(const Session& session, const Repository& repository, CommitSiz
   session.say(text);
 }
 
-/// --json: an array of what commit_json() describes, in the order of the text.
+void print_blocks(const Session& session, const Listing& listing) {
+  std::string text;
+  for (const ObjectId& id : listing.commits) text += commit_block(session, listing.refs, listing.catalog.facts(id)) + "\n";
+  for (int i = 0; i < 2 && text.ends_with('\n'); ++i) text.pop_back();
+  session.say(text);
+}
+
+bool is_filtered(const Arguments& arguments) {
+  const auto& options = filter_options();
+  return std::any_of(options.begin(), options.end(), [&](const OptionSpec& option) { return arguments.has(std::string(option.names).substr(2)); });
+}
+
+/// --json: an array of what commit_json() describes, in the order of the text; with --group-by, what print_groups() does.
 int run(const Arguments& arguments, Session& session) {
   const Repository repository = session.open();
-  CommitSizer sizer(repository);
-  const RefNames refs = ref_names(repository, true);
   const std::size_t limit = arguments.number("max-count").value_or(~std::uint64_t{0});
-  const bool sorted = arguments.has("sort");
-
-  std::vector<CheckedCommit> commits;
-  for (const ObjectId& id : history(repository, starting_points(arguments, repository))) {
-    if (!sorted && commits.size() >= limit) break;
-    commits.push_back(repository.check_commit(id));
+  const bool grouping = arguments.has("group-by");
+  const RefView refs = view_refs(session, repository);
+  Catalog catalog(repository, session.progress("cataloguing"));
+  const auto heads = arguments.has("rev") ? std::vector{resolve_commit(repository, arguments.get("rev"))} : refs.commits(arguments.has("all"));
+  Listing listing{catalog, refs.names, catalog.history(heads)};
+  const bool is_empty = listing.commits.empty();
+  const bool in_order = !arguments.has("sort") && !is_filtered(arguments);
+  if (!in_order || grouping) {
+    std::vector<const CommitFacts*> chosen = catalog.commits(listing.commits);
+    filter_commits(arguments, repository, catalog, refs, chosen);
+    if (arguments.has("sort")) sort_commits(arguments.get("sort"), chosen);
+    if (grouping && !chosen.empty()) {
+      print_groups(session, arguments.get("group-by"), catalog, refs, chosen, limit);
+      return 0;
+    }
+    listing.commits.clear();
+    for (const CommitFacts* facts : chosen) listing.commits.push_back(facts->id);
   }
-  if (sorted) sort_commits(repository, sizer, arguments.get("sort"), commits);
-  if (commits.size() > limit) commits.erase(commits.begin() + static_cast<std::ptrdiff_t>(limit), commits.end());
+  if (listing.commits.size() > limit) listing.commits.resize(limit);
 
   if (session.json) {
     auto out = nlohmann::ordered_json::array();
-    for (const CheckedCommit& commit : commits) out.push_back(commit_json(repository, sizer, refs, commit));
+    for (const ObjectId& id : listing.commits) out.push_back(commit_json(refs.names, catalog.facts(id)));
     print_pretty(out);
-    return 0;
-  }
-  if (commits.empty()) {
-    session.note("no commits yet; `dstore import FOLDER --name NAME` makes the first one");
-    return 0;
-  }
-  if (arguments.has("graph") || arguments.has("oneline")) {
-    print_lines(session, repository, sizer, refs, commits, arguments.has("graph") && !sorted);
-    return 0;
-  }
-  for (std::size_t i = 0; i < commits.size(); ++i) {
-    std::string block = commit_block(session, repository, sizer, refs, commits[i]);
-    if (i + 1 == commits.size() && block.ends_with('\n')) block.pop_back();
-    session.say(block);
+  } else if (listing.commits.empty()) {
+    session.note(is_empty ? "no commits yet; `dstore import FOLDER --name NAME` makes the first one" : "no commit fits all of these filters");
+  } else if (arguments.has("graph") || arguments.has("oneline")) {
+    print_lines(session, listing, arguments.has("graph") && in_order);
+  } else {
+    print_blocks(session, listing);
   }
   return 0;
+}
+
+std::vector<OptionSpec> options() {
+  std::vector<OptionSpec> all = {
+      {"--graph", nullptr, "One line a commit, with the lines of history"},
+      {"--oneline", nullptr, "One line a commit"},
+      {"-a,--all", nullptr, "Also the remotes' branches and tags, as last fetched"},
+      {"-n,--max-count", "N", "At most N commits (or groups)"},
+      {"--sort", "FIELD", "By time, size, density, method or a metric's name (test, else dev); -FIELD: greatest first"},
+      {"--group-by", "FIELD", "One line for each task, method, base, signer, author or density"}};
+  all.insert(all.end(), filter_options().begin(), filter_options().end());
+  return all;
 }
 
 }  // namespace
 
 Command log_command() {
   return {"log", "Look", "History: commits with method, size, metric and signer",
-          "dstore log --all --sort -accuracy -n 1",
+          "dstore log --all --sort -accuracy -n 1\n  dstore log --oneline --method 'diff-*' --metric 'acc>=0.9' --since 2w",
           {{"rev", "Start here (default: every branch and tag)", PositionalSpec::optional}},
-          {{"--graph", nullptr, "One line a commit, with the lines of history"},
-           {"--oneline", nullptr, "One line a commit"},
-           {"-a,--all", nullptr, "Also the remotes' branches and tags, as last fetched"},
-           {"-n,--max-count", "N", "At most N commits"},
-           {"--sort", "FIELD", "By time, size, density, method or a metric's name (test, else dev); -FIELD: greatest first"}},
-          run};
+          options(), run};
 }
 
 }  // namespace dstore::cli

@@ -86,18 +86,18 @@ Rows file_rows(const CheckpointTable& checkpoint) {
 
 /// --json: the object of commit_json() with {checkpoint, weights, delta, tensors{modified, added, removed, renamed,
 /// prefix}, weights_changed, weights_total, shards[{path, bytes, sha256}], files[{path, id}]}; what a base has not is null.
-void print_show_json(const Repository& repository, CommitSizer& sizer, const RefNames& refs, const CheckedCommit& checked,
-                     const CheckpointTable& checkpoint, const std::optional<DeltaFacts>& facts) {
+void print_show_json(CommitSizer& sizer, const RefNames& refs, const CommitFacts& shown, const CheckpointTable& checkpoint,
+                     const std::optional<DeltaFacts>& facts) {
   using nlohmann::ordered_json;
-  ordered_json out = commit_json(repository, sizer, refs, checked);
-  out["checkpoint"] = checked.commit.checkpoint.hex();
+  ordered_json out = commit_json(refs, shown);
+  out["checkpoint"] = shown.commit.checkpoint.hex();
   out["weights"] = checkpoint.weights.hex();
-  out["delta"] = checked.commit.delta ? ordered_json(checked.commit.delta->hex()) : ordered_json();
+  out["delta"] = shown.commit.delta ? ordered_json(shown.commit.delta->hex()) : ordered_json();
   out["tensors"] = facts ? ordered_json{{"modified", facts->modified}, {"added", facts->added}, {"removed", facts->removed},
                                         {"renamed", facts->renamed}, {"prefix", facts->prefix}, {"reshaped", facts->reshaped}}
                          : ordered_json();
   out["weights_changed"] = facts ? ordered_json(facts->changed) : ordered_json();
-  out["weights_total"] = sizer.base_units(checked.id, checked.commit);
+  out["weights_total"] = sizer.base_units(shown.id, shown.commit);
   out["shards"] = ordered_json::array();
   for (const auto& shard : checkpoint.shards) out["shards"].push_back({{"path", shard.path}, {"bytes", shard.bytes}, {"sha256", shard.sha256.hex()}});
   out["files"] = ordered_json::array();
@@ -107,31 +107,31 @@ void print_show_json(const Repository& repository, CommitSizer& sizer, const Ref
 
 int run(const Arguments& arguments, Session& session) {
   const Repository repository = session.open();
-  const CheckedCommit checked = repository.check_commit(resolve_commit(repository, arguments.get("rev")));
-  const Commit& commit = checked.commit;
-  const RefNames refs = ref_names(repository, true);
   CommitSizer sizer(repository);
-  if (const auto record = forgotten_record(repository, checked.id)) {
+  const CommitFacts shown = read_facts(repository, sizer, resolve_commit(repository, arguments.get("rev")));
+  const Commit& commit = shown.commit;
+  const RefNames refs = view_refs(session, repository).names;
+  if (const auto record = forgotten_record(repository, shown.id)) {
     if (session.json) {
-      print_pretty(commit_json(repository, sizer, refs, checked));
+      print_pretty(commit_json(refs, shown));
     } else {
-      session.say(commit_block(session, repository, sizer, refs, checked) + "\n" + describe_forgotten(repository, *record) + ": its content is not kept any more");
+      session.say(commit_block(session, refs, shown) + "\n" + describe_forgotten(repository, *record) + ": its content is not kept any more");
     }
     return 0;
   }
   const CheckpointTable checkpoint = read_checkpoint(repository, commit);
   std::optional<DeltaFacts> facts;
-  if (commit.is_task()) facts = delta_facts(repository, sizer, checked);
+  if (commit.is_task()) facts = delta_facts(repository, sizer, shown.id, commit);
   if (session.json) {
-    print_show_json(repository, sizer, refs, checked, checkpoint, facts);
+    print_show_json(sizer, refs, shown, checkpoint, facts);
     return 0;
   }
-  std::string text = commit_block(session, repository, sizer, refs, checked);
+  std::string text = commit_block(session, refs, shown);
   text += table_text("Ids", id_rows(commit, checkpoint));
   text += table_text("Training", training_rows(commit));
   text += table_text("Metrics", metric_rows(commit));
   if (facts) text += table_text("Changes", change_rows(commit, *facts));
-  text += table_text("Stored", size_rows(sizer.sizes(checked.id, commit), commit.is_task()));
+  text += table_text("Stored", size_rows(shown.sizes, commit.is_task()));
   text += table_text("Files", file_rows(checkpoint));
   text.pop_back();
   session.say(text);

@@ -67,13 +67,13 @@ ordered_json role_json(const std::string& name, const RoleStats& stats) {
 
 /// --json: {tasks: [{revision, commit: as in `log --json`, parts: [{part, tensors, modified, elements, new_elements, changed,
 /// density, l1, l2, max_abs, stored_bytes}], all: the same for the whole}], overlaps: [{a, b, shared, either, jaccard}]}.
-void print_stats_json(const Repository& repository, CommitSizer& sizer, const std::vector<TaskStats>& tasks, const std::vector<Overlap>& overlaps) {
-  const RefNames refs = ref_names(repository, true);
+void print_stats_json(const Session& session, const Repository& repository, CommitSizer& sizer, const std::vector<TaskStats>& tasks, const std::vector<Overlap>& overlaps) {
+  const RefNames refs = view_refs(session, repository).names;
   ordered_json out{{"tasks", ordered_json::array()}, {"overlaps", ordered_json::array()}};
   for (const TaskStats& task : tasks) {
     ordered_json row;
     row["revision"] = task.revision;
-    row["commit"] = commit_json(repository, sizer, refs, task.commit);
+    row["commit"] = commit_json(refs, read_facts(repository, sizer, task.commit));
     row["parts"] = ordered_json::array();
     for (const auto& [role, stats] : task.roles) row["parts"].push_back(role_json(role.text(), stats));
     row["all"] = role_json("all", task.total);
@@ -96,7 +96,7 @@ int run(const Arguments& arguments, Session& session) {
   }
   const std::vector<Overlap> overlaps = support_overlaps(repository, tasks);
   if (session.json) {
-    print_stats_json(repository, sizer, tasks, overlaps);
+    print_stats_json(session, repository, sizer, tasks, overlaps);
     return 0;
   }
   std::string text = tasks.size() == 1 ? headline(tasks.front()) + role_table(tasks.front()) : comparison_table(tasks) + overlap_table(tasks, overlaps);

@@ -37,7 +37,8 @@ int folder_status(const Arguments& arguments, Session& session, const std::strin
 int repository_status(Session& session) {
   const Repository repository = session.open();
   const auto stages = list_stages(repository);
-  const auto heads = repository.refs().heads();
+  const auto [heads, damaged] = repository.refs().all_heads();
+  for (const Error& error : damaged) session.report(error);
   if (session.json) {
     Json::Array names;
     for (const std::string& name : stages) names.emplace_back(name);

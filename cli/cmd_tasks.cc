@@ -4,6 +4,7 @@
 #include "commit_view.h"
 #include "dstore/error.h"
 #include "output.h"
+#include "repo/catalog.h"
 #include "repo/model_files.h"
 #include "repo/revision.h"
 
@@ -14,7 +15,7 @@ constexpr std::size_t kNarrowMessage = 12;
 
 struct Task {
   std::string branch;
-  CheckedCommit commit;
+  const CommitFacts* facts;
 };
 
 /// Task branches by the weights that they hang on.
@@ -30,54 +31,53 @@ ObjectId weights_of_base(const Repository& repository, const std::string& revisi
 }
 
 /// Branches whose head is a base with these weights: "base", "base, copy"; empty if there are none.
-std::map<ObjectId, std::string> base_names(const Repository& repository) {
+std::map<ObjectId, std::string> base_names(Catalog& catalog, const RefView& refs) {
   std::map<ObjectId, std::string> names;
   const std::set<ObjectId> forgotten = forgotten_commits(repository);
-  for (const RefEntry& head : repository.refs().heads()) {
+  for (const RefEntry& head : refs.local) {
     if (forgotten.contains(head.new_commit)) continue;
-    const Commit commit = repository.read_commit(head.new_commit);
-    if (commit.is_task() || head.kind != RefKind::branch) continue;
-    std::string& list = names[read_checkpoint(repository, commit).weights];
+    const CommitFacts& facts = catalog.commit(head.new_commit);
+    if (facts.is_task() || head.kind != RefKind::branch) continue;
+    std::string& list = names[facts.weights];
     list += (list.empty() ? "" : ", ") + head.ref.text();
   }
   return names;
 }
 
-TasksByBase find_tasks(const Repository& repository) {
+TasksByBase find_tasks(Catalog& catalog, const RefView& refs) {
   TasksByBase out;
   const std::set<ObjectId> forgotten = forgotten_commits(repository);
-  for (const RefEntry& head : repository.refs().heads()) {
+  for (const RefEntry& head : refs.local) {
     if (head.kind != RefKind::branch || forgotten.contains(head.new_commit)) continue;
-    CheckedCommit commit = repository.check_commit(head.new_commit);
-    if (!commit.commit.is_task()) continue;
-    out[read_delta(repository, commit.commit).base_weights].push_back({head.ref.text(), std::move(commit)});
+    const CommitFacts& facts = catalog.commit(head.new_commit);
+    if (facts.is_task()) out[facts.base_weights].push_back({head.ref.text(), &facts});
   }
   return out;
 }
 
-std::string table_text(const Repository& repository, CommitSizer& sizer, const std::vector<Task>& tasks) {
+std::string table_text(const std::vector<Task>& tasks) {
   Table table({"task", "commit", "method", ">density", ">stored", "metric", "signer", ">age", "message"});
   const bool narrow = is_narrow(terminal_width());
   const std::size_t message_width = narrow ? kNarrowMessage : terminal_width() / 4;
   for (const Task& task : tasks) {
-    const Commit& commit = task.commit.commit;
-    table.add({task.branch, task.commit.id.short_hex().substr(0, 7), method_text(commit), density_text(*task_density(repository, sizer, task.commit), narrow),
-               human_size(sizer.sizes(task.commit.id, commit).stored()), metric_text(commit, narrow),
-               signer_text(task.commit.signature, narrow), age_text(commit, narrow), shorten(printable(commit.subject()), message_width)});
+    const CommitFacts& facts = *task.facts;
+    const Commit& commit = facts.commit;
+    table.add({task.branch, facts.id.short_hex().substr(0, 7), method_text(commit), density_text(facts.density.value_or(0), narrow),
+               human_size(facts.sizes.stored()), metric_text(commit, narrow), signer_text(facts.signature, narrow), age_text(commit, narrow),
+               shorten(printable(commit.subject()), message_width)});
   }
   return table.text("  ");
 }
 
 /// --json: an array of {name, base_weights, base_branches} with everything of `log --json` beside them.
-void print_tasks_json(const Repository& repository, CommitSizer& sizer, const TasksByBase& groups, const std::map<ObjectId, std::string>& names) {
+void print_tasks_json(const RefNames& refs, const TasksByBase& groups, const std::map<ObjectId, std::string>& names) {
   using nlohmann::ordered_json;
-  const RefNames refs = ref_names(repository, true);
   ordered_json out = ordered_json::array();
   for (const auto& [weights, tasks] : groups) {
     const auto name = names.find(weights);
     for (const Task& task : tasks) {
       ordered_json row{{"name", task.branch}, {"base_weights", weights.hex()}, {"base_branches", name == names.end() ? "" : name->second}};
-      row.update(commit_json(repository, sizer, refs, task.commit));
+      row.update(commit_json(refs, *task.facts));
       out.push_back(std::move(row));
     }
   }
@@ -86,24 +86,25 @@ void print_tasks_json(const Repository& repository, CommitSizer& sizer, const Ta
 
 int run(const Arguments& arguments, Session& session) {
   const Repository repository = session.open();
-  CommitSizer sizer(repository);
-  TasksByBase groups = find_tasks(repository);
+  Catalog catalog(repository, session.progress("cataloguing"));
+  const RefView refs = view_refs(session, repository);
+  TasksByBase groups = find_tasks(catalog, refs);
   if (arguments.has("base")) {
     const ObjectId wanted = weights_of_base(repository, arguments.get("base"));
     std::vector<Task> tasks = std::move(groups[wanted]);
     groups.clear();
     if (!tasks.empty()) groups.emplace(wanted, std::move(tasks));
   }
-  const auto names = base_names(repository);
+  const auto names = base_names(catalog, refs);
   if (session.json) {
-    print_tasks_json(repository, sizer, groups, names);
+    print_tasks_json(refs.names, groups, names);
     return 0;
   }
   if (groups.empty()) session.note("no tasks yet; `dstore train` or `dstore commit FOLDER --base REV` makes one");
   for (const auto& [weights, tasks] : groups) {
     const auto name = names.find(weights);
     session.say((name == names.end() ? "base without a branch" : session.paint("1", printable(name->second))) + " (weights " + weights.short_hex() + ")");
-    std::string text = table_text(repository, sizer, tasks);
+    std::string text = table_text(tasks);
     text.pop_back();
     session.say(text);
   }

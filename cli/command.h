@@ -70,6 +70,7 @@ Command key_command();
 Command log_command();
 Command pull_command();
 Command push_command();
+Command query_command();
 Command remote_command();
 Command repack_command();
 Command reset_command();

@@ -138,7 +138,9 @@ int run_command_line(int argc, char** argv) {
   session.color = ::isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
   const CLI::App* chosen = app.get_subcommands().front();
   for (const Command& command : command_table()) {
-    if (chosen->get_name() == command.name) return command.run(to_arguments(sinks[command.name], *chosen), session);
+    if (chosen->get_name() != command.name) continue;
+    const int status = command.run(to_arguments(sinks[command.name], *chosen), session);
+    return status == kSuccess && session.reported() ? exit_code(session.reported()->code()) : status;
   }
   return kFindings;
 }

@@ -37,12 +37,12 @@ ordered_json sizes_json(const CommitSizes& sizes) {
 
 }  // namespace
 
-ordered_json commit_json(const Repository& repository, CommitSizer& sizer, const RefNames& refs, const CheckedCommit& checked) {
-  const Commit& commit = checked.commit;
-  const Verification& signature = checked.signature;
+ordered_json commit_json(const RefNames& refs, const CommitFacts& facts) {
+  const Commit& commit = facts.commit;
+  const Verification& signature = facts.signature;
   ordered_json out;
-  out["id"] = checked.id.hex();
-  const auto names = refs.find(checked.id);
+  out["id"] = facts.id.hex();
+  const auto names = refs.find(facts.id);
   out["refs"] = names == refs.end() ? ordered_json::array() : ordered_json(names->second);
   out["parents"] = ids(commit.parents);
   out["base"] = commit.base ? ordered_json(commit.base->hex()) : ordered_json();
@@ -57,9 +57,8 @@ ordered_json commit_json(const Repository& repository, CommitSizer& sizer, const
   out["signature"] = {{"verdict", std::string(verdict_name(signature.verdict))},
                       {"principal", signature.principal},
                       {"fingerprint", signature.key ? ordered_json(signature.key->fingerprint()) : ordered_json()}};
-  out["sizes"] = sizes_json(sizer.sizes(checked.id, commit));
-  const auto density = task_density(repository, sizer, checked);
-  out["density"] = density ? ordered_json(*density) : ordered_json();
+  out["sizes"] = sizes_json(facts.sizes);
+  out["density"] = facts.density ? ordered_json(*facts.density) : ordered_json();
   return out;
 }
 

@@ -8,10 +8,11 @@
 namespace dstore::cli {
 namespace {
 
-void add_refs(const RefLog& log, const std::string& prefix, RefNames& names) {
-  for (const RefEntry& head : log.heads()) {
-    names[head.new_commit].push_back((head.kind == RefKind::tag ? "tag: " : "") + prefix + head.ref.text());
-  }
+std::vector<RefEntry> readable_heads(const Session& session, const RefLog& log, const std::string& prefix, RefNames& names) {
+  RefHeads found = log.all_heads();
+  for (const Error& error : found.damaged) session.report(error);
+  for (const RefEntry& head : found.heads) names[head.new_commit].push_back((head.kind == RefKind::tag ? "tag: " : "") + prefix + head.ref.text());
+  return std::move(found.heads);
 }
 
 std::string indented(const std::string& message) {
@@ -36,13 +37,37 @@ std::string metrics_text(const Commit& commit) {
 
 }  // namespace
 
-RefNames ref_names(const Repository& repository, bool remotes) {
-  RefNames names;
-  for (const ObjectId& commit : forgotten_commits(repository)) names[commit].push_back("forgotten");
-  add_refs(repository.refs(), "", names);
-  if (!remotes) return names;
-  for (const auto& [remote, url] : repository.config().remotes) add_refs(repository.remote_refs(remote), remote + "/", names);
-  return names;
+RefView view_refs(const Session& session, const Repository& repository) {
+  RefView view;
+  for (const ObjectId& commit : forgotten_commits(repository)) view.names[commit].push_back("forgotten");
+  view.local = readable_heads(session, repository.refs(), "", view.names);
+  for (const auto& [remote, url] : repository.config().remotes) {
+    view.remotes[remote] = readable_heads(session, repository.remote_refs(remote), remote + "/", view.names);
+  }
+  return view;
+}
+
+std::vector<ObjectId> RefView::commits(bool all) const {
+  std::vector<ObjectId> out;
+  for (const RefEntry& head : local) out.push_back(head.new_commit);
+  for (const auto& [remote, heads] : remotes) {
+    for (const RefEntry& head : heads) {
+      if (all) out.push_back(head.new_commit);
+    }
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, ObjectId>> RefView::branches() const {
+  std::vector<std::pair<std::string, ObjectId>> out;
+  const auto append = [&](const std::string& prefix, const std::vector<RefEntry>& heads) {
+    for (const RefEntry& head : heads) {
+      if (head.kind == RefKind::branch) out.emplace_back(prefix + head.ref.text(), head.new_commit);
+    }
+  };
+  append("", local);
+  for (const auto& [remote, heads] : remotes) append(remote + "/", heads);
+  return out;
 }
 
 std::string joined_refs(const RefNames& names, const ObjectId& commit) {
@@ -53,29 +78,7 @@ std::string joined_refs(const RefNames& names, const ObjectId& commit) {
   return text;
 }
 
-const Metric* headline_metric(const Commit& commit) {
-  for (const char* split : {"test", "dev"}) {
-    for (const Metric& metric : commit.metrics) {
-      if (metric.split == split) return &metric;
-    }
-  }
-  return commit.metrics.empty() ? nullptr : &commit.metrics.front();
-}
-
-std::optional<double> metric_value(const Commit& commit, const std::string& name) {
-  for (const char* split : {"test", "dev", ""}) {
-    for (auto metric = commit.metrics.rbegin(); metric != commit.metrics.rend(); ++metric) {
-      if (metric->name == name && (*split == '\0' || metric->split == split)) return parse_number(metric->value);
-    }
-  }
-  return std::nullopt;
-}
-
-std::string method_text(const Commit& commit) {
-  if (!commit.is_task()) return "base";
-  const std::string method = printable(commit.fact("method"));
-  return method.empty() ? "folder" : method;
-}
+std::string method_text(const Commit& commit) { return printable(method_of(commit)); }
 
 VerdictMark verdict_mark(const Verification& signature) {
   switch (signature.verdict) {
@@ -94,20 +97,18 @@ std::string ratio_text(std::uint64_t full, std::uint64_t stored) {
   return (ratio < 99.5 ? number_text(ratio, 2) : grouped(static_cast<std::uint64_t>(ratio + 0.5))) + "x smaller";
 }
 
-std::string commit_block(const Session& session, const Repository& repository, CommitSizer& sizer, const RefNames& refs,
-                         const CheckedCommit& checked) {
-  const Commit& commit = checked.commit;
-  const CommitSizes sizes = sizer.sizes(checked.id, commit);
-  const std::string names = joined_refs(refs, checked.id);
-  const VerdictMark mark = verdict_mark(checked.signature);
-  const bool is_unsigned = checked.signature.verdict == Verdict::unsigned_;
-  std::string out = session.paint("33", "commit " + checked.id.hex()) + (names.empty() ? "" : " (" + session.paint("1;32", names) + ")") + "\n";
+std::string commit_block(const Session& session, const RefNames& refs, const CommitFacts& facts) {
+  const Commit& commit = facts.commit;
+  const CommitSizes& sizes = facts.sizes;
+  const std::string names = joined_refs(refs, facts.id);
+  const VerdictMark mark = verdict_mark(facts.signature);
+  const bool is_unsigned = facts.signature.verdict == Verdict::unsigned_;
+  std::string out = session.paint("33", "commit " + facts.id.hex()) + (names.empty() ? "" : " (" + session.paint("1;32", names) + ")") + "\n";
   out += "Author:    " + printable(commit.author) + "\n";
   out += "Date:      " + timestamp(commit.time) + " (" + age(commit.time, now()) + ")\n";
-  out += "Signature: " + session.paint(mark.color, is_unsigned ? mark.text : mark.text.substr(0, mark.text.find(' ') + 1) + printable(checked.signature.reason)) + "\n";
+  out += "Signature: " + session.paint(mark.color, is_unsigned ? mark.text : mark.text.substr(0, mark.text.find(' ') + 1) + printable(facts.signature.reason)) + "\n";
   if (commit.is_task()) {
-    const auto density = task_density(repository, sizer, checked);
-    out += "Task:      " + method_text(commit) + (density ? ", density " + share_text(*density) : std::string());
+    out += "Task:      " + method_text(commit) + (facts.density ? ", density " + share_text(*facts.density) : std::string());
     if (commit.base) out += ", on base " + commit.base->short_hex() + (joined_refs(refs, *commit.base).empty() ? "" : " (" + joined_refs(refs, *commit.base) + ")");
     out += "\n";
   }

@@ -3,23 +3,33 @@
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 
-#include "commit_size.h"
+#include "repo/commit_facts.h"
 #include "session.h"
 
 namespace dstore::cli {
 
-/// Names that point at commits: "base", "tag: v1", and with `remotes` "origin/base".
+/// Names that point at commits: "base", "tag: v1", "origin/base".
 using RefNames = std::map<ObjectId, std::vector<std::string>>;
-RefNames ref_names(const Repository& repository, bool remotes);
+
+/// The refs of a repository. Damaged ones are reported (Session::report) and left out.
+struct RefView {
+  std::vector<RefEntry> local;
+  std::map<std::string, std::vector<RefEntry>> remotes;  ///< by remote, as last fetched
+  RefNames names;                                        ///< of both
+
+  /// Every commit that a local ref, or any, names.
+  std::vector<ObjectId> commits(bool all) const;
+  /// Name and head of every branch: "topic", "origin/topic".
+  std::vector<std::pair<std::string, ObjectId>> branches() const;
+};
+RefView view_refs(const Session& session, const Repository& repository);
 /// "a, b"; empty if nothing points there.
 std::string joined_refs(const RefNames& names, const ObjectId& commit);
 
-/// The metric that stands for a commit: the first one of split test, else of dev, else the first.
-const Metric* headline_metric(const Commit& commit);
-/// The last value of that metric on split test, else on dev, else on any.
-std::optional<double> metric_value(const Commit& commit, const std::string& name);
-/// "diff-pruning"; "base" for a base, "folder" for a task that was committed from a folder.
+/// method_of(), printable.
 std::string method_text(const Commit& commit);
+/// What a user may mean by the name of a metric: itself, and the names that are shortened to it ("acc": accuracy).
+std::vector<std::string> metric_names(const std::string& typed);
 /// "✓ ada@host", "unsigned", "✗ untrusted": text and its colour.
 struct VerdictMark {
   std::string text;
@@ -40,13 +50,12 @@ std::string density_text(double density, bool narrow);
 std::string ratio_text(std::uint64_t full, std::uint64_t stored);
 
 /// The lines of git's `log`: id, refs, author, date, signature, method, metrics and sizes, then the message indented.
-std::string commit_block(const Session& session, const Repository& repository, CommitSizer& sizer, const RefNames& refs,
-                         const CheckedCommit& commit);
+std::string commit_block(const Session& session, const RefNames& refs, const CommitFacts& facts);
 
 /// {id, refs, parents, base, derived_from, kind: "base"|"task", author, time, message, training{}, metrics[{split, name,
 /// value, n, data_sha256}], signature{verdict, principal, fingerprint}, sizes{stored_bytes, delta_bytes, added_bytes,
 /// files_bytes, checkpoint_bytes}, density}. What is absent is null (base, fingerprint, density of a base).
-nlohmann::ordered_json commit_json(const Repository& repository, CommitSizer& sizer, const RefNames& refs, const CheckedCommit& commit);
+nlohmann::ordered_json commit_json(const RefNames& refs, const CommitFacts& facts);
 
 /// `json` as indented text; invalid UTF-8 in it is replaced.
 void print_pretty(const nlohmann::ordered_json& json);

@@ -22,6 +22,14 @@ std::string without(std::string text, char unwanted) {
 
 }  // namespace
 
+std::vector<std::string> metric_names(const std::string& typed) {
+  std::vector<std::string> names{typed};
+  for (const Abbreviation& known : kMetricNames) {
+    if (known.text == typed) names.emplace_back(known.name);
+  }
+  return names;
+}
+
 std::string metric_text(const Commit& commit, bool narrow) {
   const Metric* metric = headline_metric(commit);
   if (metric == nullptr) return "";

@@ -30,10 +30,10 @@ std::string reshape_text(const ObjectStore& store, const WeightsTable& base, con
 
 }  // namespace
 
-DeltaFacts delta_facts(const Repository& repository, CommitSizer& sizer, const CheckedCommit& task) {
+DeltaFacts delta_facts(const Repository& repository, CommitSizer& sizer, const ObjectId& id, const Commit& task) {
   DeltaFacts out;
   std::optional<std::string> prefix;
-  const DeltaTable delta = read_delta(repository, task.commit);
+  const DeltaTable delta = read_delta(repository, task);
   const WeightsTable base = WeightsTable::parse(repository.store().read(ObjectKind::weights, delta.base_weights),
                                                 "weights " + delta.base_weights.short_hex());
   for (const DeltaTable::Change& change : delta.changes) {
@@ -48,8 +48,8 @@ DeltaFacts delta_facts(const Repository& repository, CommitSizer& sizer, const C
     if (*prefix != more) prefix = "";
   }
   out.prefix = prefix.value_or("");
-  out.changed = count_changed_units(repository, task.commit);
-  out.base_units = sizer.base_units(task.id, task.commit);
+  out.changed = count_changed_units(repository, task);
+  out.base_units = sizer.base_units(id, task);
   return out;
 }
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "commit_size.h"
+#include "repo/commit_size.h"
 
 namespace dstore::cli {
 
@@ -16,6 +16,6 @@ struct DeltaFacts {
   std::string prefix;            ///< what all renamed tensors have more than before ("bert."), if it is the same for all
 };
 
-DeltaFacts delta_facts(const Repository& repository, CommitSizer& sizer, const CheckedCommit& task);
+DeltaFacts delta_facts(const Repository& repository, CommitSizer& sizer, const ObjectId& id, const Commit& task);
 
 }  // namespace dstore::cli

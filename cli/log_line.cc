@@ -29,16 +29,14 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
 
 }  // namespace
 
-void LogLines::add(const Repository& repository, CommitSizer& sizer, const RefNames& refs, const CheckedCommit& commit, std::string graph,
-                   std::vector<std::string> after) {
-  const auto density = task_density(repository, sizer, commit);
-  std::string size = human_size(sizer.sizes(commit.id, commit.commit).stored());
+void LogLines::add(const RefNames& refs, const CommitFacts& commit, std::string graph, std::vector<std::string> after) {
+  std::string size = human_size(commit.sizes.stored());
   if (narrow_) size.erase(size.find(' '), 1);
   const std::string names = joined_refs(refs, commit.id);
   Line line{std::move(graph), commit.id.hex().substr(0, kIdWidth), {}, verdict_mark(commit.signature).color,
             names.empty() ? "" : "(" + names + ")", printable(commit.commit.subject()), std::move(after)};
   line.cells[kMethod] = method_text(commit.commit);
-  line.cells[kDensity] = density ? density_text(*density, narrow_) : "";
+  line.cells[kDensity] = commit.density ? density_text(*commit.density, narrow_) : "";
   line.cells[kSize] = std::move(size);
   line.cells[kMetric] = metric_text(commit.commit, narrow_);
   line.cells[kSigner] = signer_text(commit.signature, narrow_);

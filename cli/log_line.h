@@ -13,8 +13,8 @@ class LogLines {
   explicit LogLines(std::size_t width) : width_(width), narrow_(is_narrow(width)) {}
 
   /// `graph` stands left of the commit, `after` are the lines below it.
-  void add(const Repository& repository, CommitSizer& sizer, const RefNames& refs, const CheckedCommit& commit, std::string graph,
-           std::vector<std::string> after);
+  void add(const RefNames& refs, const CommitFacts& commit, std::string graph, std::vector<std::string> after);
+  void reserve(std::size_t lines) { lines_.reserve(lines); }
   std::string text(const Session& session) const;
 
  private:

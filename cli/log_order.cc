@@ -16,18 +16,19 @@ struct Key {
   std::string word;
 };
 
-using KeyFunction = Key (*)(const Repository&, CommitSizer&, const CheckedCommit&);
+using KeyFunction = Key (*)(const CommitFacts&);
 
 Key number_key(std::optional<double> number) { return {number.has_value(), number.value_or(0), ""}; }
-Key time_key(const Repository&, CommitSizer&, const CheckedCommit& commit) { return number_key(static_cast<double>(commit.commit.time)); }
-Key size_key(const Repository&, CommitSizer& sizer, const CheckedCommit& commit) {
-  return number_key(static_cast<double>(sizer.sizes(commit.id, commit.commit).stored()));
-}
-Key density_key(const Repository& repository, CommitSizer& sizer, const CheckedCommit& commit) {
-  return number_key(task_density(repository, sizer, commit));
-}
-Key method_key(const Repository&, CommitSizer&, const CheckedCommit& commit) {
-  return {commit.commit.is_task(), 0, commit.commit.is_task() ? method_text(commit.commit) : ""};
+Key time_key(const CommitFacts& facts) { return number_key(static_cast<double>(facts.commit.time)); }
+Key size_key(const CommitFacts& facts) { return number_key(static_cast<double>(facts.sizes.stored())); }
+Key density_key(const CommitFacts& facts) { return number_key(facts.density); }
+Key method_key(const CommitFacts& facts) { return {facts.is_task(), 0, facts.is_task() ? method_of(facts.commit) : ""}; }
+
+Key metric_key(const CommitFacts& facts, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (const auto value = metric_value(facts.commit, name)) return number_key(value);
+  }
+  return {};
 }
 
 struct Field {
@@ -36,11 +37,11 @@ struct Field {
 };
 constexpr Field kFields[] = {{"time", time_key}, {"size", size_key}, {"density", density_key}, {"method", method_key}};
 
-[[noreturn]] void fail_unknown(const std::string& field, const std::vector<CheckedCommit>& commits) {
+[[noreturn]] void fail_unknown(const std::string& field, const std::vector<const CommitFacts*>& commits) {
   std::set<std::string> names;
   for (const Field& known : kFields) names.insert(known.name);
-  for (const CheckedCommit& commit : commits) {
-    for (const Metric& metric : commit.commit.metrics) names.insert(metric.name);
+  for (const CommitFacts* facts : commits) {
+    for (const Metric& metric : facts->commit.metrics) names.insert(metric.name);
   }
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + printable(name);
@@ -51,20 +52,21 @@ constexpr Field kFields[] = {{"time", time_key}, {"size", size_key}, {"density",
 
 }  // namespace
 
-void sort_commits(const Repository& repository, CommitSizer& sizer, const std::string& field, std::vector<CheckedCommit>& commits) {
+void sort_commits(const std::string& field, std::vector<const CommitFacts*>& commits) {
   const bool descending = field.starts_with('-');
   const std::string name = field.substr(descending ? 1 : 0);
   const auto known = std::find_if(std::begin(kFields), std::end(kFields), [&](const Field& f) { return f.name == name; });
   struct Row {
     Key key;
-    CheckedCommit commit;
+    const CommitFacts* facts;
   };
   std::vector<Row> rows;
   bool found = known != std::end(kFields);
-  for (const CheckedCommit& commit : commits) {
-    Key key = known != std::end(kFields) ? known->key(repository, sizer, commit) : number_key(metric_value(commit.commit, name));
+  const std::vector<std::string> metrics = metric_names(name);
+  for (const CommitFacts* facts : commits) {
+    Key key = known != std::end(kFields) ? known->key(*facts) : metric_key(*facts, metrics);
     found = found || key.present;
-    rows.push_back({std::move(key), commit});
+    rows.push_back({std::move(key), facts});
   }
   if (!found && !commits.empty()) fail_unknown(name, commits);
   std::stable_sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
@@ -73,7 +75,7 @@ void sort_commits(const Repository& repository, CommitSizer& sizer, const std::s
     const Row& more = descending ? a : b;
     return less.key.number != more.key.number ? less.key.number < more.key.number : less.key.word < more.key.word;
   });
-  for (std::size_t i = 0; i < rows.size(); ++i) commits[i] = std::move(rows[i].commit);
+  for (std::size_t i = 0; i < rows.size(); ++i) commits[i] = rows[i].facts;
 }
 
 }  // namespace dstore::cli

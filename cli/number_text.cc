@@ -1,8 +1,6 @@
 #include "number_text.h"
 
 #include <bit>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
 
 #include "delta/element.h"
@@ -31,13 +29,6 @@ std::string hex(ByteSpan bytes) {
 }
 
 }  // namespace
-
-std::optional<double> parse_number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
-  return value;
-}
 
 std::string number_text(double value, int digits) {
   char buffer[64];

@@ -1,16 +1,14 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/decimal.h"
 #include "dstore/tensor.h"
 
 namespace dstore::cli {
 
-/// A finite decimal number, the whole text; else nullopt.
-std::optional<double> parse_number(std::string_view text);
 /// "0.0123", "1.2e-07": `digits` significant ones.
 std::string number_text(double value, int digits = 3);
 /// "0.50 %" of a share; "<0.001 %" rather than a zero that is none.

@@ -20,6 +20,7 @@ std::string format(const char* pattern, double value) {
 
 /// The next character of UTF-8 text: its bytes and its columns.
 std::pair<std::size_t, int> next_character(std::string_view text, std::size_t at) {
+  if (text[at] >= 0x20 && text[at] < 0x7F) return {1, 1};
   std::mbstate_t state{};
   wchar_t wide = 0;
   const std::size_t n = std::mbrtowc(&wide, text.data() + at, text.size() - at, &state);

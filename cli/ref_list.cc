@@ -14,8 +14,10 @@ struct Row {
   ObjectId commit;
 };
 
-void append(const RefLog& log, RefKind kind, const std::string& prefix, std::vector<Row>& rows) {
-  for (const RefEntry& head : log.heads()) {
+void append(const Session& session, const RefLog& log, RefKind kind, const std::string& prefix, std::vector<Row>& rows) {
+  const RefHeads found = log.all_heads();
+  for (const Error& error : found.damaged) session.report(error);
+  for (const RefEntry& head : found.heads) {
     if (head.kind == kind) rows.push_back({prefix + head.ref.text(), head.new_commit});
   }
 }
@@ -24,9 +26,9 @@ void append(const RefLog& log, RefKind kind, const std::string& prefix, std::vec
 
 int list_refs(const Session& session, const Repository& repository, RefKind kind, bool remotes) {
   std::vector<Row> rows;
-  append(repository.refs(), kind, "", rows);
+  append(session, repository.refs(), kind, "", rows);
   if (remotes) {
-    for (const auto& [remote, url] : repository.config().remotes) append(repository.remote_refs(remote), kind, remote + "/", rows);
+    for (const auto& [remote, url] : repository.config().remotes) append(session, repository.remote_refs(remote), kind, remote + "/", rows);
   }
   Json::Array list;
   Table table({"", "", "", ""});

@@ -62,6 +62,11 @@ void Session::note(const std::string& line) const {
   if (!quiet) std::cerr << line << "\n";
 }
 
+void Session::report(const Error& error) const {
+  std::cerr << "dstore: " << error.what() << "\n";
+  if (!reported_) reported_ = error;
+}
+
 std::string Session::paint(const char* code, const std::string& text) const {
   return color ? std::string("\x1b[") + code + "m" + text + "\x1b[0m" : text;
 }

@@ -34,6 +34,9 @@ class Session {
   void say(const std::string& line) const;
   /// To stderr, also with --json; nothing with -q.
   void note(const std::string& line) const;
+  /// An error that did not stop the command: to stderr, and the exit status says so (run_command_line).
+  void report(const Error& error) const;
+  const std::optional<Error>& reported() const { return reported_; }
   /// SGR code around text where colour is on: "32" green, "31" red, "33" yellow, "1" bold, "2" dim.
   std::string paint(const char* code, const std::string& text) const;
   /// A progress bar on stderr, drawn at most ten times a second; empty where stderr is no terminal or with -q.
@@ -41,6 +44,7 @@ class Session {
 
  private:
   std::optional<PrivateKey> key_;
+  mutable std::optional<Error> reported_;  ///< the first one
 };
 
 std::int64_t now();

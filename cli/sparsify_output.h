@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "commit_size.h"
+#include "repo/commit_size.h"
 #include "repo/sparsify.h"
 #include "session.h"
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "commit_size.h"
+#include "repo/commit_size.h"
 #include "delta/stats.h"
 #include "repo/model_files.h"
 #include "repo/write_delta.h"

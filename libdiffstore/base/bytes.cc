@@ -85,6 +85,11 @@ void Writer::u8(std::uint8_t value) { out_.push_back(std::byte{value}); }
 void Writer::u16(std::uint16_t value) { bytes(std::as_bytes(std::span(&value, 1))); }
 void Writer::u32(std::uint32_t value) { bytes(std::as_bytes(std::span(&value, 1))); }
 void Writer::u64(std::uint64_t value) { bytes(std::as_bytes(std::span(&value, 1))); }
+void Writer::sized_text(std::string_view content) {
+  u32(static_cast<std::uint32_t>(content.size()));
+  text(content);
+}
+
 void Writer::patch_u32(std::size_t offset, std::uint32_t value) { std::memcpy(out_.data() + offset, &value, sizeof value); }
 
 std::uint64_t checked_add(std::uint64_t a, std::uint64_t b, std::string_view what) {
@@ -114,6 +119,11 @@ std::string printable(std::string_view text) {
   std::string out;
   char32_t code;
   for (std::size_t at = 0; at < text.size();) {
+    std::size_t plain = at;
+    while (plain < text.size() && text[plain] >= 0x20 && text[plain] < 0x7F) ++plain;
+    out += text.substr(at, plain - at);
+    at = plain;
+    if (at == text.size()) break;
     const std::size_t length = decode_utf8(text, at, code);
     if (length != 0 && !is_unprintable(code)) {
       out += text.substr(at, length);

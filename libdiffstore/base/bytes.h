@@ -33,6 +33,7 @@ class Reader {
   ObjectId id_or_none();
   ByteSpan bytes(std::uint64_t count);
   std::string_view text(std::uint64_t count) { return as_text(bytes(count)); }
+  std::string_view sized_text() { return text(u32()); }
 
   std::size_t offset() const { return offset_; }
   std::size_t remaining() const { return bytes_.size() - offset_; }
@@ -57,6 +58,8 @@ class Writer {
   void id(const ObjectId& id) { bytes(id.bytes()); }
   void bytes(ByteSpan bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
   void text(std::string_view text) { bytes(as_bytes(text)); }
+  /// Its length in four bytes first.
+  void sized_text(std::string_view text);
   /// Overwrites four bytes written earlier (a length that is known only afterwards).
   void patch_u32(std::size_t offset, std::uint32_t value);
 

@@ -32,6 +32,13 @@ std::string shortest_decimal(double value) {
   return {buffer, end};
 }
 
+std::optional<double> parse_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
 double parse_density(const std::string& text) {
   const std::string number = text.ends_with('%') ? hundredth(text.substr(0, text.size() - 1)) : text;
   double value = 0;

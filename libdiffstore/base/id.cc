@@ -1,6 +1,7 @@
 #include "dstore/id.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/sha256.h"
 #include "dstore/error.h"
@@ -74,13 +75,36 @@ bool ObjectId::is_none() const {
   return std::all_of(bytes_.begin(), bytes_.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
-ObjectId object_id(ObjectKind kind, std::span<const std::byte> bytes) {
+namespace {
+
+constexpr std::size_t kManyZeros = 64 << 10;
+
+bool is_zero(std::span<const std::byte> bytes) {
+  return bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+ObjectId hashed_id(ObjectKind kind, std::span<const std::byte> bytes) {
   Sha256 hash;
   const std::string preamble = "dstore " + std::string(kind_name(kind)) + " " + std::to_string(bytes.size());
   hash.update(as_bytes(preamble));
   hash.update(as_bytes(std::string_view("\0", 1)));
   hash.update(bytes);
   return hash.finish();
+}
+
+}  // namespace
+
+/// Large objects of zeros come in rows of equal ones (holes of sparse files, untouched tensors): the id of the last is kept.
+ObjectId object_id(ObjectKind kind, std::span<const std::byte> bytes) {
+  struct Known {
+    ObjectKind kind;
+    std::size_t size;
+    ObjectId id;
+  };
+  thread_local std::optional<Known> known;
+  if (bytes.size() < kManyZeros || !is_zero(bytes)) return hashed_id(kind, bytes);
+  if (!known || known->kind != kind || known->size != bytes.size()) known = Known{kind, bytes.size(), hashed_id(kind, bytes)};
+  return known->id;
 }
 
 }  // namespace dstore

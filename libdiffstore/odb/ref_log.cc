@@ -9,6 +9,11 @@
 namespace dstore {
 namespace {
 
+constexpr std::uint64_t kLongHistory = 64;  ///< shorter ones are listed
+constexpr std::uint64_t kHintEvery = 16;    ///< entries between two hints that a writer leaves
+constexpr std::uint64_t kHintReach = 64;    ///< a hint that is farther behind is not used
+constexpr std::uint64_t kLookBeyond = 4;    ///< numbers after the last one that must not be there either: one is missing then
+
 std::string sequence_file_name(std::uint64_t sequence) {
   const std::string digits = std::to_string(sequence);
   return std::string(layout::kSequenceDigits - std::min(layout::kSequenceDigits, digits.size()), '0') + digits;
@@ -37,8 +42,8 @@ const char* link_problem(const RefEntry& before, const RefEntry& entry) {
 
 }  // namespace
 
-RefLog::RefLog(Filesystem& fs, std::string dir, std::optional<ObjectId> repository)
-    : fs_(fs), dir_(std::move(dir)), repository_(repository) {}
+RefLog::RefLog(Filesystem& fs, std::string dir, std::optional<ObjectId> repository, RefHints* hints)
+    : fs_(fs), dir_(std::move(dir)), repository_(repository), hints_(hints) {}
 
 std::vector<RefName> RefLog::list() const {
   std::vector<RefName> refs;
@@ -72,15 +77,50 @@ std::vector<std::uint64_t> RefLog::sequences(const RefName& ref) const {
   return found;
 }
 
+std::string RefLog::entry_path(const RefName& ref, std::uint64_t sequence) const {
+  return join_path(join_path(dir_, ref.encode()), sequence_file_name(sequence));
+}
+
+std::optional<std::uint64_t> RefLog::last_after_hint(const RefName& ref) const {
+  const auto has = [&](std::uint64_t sequence) { return exists(fs_, entry_path(ref, sequence)); };
+  if (hints_ == nullptr) return std::nullopt;
+  const auto folder = fs_.stat(join_path(dir_, ref.encode()), false);
+  if (!folder || folder->type != FileInfo::Type::directory || !has(kLongHistory)) return std::nullopt;
+  const std::uint64_t hint = hints_->find(ref);
+  if (hint < kLongHistory || !has(hint)) return std::nullopt;
+  std::uint64_t last = hint;
+  while (has(last + 1)) {
+    if (++last - hint == kHintReach) return std::nullopt;
+  }
+  for (std::uint64_t beyond = last + 2; beyond <= last + kLookBeyond; ++beyond) {
+    if (has(beyond)) return std::nullopt;
+  }
+  return last;
+}
+
+std::uint64_t RefLog::last_sequence(const RefName& ref) const {
+  if (const auto last = last_after_hint(ref)) return *last;
+  const std::uint64_t last = sequences(ref).size();
+  if (hints_ != nullptr && last >= kLongHistory) hints_->put(ref, last);
+  return last;
+}
+
 RefEntry RefLog::read(const RefName& ref, std::uint64_t sequence) const {
-  const std::string path = join_path(join_path(dir_, ref.encode()), sequence_file_name(sequence));
+  const std::string path = entry_path(ref, sequence);
   const std::string what = printable(path);
   const auto file = fs_.open(path, OpenMode::read_store);
   const std::uint64_t size = file->info().size;
   if (size > layout::kMaxRefEntryFile) throw Error(ErrorCode::corrupt, what + ": too large for a ref entry");
   Bytes bytes(size);
   if (file->read_at(0, bytes) != size) throw Error(ErrorCode::corrupt, what + ": cut short");
-  RefEntry entry = RefEntry::parse(as_text(bytes), what);
+  RefEntry entry = [&] {
+    try {
+      return RefEntry::parse(as_text(bytes), what);
+    } catch (const Error& error) {
+      if (std::string_view(error.what()).starts_with(what)) throw;
+      throw Error(error.code(), what + ": " + error.what());
+    }
+  }();
   if (entry.sequence != sequence) throw Error(ErrorCode::corrupt, what + ": its sequence number is not its file name");
   if (entry.ref != ref) throw Error(ErrorCode::corrupt, what + ": it is an entry of ref " + entry.ref.text());
   if (repository_ && entry.repository != *repository_) throw Error(ErrorCode::corrupt, what + ": it is of another repository");
@@ -88,7 +128,7 @@ RefEntry RefLog::read(const RefName& ref, std::uint64_t sequence) const {
 }
 
 std::optional<RefEntry> RefLog::head(const RefName& ref) const {
-  const std::size_t count = sequences(ref).size();
+  const std::uint64_t count = last_sequence(ref);
   if (count == 0) return std::nullopt;
   RefEntry last = read(ref, count);
   if (count > 1) {
@@ -99,19 +139,37 @@ std::optional<RefEntry> RefLog::head(const RefName& ref) const {
   return last;
 }
 
-std::vector<RefEntry> RefLog::heads_of(bool forgotten) const {
-  std::vector<RefEntry> found;
-  for (const RefName& ref : list()) {
-    if (is_forgotten_name(ref) != forgotten) continue;
-    auto last = head(ref);
-    if (last && !last->is_deletion()) found.push_back(std::move(*last));
+RefHeads RefLog::heads_of(bool forgotten) const {
+  RefHeads found;
+  if (!fs_.stat(dir_, true)) return found;
+  for (const std::string& name : fs_.list(dir_)) {
+    const auto ref = RefName::decode(name);
+    if (!ref || is_forgotten_name(*ref) != forgotten) continue;
+    try {
+      auto last = head(*ref);
+      if (last && !last->is_deletion()) found.heads.push_back(std::move(*last));
+    } catch (const Error& error) {
+      found.damaged.push_back(error);
+    }
   }
+  std::sort(found.heads.begin(), found.heads.end(), [](const RefEntry& a, const RefEntry& b) { return a.ref < b.ref; });
   return found;
 }
 
-std::vector<RefEntry> RefLog::heads() const { return heads_of(false); }
+namespace {
 
-std::vector<RefEntry> RefLog::forgotten() const { return heads_of(true); }
+std::vector<RefEntry> all_or_error(RefHeads found) {
+  if (!found.damaged.empty()) throw found.damaged.front();
+  return std::move(found.heads);
+}
+
+}  // namespace
+
+RefHeads RefLog::all_heads() const { return heads_of(false); }
+
+std::vector<RefEntry> RefLog::heads() const { return all_or_error(heads_of(false)); }
+
+std::vector<RefEntry> RefLog::forgotten() const { return all_or_error(heads_of(true)); }
 
 std::vector<RefEntry> RefLog::entries(const RefName& ref) const {
   std::vector<RefEntry> chain;
@@ -151,7 +209,10 @@ bool RefLog::append(const RefEntry& entry) {
   }
   AtomicFile file(fs_, join_path(dir, sequence_file_name(entry.sequence)), 0444);
   file.write(as_bytes(text));
-  if (file.commit_new()) return true;
+  if (file.commit_new()) {
+    if (hints_ != nullptr && entry.sequence >= kLongHistory && entry.sequence % kHintEvery == 0) hints_->put(entry.ref, entry.sequence);
+    return true;
+  }
   const bool same = read(entry.ref, entry.sequence) == entry;
   if (same) fs_.sync_directory(dir);
   return same;

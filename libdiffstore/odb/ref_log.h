@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/filesystem.h"
+#include "dstore/error.h"
 #include "odb/ref_name.h"
 
 namespace dstore {
@@ -47,20 +48,39 @@ struct RefEntry {
 RefEntry next_entry(const std::optional<RefEntry>& head, const ObjectId& repository, const RefName& ref, RefKind kind,
                     const ObjectId& new_commit, std::int64_t time);
 
+/// Remembers between commands about where long histories end, so that they need not be listed. Only a hint: RefLog believes
+/// the files alone. Thread-safe.
+class RefHints {
+ public:
+  virtual ~RefHints() = default;
+  /// A sequence number that had a file once; 0: not known.
+  virtual std::uint64_t find(const RefName& ref) = 0;
+  virtual void put(const RefName& ref, std::uint64_t sequence) = 0;
+};
+
+/// The present state of many refs.
+struct RefHeads {
+  std::vector<RefEntry> heads;    ///< of refs that are not deleted, sorted by name
+  std::vector<Error> damaged;     ///< one for each ref that cannot be read; names its file or its name
+};
+
 /// A folder of refs: DIR/<encoded name>/<sequence, 10 digits>. The same class reads and writes a repository's own
 /// refs/, the mirror of a remote's and a directory remote. Making an entry's file is the commit point: it appears whole
 /// or not at all, and once. Stateless, so thread-safe and safe beside other processes.
 class RefLog {
  public:
-  /// Entries of another repository are Error{corrupt} where `repository` is given. DIR need not exist (no refs).
-  RefLog(Filesystem& fs, std::string dir, std::optional<ObjectId> repository = std::nullopt);
+  /// Entries of another repository are Error{corrupt} where `repository` is given. DIR need not exist (no refs). `hints` may
+  /// be null; else they must outlive it.
+  RefLog(Filesystem& fs, std::string dir, std::optional<ObjectId> repository = std::nullopt, RefHints* hints = nullptr);
 
   /// Every ref with a history, deleted and damaged ones included; sorted.
   std::vector<RefName> list() const;
-  /// The last entry (perhaps a deletion); nullopt if the ref never existed. Checks the last two entries and that no
-  /// sequence number is missing. Error{corrupt} if the file is damaged.
+  /// The last entry (perhaps a deletion); nullopt if the ref never existed. Checks the last two entries, and that no
+  /// sequence number is missing: of a long history with a hint, only of those after the hint. Error{corrupt} if the file is damaged.
   std::optional<RefEntry> head(const RefName& ref) const;
-  /// The head of every branch and tag that is not deleted; sorted by name. Error{corrupt} if one is damaged.
+  /// The head of every branch and tag. A damaged ref does not hide the others.
+  RefHeads all_heads() const;
+  /// all_heads().heads; Error if one is damaged.
   std::vector<RefEntry> heads() const;
   /// The head of every record of a forgotten commit that is not withdrawn.
   std::vector<RefEntry> forgotten() const;
@@ -71,14 +91,20 @@ class RefLog {
   bool append(const RefEntry& entry);
 
  private:
-  std::vector<RefEntry> heads_of(bool forgotten) const;
+  RefHeads heads_of(bool forgotten) const;
   std::vector<std::uint64_t> present(const RefName& ref) const;    ///< numbers that have a file, sorted
   std::vector<std::uint64_t> sequences(const RefName& ref) const;  ///< the same; Error{corrupt} if one is missing
   RefEntry read(const RefName& ref, std::uint64_t sequence) const;
+  std::string entry_path(const RefName& ref, std::uint64_t sequence) const;
+  /// The last sequence number, 0 if there is none: from the hint on, or by listing the folder. Error{corrupt} as sequences().
+  std::uint64_t last_sequence(const RefName& ref) const;
+  /// The number where the files end that follow the hint; nullopt where listing must decide.
+  std::optional<std::uint64_t> last_after_hint(const RefName& ref) const;
 
   Filesystem& fs_;
   std::string dir_;
   std::optional<ObjectId> repository_;
+  RefHints* hints_;
 };
 
 }  // namespace dstore

@@ -75,6 +75,26 @@ Statement& Statement::bind(int parameter, std::int64_t value) {
   return *this;
 }
 
+Statement& Statement::bind(int parameter, double value) {
+  sqlite3_bind_double(statement_, parameter, value);
+  return *this;
+}
+
+Statement& Statement::bind(int parameter, ByteSpan blob) {
+  sqlite3_bind_blob64(statement_, parameter, blob.empty() ? "" : static_cast<const void*>(blob.data()), blob.size(), SQLITE_TRANSIENT);
+  return *this;
+}
+
+Statement& Statement::bind(int parameter, std::string_view text) {
+  sqlite3_bind_text64(statement_, parameter, text.empty() ? "" : text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  return *this;
+}
+
+Statement& Statement::bind_null(int parameter) {
+  sqlite3_bind_null(statement_, parameter);
+  return *this;
+}
+
 bool Statement::step() {
   const int status = sqlite3_step(statement_);
   if (status == SQLITE_ROW) return true;
@@ -95,6 +115,11 @@ void Statement::reset() { sqlite3_reset(statement_); }
 std::string Statement::text(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
   return text != nullptr ? std::string(text) : std::string();
+}
+
+ByteSpan Statement::blob(int column) const {
+  const auto* blob = static_cast<const std::byte*>(sqlite3_column_blob(statement_, column));
+  return blob == nullptr ? ByteSpan() : ByteSpan(blob, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
 }
 
 ObjectId Statement::id(int column) const {

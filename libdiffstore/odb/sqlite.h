@@ -24,14 +24,21 @@ class Statement {
 
   Statement& bind(int parameter, const ObjectId& id);
   Statement& bind(int parameter, std::int64_t value);
+  Statement& bind(int parameter, double value);
+  Statement& bind(int parameter, ByteSpan blob);
+  Statement& bind(int parameter, std::string_view text);
+  Statement& bind_null(int parameter);
   /// False at the end of the rows.
   bool step();
   /// step() until the end, then reset(): for statements without rows.
   void run();
   void reset();
 
+  sqlite3_stmt* get() const { return statement_; }
   std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
   std::string text(int column) const;
+  /// Valid until the next step() or reset().
+  ByteSpan blob(int column) const;
   /// IndexFailure{damaged} unless the column is a blob of 32 bytes.
   ObjectId id(int column) const;
 

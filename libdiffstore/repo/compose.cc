@@ -74,7 +74,7 @@ std::string fitting_revision(const Repository& repository, const Revision& revis
     }
     ++steps;
   }
-  for (const RefEntry& head : repository.refs().heads()) {
+  for (const RefEntry& head : repository.refs().all_heads().heads) {
     const Commit commit = repository.read_commit(head.new_commit);
     if (!commit.is_task() && read_checkpoint(repository, commit).weights == weights) return "; " + head.ref.text() + "+" + task + " fits";
   }

@@ -1,8 +1,8 @@
 #include "repo/history.h"
 
-#include <map>
 #include <queue>
 #include <set>
+#include <unordered_map>
 
 namespace dstore {
 
@@ -16,38 +16,56 @@ std::vector<ObjectId> first_parents(const Repository& repository, ObjectId commi
   }
 }
 
-std::vector<ObjectId> history(const Repository& repository, const std::vector<ObjectId>& heads) {
-  std::map<ObjectId, Commit> commits;
-  std::map<ObjectId, std::size_t> children;
-  std::vector<ObjectId> stack(heads.begin(), heads.end());
-  while (!stack.empty()) {
-    const ObjectId id = stack.back();
-    stack.pop_back();
-    if (commits.count(id) > 0) continue;
-    const Commit& commit = commits.emplace(id, repository.read_commit(id)).first->second;
-    for (const ObjectId& parent : commit.parents) {
-      ++children[parent];
-      stack.push_back(parent);
+std::vector<ObjectId> history(const std::function<CommitLink(const ObjectId&)>& read, const std::vector<ObjectId>& heads) {
+  struct Node {
+    ObjectId id;
+    std::int64_t time = 0;
+    std::vector<std::size_t> parents;
+    std::size_t children = 0;
+  };
+  std::vector<Node> nodes;
+  std::unordered_map<ObjectId, std::size_t> places;
+  const auto place_of = [&](const ObjectId& id) {
+    const auto [found, fresh] = places.try_emplace(id, nodes.size());
+    if (fresh) nodes.push_back({id, 0, {}, 0});
+    return found->second;
+  };
+  for (const ObjectId& id : heads) place_of(id);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {  // grows meanwhile
+    const CommitLink link = read(nodes[i].id);
+    nodes[i].time = link.time;
+    for (const ObjectId& parent : link.parents) {
+      const std::size_t place = place_of(parent);
+      nodes[i].parents.push_back(place);
+      ++nodes[place].children;
     }
   }
-  const auto older = [&](const ObjectId& a, const ObjectId& b) {
-    const std::int64_t ta = commits.at(a).time, tb = commits.at(b).time;
-    return ta != tb ? ta < tb : a < b;
+  const auto older = [&](std::size_t a, std::size_t b) {
+    return nodes[a].time != nodes[b].time ? nodes[a].time < nodes[b].time : nodes[a].id < nodes[b].id;
   };
-  std::priority_queue<ObjectId, std::vector<ObjectId>, decltype(older)> ready(older);
-  for (const auto& [id, commit] : commits) {
-    if (children[id] == 0) ready.push(id);
+  std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(older)> ready(older);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].children == 0) ready.push(i);
   }
   std::vector<ObjectId> out;
+  out.reserve(nodes.size());
   while (!ready.empty()) {
-    const ObjectId id = ready.top();
+    const std::size_t i = ready.top();
     ready.pop();
-    out.push_back(id);
-    for (const ObjectId& parent : commits.at(id).parents) {
-      if (--children[parent] == 0) ready.push(parent);
+    out.push_back(nodes[i].id);
+    for (const std::size_t parent : nodes[i].parents) {
+      if (--nodes[parent].children == 0) ready.push(parent);
     }
   }
   return out;
+}
+
+std::vector<ObjectId> history(const Repository& repository, const std::vector<ObjectId>& heads) {
+  const auto read = [&](const ObjectId& id) {
+    Commit commit = repository.read_commit(id);
+    return CommitLink{commit.time, std::move(commit.parents)};
+  };
+  return history(read, heads);
 }
 
 bool is_ancestor(const std::function<Commit(const ObjectId&)>& read, const ObjectId& ancestor, const ObjectId& commit) {

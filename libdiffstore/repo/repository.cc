@@ -58,14 +58,61 @@ RepositoryConfig RepositoryConfig::parse(std::string_view text, std::string_view
   return config;
 }
 
-Repository::Repository(Filesystem& fs, std::string dir, RepositoryConfig config, ObjectStore store)
+/// What is opened late, if at all.
+struct Repository::Caches {
+  /// The hints of one folder of refs, rows of catalog.db: the key is FOLDER/NAME, the content a sequence number.
+  class Hints : public RefHints {
+   public:
+    Hints(Caches& caches, std::string log) : caches_(caches), log_(std::move(log)) {}
+    std::uint64_t find(const RefName& ref) override {
+      const auto row = caches_.file().find(CatalogFile::Kind::last_entry, ObjectId(), as_bytes(key(ref)));
+      return row && row->size() == sizeof(std::uint64_t) ? Reader(*row, "catalog").u64() : 0;
+    }
+    void put(const RefName& ref, std::uint64_t sequence) override {
+      Writer content;
+      content.u64(sequence);
+      caches_.file().put(CatalogFile::Kind::last_entry, ObjectId(), as_bytes(key(ref)), content.take());
+    }
+
+   private:
+    std::string key(const RefName& ref) const { return join_path(log_, ref.text()); }
+    Caches& caches_;
+    const std::string log_;
+  };
+
+  Caches(Filesystem& filesystem, std::string directory, const ObjectId& id) : fs(filesystem), dir(std::move(directory)), repository(id) {}
+
+  CatalogFile& file() {
+    const std::lock_guard lock(mutex);
+    if (!opened) opened = std::make_unique<CatalogFile>(fs, dir, repository);
+    return *opened;
+  }
+  Hints& hints_of(const std::string& log) {
+    const std::lock_guard lock(mutex);
+    return hints.try_emplace(log, *this, log).first->second;
+  }
+
+  Filesystem& fs;
+  const std::string dir;
+  const ObjectId repository;
+  std::mutex mutex;
+  std::unique_ptr<CatalogFile> opened;
+  std::map<std::string, Hints> hints;
+};
+
+Repository::Repository(Filesystem& fs, std::string dir, RepositoryConfig config, ObjectStore store, IndexMode mode)
     : fs_(&fs), dir_(std::move(dir)), config_(std::move(config)), store_(std::move(store)), trust_(load_trust(fs)) {
   explain_missing_chunks();
+  if (mode == IndexMode::database) caches_ = std::make_shared<Caches>(fs, dir_, config_.repository);
 }
 
 void Repository::explain_missing_chunks() {
   if (config_.without_base) store_.explain_missing_chunks(kBaseAbsent);
 }
+
+CatalogFile* Repository::catalog() const { return caches_ ? &caches_->file() : nullptr; }
+
+RefHints* Repository::ref_hints(const std::string& log) const { return caches_ ? &caches_->hints_of(log) : nullptr; }
 
 bool Repository::is_repository(Filesystem& fs, const std::string& dir) {
   return exists(fs, join_path(dir, "config")) && exists(fs, join_path(dir, "packs"));
@@ -87,7 +134,7 @@ Repository Repository::create(Filesystem& fs, const std::string& dir, IndexMode 
 Repository Repository::open(Filesystem& fs, const std::string& dir, IndexMode mode) {
   if (!is_repository(fs, dir)) throw Error(ErrorCode::not_found, printable(dir) + ": not a dstore repository");
   RepositoryConfig config = read_config(fs, dir);
-  return Repository(fs, dir, std::move(config), ObjectStore::open(fs, dir, mode));
+  return Repository(fs, dir, std::move(config), ObjectStore::open(fs, dir, mode), mode);
 }
 
 Repository Repository::discover(Filesystem& fs, const std::string& start) {

@@ -10,6 +10,7 @@
 #include "object/commit.h"
 #include "odb/object_store.h"
 #include "odb/ref_log.h"
+#include "repo/catalog_file.h"
 #include "sign/trust.h"
 
 namespace dstore {
@@ -54,9 +55,13 @@ class Repository {
 
   ObjectStore& store() { return store_; }
   const ObjectStore& store() const { return store_; }
-  RefLog refs() const { return RefLog(*fs_, path("refs"), config_.repository); }
+  RefLog refs() const { return RefLog(*fs_, path("refs"), config_.repository, ref_hints("refs")); }
   /// The mirror of a remote's refs, as last fetched or pushed.
-  RefLog remote_refs(const std::string& remote) const { return RefLog(*fs_, path("remotes/" + remote)); }
+  RefLog remote_refs(const std::string& remote) const {
+    return RefLog(*fs_, path("remotes/" + remote), std::nullopt, ref_hints("remotes/" + remote));
+  }
+  /// catalog.db, opened when it is first asked for; null for a directory remote, which gets no caches from its readers.
+  CatalogFile* catalog() const;
 
   /// The mirrors of all remotes, also of those that the configuration no longer has.
   std::vector<RefLog> mirrors() const;
@@ -77,14 +82,17 @@ class Repository {
   std::uint64_t file_object_size(const ObjectId& id) const;
 
  private:
-  Repository(Filesystem& fs, std::string dir, RepositoryConfig config, ObjectStore store);
+  Repository(Filesystem& fs, std::string dir, RepositoryConfig config, ObjectStore store, IndexMode mode);
   void explain_missing_chunks();
+  RefHints* ref_hints(const std::string& log) const;
 
   Filesystem* fs_;
   std::string dir_;
   RepositoryConfig config_;
   ObjectStore store_;
   TrustStore trust_;
+  struct Caches;
+  std::shared_ptr<Caches> caches_;  ///< null for a directory remote
 };
 
 }  // namespace dstore

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/sha256.h"
 #include "dstore/error.h"
 #include "sign/trust_files.h"
 
@@ -119,6 +120,26 @@ std::optional<PublicKey> TrustStore::trust_pinned(std::string_view pin, const st
     return result.key;
   }
   return std::nullopt;
+}
+
+ObjectId TrustStore::digest(std::optional<std::int64_t> time) const {
+  Writer out;
+  const auto text = [&](std::string_view part) {
+    out.u64(part.size());
+    out.text(part);
+  };
+  text(config_.allowed_signers_path());
+  text(config_.revoked_keys_path());
+  out.u64(signers_.size());
+  for (const AllowedSigner& signer : signers_) {
+    text(signer.principals);
+    out.u8(signer.namespaces.has_value());
+    text(signer.namespaces.value_or(""));
+    out.u8(signer.allows_time(time.value_or(now())));
+    out.bytes(signer.key.point);
+  }
+  for (const PublicKey& key : revoked_) out.bytes(key.point);
+  return sha256(out.data());
 }
 
 std::vector<KeyListing> TrustStore::list(const std::optional<PublicKey>& own) const {

@@ -73,6 +73,9 @@ class TrustStore {
 
   /// allowed_signers in file order, then own and revoked keys that are not in it.
   std::vector<KeyListing> list(const std::optional<PublicKey>& own) const;
+  /// Digest of everything check() depends on at `time` (default now) besides the signature: keys, principals, revocations,
+  /// the files' paths (messages name them) and which lines are in force.
+  ObjectId digest(std::optional<std::int64_t> time = std::nullopt) const;
   /// Lines that were skipped although they look meant for us (certificate authorities), one line each.
   const std::vector<std::string>& notices() const { return notices_; }
 

@@ -37,6 +37,26 @@ TEST_CASE("no two kinds give the same bytes one id, and no two codes one kind") 
   }
 }
 
+TEST_CASE("objects of zeros have the id of their bytes, whatever came before") {
+  const auto plain = [](ObjectKind kind, ByteSpan bytes) {
+    Sha256 hash;
+    hash.update(as_bytes("dstore " + std::string(kind_name(kind)) + " " + std::to_string(bytes.size()) + std::string(1, '\0')));
+    hash.update(bytes);
+    return hash.finish();
+  };
+  for (const std::size_t size : {65'535, 65'536, 65'537, 4 << 20, 65'536, 4 << 20, 4 << 20}) {
+    for (const ObjectKind kind : {ObjectKind::chunk, ObjectKind::file, ObjectKind::chunk}) {
+      Bytes bytes(size);
+      CHECK(object_id(kind, bytes) == plain(kind, bytes));
+      for (const std::size_t place : {std::size_t{0}, size / 2, size - 1}) {
+        bytes[place] = std::byte{1};
+        CHECK(object_id(kind, bytes) == plain(kind, bytes));
+        bytes[place] = std::byte{0};
+      }
+    }
+  }
+}
+
 TEST_CASE("hex ids have exactly one form") {
   const std::string hex = object_id(ObjectKind::chunk, {}).hex();
   CHECK(ObjectId::from_hex(hex)->hex() == hex);

@@ -51,7 +51,7 @@ class ReadOnlyTest(Case):
                               ["branch", "copy", "base"], ["tag", "v1", "base"], ["branch", "-d", "task"], ["remote", "add", "origin", self.root / "remote"]):
                     self.fails(IO, *words)
                 self.assertEqual(everything(self.repo), before)
-                for words in (["log"], ["show", "task"], ["branch"], ["status"], ["stats", "task"], ["tasks"], ["verify"], ["verify", "base+task"]):
+                for words in (["log"], ["query", "SELECT count(*) FROM tensors"], ["show", "task"], ["branch"], ["status"], ["stats", "task"], ["tasks"], ["verify"], ["verify", "base+task"]):
                     self.ok(*words)
                 self.assert_model(self.checkout("task", f"out-{index}"), self.task)
                 self.set_writable(self.repo, True)

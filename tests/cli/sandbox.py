@@ -12,6 +12,7 @@ import safetensors_file as st
 
 DSTORE = os.environ.get("DSTORE_BIN") or shutil.which("dstore") or "dstore"
 TIMEOUT = 120
+TRAINING = {"method": "diff-pruning", "density": "0.005", "seed": "1"}
 
 # cli/exit_code.cc
 DONE, FINDINGS, USAGE, NOT_FOUND, CORRUPT, UNTRUSTED, CONFLICT, UNSUPPORTED, IO, REMOTE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130
@@ -139,6 +140,23 @@ class Case(unittest.TestCase):
         self.run_plain("init", self.repo)
         self.ok("import", self.base, "--name", "base", "-m", "the base")
         self.ok("commit", self.task, "--base", "base", "--name", "task", "-m", "a task")
+
+    def stage(self, name="topic", encoded=None, base="base", prefix="bert.", accuracy="0.75", training=TRAINING, **stage_facts):
+        """A stage as dstore-train leaves it: the tensors that training touched under the base's names, new ones under theirs."""
+        folder = self.repo / ".dstore" / "staged" / (encoded or name)
+        (folder / "files").mkdir(parents=True)
+        tensors = st.read(self.base / "model.safetensors")
+        staged = {"layer.0.weight": st.changed(self.rng, tensors["layer.0.weight"], 2), "classifier.weight": st.random_tensor(self.rng, "F32", [4, 16])}
+        st.write(folder / "tensors.safetensors", staged)
+        commit = self.ok("show", base, "--json").json["id"]
+        (folder / "base.json").write_text(json.dumps({"base": commit, "name": name, "v": 1}, separators=(",", ":")))
+        metrics = [{"split": "test", "metric": "accuracy", "value": accuracy, "n": 5000, "data_sha256": "ab" * 32}]
+        facts = {"version": 1, "base_prefix": prefix, "training": training, "metrics": metrics, **stage_facts}
+        (folder / "stage.json").write_text(json.dumps(facts))
+        (folder / "files" / "config.json").write_text('{"label2id": {"b": 0}}')
+        result = {prefix + key: tensor for key, tensor in tensors.items()}
+        result.update({prefix + "layer.0.weight": staged["layer.0.weight"], "classifier.weight": staged["classifier.weight"]})
+        return folder, result
 
     def assert_model(self, folder, expected):
         """Byte for byte the same files."""

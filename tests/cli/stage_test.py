@@ -3,32 +3,13 @@ import json
 import unittest
 
 import safetensors_file as st
-from sandbox import CONFLICT, DONE, NOT_FOUND, USAGE, Case, snapshot
-
-TRAINING = {"method": "diff-pruning", "density": "0.005", "seed": "1"}
+from sandbox import CONFLICT, DONE, NOT_FOUND, TRAINING, USAGE, Case, snapshot
 
 
 class StageTest(Case):
     def setUp(self):
         super().setUp()
         self.make_store()
-
-    def stage(self, name="topic", encoded=None, base="base", prefix="bert.", accuracy="0.75", **stage_facts):
-        """A stage as dstore-train leaves it: the tensors that training touched under the base's names, new ones under theirs."""
-        folder = self.repo / ".dstore" / "staged" / (encoded or name)
-        (folder / "files").mkdir(parents=True)
-        tensors = st.read(self.base / "model.safetensors")
-        staged = {"layer.0.weight": st.changed(self.rng, tensors["layer.0.weight"], 2), "classifier.weight": st.random_tensor(self.rng, "F32", [4, 16])}
-        st.write(folder / "tensors.safetensors", staged)
-        commit = self.ok("show", base, "--json").json["id"]
-        (folder / "base.json").write_text(json.dumps({"base": commit, "name": name, "v": 1}, separators=(",", ":")))
-        metrics = [{"split": "test", "metric": "accuracy", "value": accuracy, "n": 5000, "data_sha256": "ab" * 32}]
-        facts = {"version": 1, "base_prefix": prefix, "training": TRAINING, "metrics": metrics, **stage_facts}
-        (folder / "stage.json").write_text(json.dumps(facts))
-        (folder / "files" / "config.json").write_text('{"label2id": {"b": 0}}')
-        result = {prefix + key: tensor for key, tensor in tensors.items()}
-        result.update({prefix + "layer.0.weight": staged["layer.0.weight"], "classifier.weight": staged["classifier.weight"]})
-        return folder, result
 
     def test_a_staged_result_becomes_a_task_and_both_ways_out_are_equal(self):
         folder, result = self.stage()

@@ -161,7 +161,7 @@ class StoryTest(Case):
         other = self.tiny_task(self.base, "other")
         for words in (["init", self.root / "r2"], ["import", self.base, "--name", "b2"], ["import", self.base, "--name", "b2"],
                       ["commit", other, "--base", "base", "--name", "other", "-m", "x"], ["checkout", "base+task", "-o", self.root / "out2"],
-                      ["status"], ["status", out], ["log"], ["log", "--all", "--graph"], ["show", "base"], ["show", "task"], ["stats", "task"],
+                      ["status"], ["status", out], ["log"], ["log", "--all", "--graph"], ["log", "--group-by", "base"], ["query", "SELECT * FROM commits"], ["query", "--schema"], ["show", "base"], ["show", "task"], ["stats", "task"],
                       ["stats", "task", "other"], ["tasks"], ["branch"], ["tag"], ["verify"], ["verify", "base+task"], ["remote"], ["push"],
                       ["fetch"], ["pull"], ["key", "list"], ["diff", "base", "base"], ["branch", "b3", "task"], ["tag", "v1", "task"],
                       ["clone", self.root / "remote", self.root / "r3"], ["branch", "-d", "b3"], ["remote", "remove", "origin"], ["key", "trust", self.user / "id_ed25519.pub"]):

@@ -4,7 +4,7 @@ import unittest
 
 from sandbox import CONFLICT, DONE, FINDINGS, IO, NOT_FOUND, REMOTE, UNSUPPORTED, UNTRUSTED, USAGE, Case
 
-COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "sparsify", "status", "log", "show", "diff", "stats", "tasks", "branch", "tag",
+COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "sparsify", "status", "log", "query", "show", "diff", "stats", "tasks", "branch", "tag",
             "verify", "fsck", "cat", "remote", "push", "fetch", "pull", "clone", "key", "reset", "du", "gc", "repack", "forget"]
 
 
@@ -47,7 +47,9 @@ class UsageTest(Case):
         self.make_store()
         for words in ([], ["--nonsense"], ["log", "--nonsense"], ["log", "-n", "many"], ["log", "-n", "-1"], ["import"], ["import", self.base],
                       ["commit"], ["commit", self.task, "-m", "x"], ["commit", self.task, "--base", "base", "--name", "t", "-m", ""],
-                      ["commit", self.task, "--base", "base", "--name", "t", "-m", b"\xff"], ["log", "--sort", "nonsense"], ["commit", self.task, "--base", "base", "-m", "x"],
+                      ["commit", self.task, "--base", "base", "--name", "t", "-m", b"\xff"], ["log", "--sort", "nonsense"], ["log", "--group-by", "nonsense"], ["log", "--since", "yesterday-ish"], ["log", "--since", "2026-02-31"],
+                      ["log", "--density", "much"], ["log", "--metric", "acc>="], ["log", "--metric", "nonsense"], ["log", "--method", "nonsense"], ["query"],
+                      ["query", "SELECT 1", "--json", "--csv"], ["commit", self.task, "--base", "base", "-m", "x"],
                       ["commit", self.task, "--base", "base", "--name", "t", "-m", "x", "--dtype", "wide"],
                       ["checkout"], ["checkout", "base"], ["show"], ["diff", "base"], ["cat"], ["tag", "v1"], ["branch", "b"],
                       ["remote", "add"], ["remote", "add", "origin"], ["remote", "frobnicate", "x"], ["key", "frobnicate"], ["clone"], ["clone", "a"],
@@ -145,7 +147,7 @@ class UsageTest(Case):
         other = self.tiny_task(self.base, "other")
         for words in (["init", self.root / "r2"], ["import", self.base, "--name", "b2"], ["commit", other, "--base", "base", "--name", "other", "-m", "x"],
                       ["checkout", "base+task", "-o", self.root / "out"], ["status"], ["status", self.root / "out"], ["branch"], ["branch", "b3", "base"],
-                      ["tag", "v1", "base"], ["log"], ["show", "task"], ["stats", "task"], ["tasks"], ["verify"], ["push"], ["fetch"], ["pull"],
+                      ["tag", "v1", "base"], ["log"], ["log", "--group-by", "method"], ["query", "SELECT 1"], ["query", "--schema"], ["show", "task"], ["stats", "task"], ["tasks"], ["verify"], ["push"], ["fetch"], ["pull"],
                       ["clone", self.root / "remote", self.root / "r3"], ["key", "list"], ["remote"]):
             with self.subTest(words):
                 result = self.ok("-q", *words)

@@ -277,4 +277,97 @@ TEST_CASE("processes racing for a ref make one chain") {
   for (const std::string& name : posix_filesystem().list(folder / "refs/base")) CHECK(name.front() == '0');
 }
 
+namespace {
+
+/// Hints in memory, and how often they were asked for and made.
+struct MemoryHints : RefHints {
+  std::uint64_t find(const RefName&) override {
+    ++asked;
+    return hint;
+  }
+  void put(const RefName&, std::uint64_t sequence) override {
+    ++made;
+    hint = sequence;
+  }
+  std::uint64_t hint = 0;
+  int asked = 0, made = 0;
+};
+
+std::string entry_file(std::uint64_t sequence) {
+  const std::string digits = std::to_string(sequence);
+  return "refs/base/" + std::string(10 - digits.size(), '0') + digits;
+}
+
+}  // namespace
+
+TEST_CASE("a hint shortens the search for the head of a long history, and is never believed") {
+  const ScratchFolder folder;
+  Filesystem& fs = posix_filesystem();
+  MemoryHints hints;
+  RefLog log(fs, folder / "refs", kRepository, &hints);
+  grow(log, 63);
+  CHECK(hints.asked == 0);  // short histories are listed
+  CHECK(hints.made == 0);
+  grow(log, 137);
+  CHECK(hints.made > 0);
+  CHECK(hints.hint >= 200 - 16);
+  const RefEntry last = *RefLog(fs, folder / "refs", kRepository).head(kBase);
+  REQUIRE(last.sequence == 200);
+
+  for (const std::uint64_t hint : {0, 1, 63, 64, 100, 137, 150, 199, 200, 201, 205, 1'000'000}) {
+    hints.hint = hint;
+    CHECK(*log.head(kBase) == last);
+  }
+  hints.hint = ~std::uint64_t{0};
+  CHECK(*log.head(kBase) == last);
+
+  // Damage after the hint is found with it, damage before it by entries().
+  const auto without = [&](std::uint64_t sequence, const auto& check) {
+    const std::string path = folder / entry_file(sequence);
+    const Bytes good = read_file(fs, path);
+    fs.remove(path);
+    hints.hint = 180;
+    check();
+    put_file(path, good);
+  };
+  for (const std::uint64_t sequence : {180, 181, 190, 197, 199}) {
+    without(sequence, [&] { CHECK(error_of([&] { log.head(kBase); }) == ErrorCode::corrupt); });
+  }
+  without(100, [&] {
+    CHECK(*log.head(kBase) == last);
+    CHECK(error_of([&] { log.entries(kBase); }) == ErrorCode::corrupt);
+  });
+  put_file(folder / entry_file(200), text_bytes("{}\n"));
+  hints.hint = 195;
+  CHECK(error_of([&] { log.head(kBase); }) == ErrorCode::corrupt);
+}
+
+TEST_CASE("with a hint, a long history grows without being listed") {
+  const ScratchFolder folder;
+  MemoryHints hints;
+  RefLog log(posix_filesystem(), folder / "refs", kRepository, &hints);
+  grow(log, 80);
+  const int made = hints.made;
+  grow(log, 16);
+  CHECK(hints.made == made + 1);
+  CHECK(hints.hint == 96);
+  CHECK(log.entries(kBase).size() == 96);
+}
+
+TEST_CASE("a damaged ref does not hide the others") {
+  const ScratchFolder folder;
+  RefLog log(posix_filesystem(), folder / "refs", kRepository);
+  for (const char* name : {"a", "b", "c", "d"}) grow(log, 2, RefName::parse(name));
+  put_file(folder / "refs/b/0000000002", text_bytes("{}"));
+  posix_filesystem().remove(folder / "refs/c/0000000001");
+  const RefHeads found = log.all_heads();
+  REQUIRE(found.heads.size() == 2);
+  CHECK(found.heads[0].ref.text() == "a");
+  CHECK(found.heads[1].ref.text() == "d");
+  REQUIRE(found.damaged.size() == 2);
+  CHECK(std::string(found.damaged[0].what()).find("refs/b/") != std::string::npos);
+  CHECK(std::string(found.damaged[1].what()).find("ref c") != std::string::npos);
+  CHECK(error_of([&] { log.heads(); }) == ErrorCode::corrupt);
+}
+
 }  // namespace dstore::test

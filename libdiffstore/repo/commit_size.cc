@@ -1,14 +1,14 @@
-#include "commit_size.h"
+#include "repo/commit_size.h"
 
 #include <algorithm>
 
+#include "base/decimal.h"
 #include "delta/element.h"
 #include "delta/segment.h"
-#include "number_text.h"
 #include "object/chunked.h"
 #include "repo/model_files.h"
 
-namespace dstore::cli {
+namespace dstore {
 namespace {
 
 /// Adds up stored sizes, each object once and none that `known` holds.
@@ -108,15 +108,15 @@ std::uint64_t count_changed_units(const Repository& repository, const Commit& ta
   return changed;
 }
 
-std::optional<double> task_density(const Repository& repository, CommitSizer& sizer, const CheckedCommit& commit) {
-  if (!commit.commit.is_task()) return std::nullopt;
-  if (const auto recorded = parse_number(commit.commit.fact("density"))) return recorded;
-  if (sizer.is_forgotten(commit.id)) return std::nullopt;
-  const auto units = static_cast<double>(sizer.base_units(commit.id, commit.commit));
+std::optional<double> task_density(const Repository& repository, CommitSizer& sizer, const ObjectId& id, const Commit& commit) {
+  if (!commit.is_task()) return std::nullopt;
+  if (const auto recorded = parse_number(commit.fact("density"))) return recorded;
+  if (sizer.is_forgotten(id)) return std::nullopt;
+  const auto units = static_cast<double>(sizer.base_units(id, commit));
   if (units == 0) return 0.0;
-  const auto recorded = parse_number(commit.commit.fact("changed"));
-  const double changed = recorded ? *recorded : static_cast<double>(count_changed_units(repository, commit.commit));
+  const auto recorded = parse_number(commit.fact("changed"));
+  const double changed = recorded ? *recorded : static_cast<double>(count_changed_units(repository, commit));
   return std::min(1.0, changed / units);
 }
 
-}  // namespace dstore::cli
+}  // namespace dstore

@@ -6,7 +6,7 @@
 #include "repo/forgotten.h"
 #include "repo/repository.h"
 
-namespace dstore::cli {
+namespace dstore {
 
 /// What a commit takes in its store, in stored (compressed) bytes without framing. Of a task: only what its base's
 /// commit does not have already. Of a base: everything.
@@ -47,6 +47,6 @@ std::uint64_t count_changed_units(const Repository& repository, const Commit& ta
 
 /// Share of the base's units that a task changes: the density that its training recorded, or the number changed
 /// that it recorded, or counted in the segments. Nullopt for a base.
-std::optional<double> task_density(const Repository& repository, CommitSizer& sizer, const CheckedCommit& commit);
+std::optional<double> task_density(const Repository& repository, CommitSizer& sizer, const ObjectId& id, const Commit& commit);
 
-}  // namespace dstore::cli
+}  // namespace dstore

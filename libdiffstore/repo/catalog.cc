@@ -1,0 +1,141 @@
+#include "repo/catalog.h"
+
+#include <algorithm>
+
+#include "base/interrupt.h"
+#include "dstore/error.h"
+#include "repo/history.h"
+
+namespace dstore {
+namespace {
+
+using Kind = CatalogFile::Kind;
+
+constexpr std::uint64_t kSaveEvery = 512;    ///< rows read from the store, so that little is lost with Ctrl-C
+const ByteSpan kPacksKey = as_bytes("packs");
+
+/// nullopt for a key that is no id.
+std::optional<ObjectId> id_of(const CatalogFile::Row& row) {
+  if (row.key.size() != ObjectId::kSize) return std::nullopt;
+  return ObjectId(row.key.first<ObjectId::kSize>());
+}
+
+Bytes pack_list(const std::vector<ObjectId>& packs) {
+  Writer out;
+  for (const ObjectId& pack : packs) out.id(pack);
+  return out.take();
+}
+
+}  // namespace
+
+Catalog::Catalog(const Repository& repository, Progress progress)
+    : repository_(repository), file_(repository.catalog()), trust_(repository.trust().digest()), progress_(std::move(progress)),
+      sizer_(repository), tensor_reader_(repository) {}
+
+Catalog::~Catalog() { save(); }
+
+void Catalog::save() {
+  if (file_ != nullptr) file_->flush();
+}
+
+void Catalog::count_read() {
+  check_interrupt();
+  if (++read_ % kSaveEvery == 0) save();
+  if (progress_) progress_(read_, 0);
+}
+
+void Catalog::load_commits() {
+  if (commits_loaded_) return;
+  commits_loaded_ = true;
+  if (file_ == nullptr) return;
+  stored_ = file_->all(Kind::commit, trust_);
+  commit_rows_.reserve(stored_.rows.size());
+  for (const CatalogFile::Row& row : stored_.rows) {
+    if (const auto id = id_of(row)) commit_rows_.emplace(*id, row.content);
+  }
+  drop_stale();
+}
+
+void Catalog::drop_stale() {
+  const std::vector<ObjectId> packs = repository_.store().packs();
+  const Bytes present = pack_list(packs);
+  const auto before = file_->find(Kind::packs, ObjectId(), kPacksKey);
+  if (before && *before == present) return;
+  bool all_there = before.has_value();
+  if (before) {
+    Reader in(*before, "catalog");
+    while (all_there && in.remaining() >= ObjectId::kSize) all_there = std::binary_search(packs.begin(), packs.end(), in.id());
+  }
+  const ObjectStore& store = repository_.store();
+  std::erase_if(commit_rows_, [&](const auto& row) {
+    if (!all_there && !store.contains(row.first)) return true;
+    const Verdict verdict = decode_facts(row.first, row.second).signature.verdict;
+    return verdict != Verdict::good && (verdict != Verdict::unsigned_ || !store.signatures_of(row.first).empty());
+  });
+  file_->put(Kind::packs, ObjectId(), kPacksKey, present);
+}
+
+ByteSpan Catalog::commit_row(const ObjectId& id) {
+  load_commits();
+  const bool forgotten = sizer_.is_forgotten(id);  // a row would be of the time before
+  const auto found = commit_rows_.find(id);
+  if (found != commit_rows_.end() && !forgotten) return found->second;
+  made_.push_back(encode_facts(read_facts(repository_, sizer_, id)));
+  if (file_ != nullptr && !forgotten) file_->put(Kind::commit, trust_, id.bytes(), made_.back());
+  count_read();
+  return commit_rows_.insert_or_assign(id, made_.back()).first->second;
+}
+
+CommitFacts Catalog::facts(const ObjectId& id) { return decode_facts(id, commit_row(id)); }
+
+const CommitFacts& Catalog::commit(const ObjectId& id) {
+  const auto found = commits_.find(id);
+  return found != commits_.end() ? found->second : commits_.emplace(id, facts(id)).first->second;
+}
+
+std::vector<const CommitFacts*> Catalog::commits(const std::vector<ObjectId>& ids) {
+  std::vector<const CommitFacts*> out;
+  out.reserve(ids.size());
+  for (const ObjectId& id : ids) out.push_back(&commit(id));
+  return out;
+}
+
+std::vector<ObjectId> Catalog::history(const std::vector<ObjectId>& heads) {
+  return dstore::history([this](const ObjectId& id) { return decode_link(commit_row(id)); }, heads);
+}
+
+void Catalog::load_tensors() {
+  if (tensors_loaded_) return;
+  tensors_loaded_ = true;
+  if (file_ == nullptr) return;
+  const CatalogFile::Rows stored = file_->all(Kind::tensors, ObjectId());
+  for (const CatalogFile::Row& row : stored.rows) {
+    if (const auto id = id_of(row)) tensors_.emplace(*id, decode_tensors(*id, row.content));
+  }
+}
+
+std::map<ObjectId, std::string> task_branches(Catalog& catalog, const std::vector<std::pair<std::string, ObjectId>>& branches) {
+  std::map<ObjectId, std::string> out;
+  for (const auto& [name, head] : branches) {
+    ObjectId commit = head;
+    for (;;) {
+      const CommitFacts& facts = catalog.commit(commit);
+      if (!facts.is_task() || !out.try_emplace(commit, name).second || facts.commit.parents.empty()) break;
+      commit = facts.commit.parents.front();
+    }
+  }
+  return out;
+}
+
+const CommitTensors& Catalog::tensors(const ObjectId& id) {
+  load_tensors();
+  if (sizer_.is_forgotten(id)) return tensors_.insert_or_assign(id, CommitTensors()).first->second;
+  const auto found = tensors_.find(id);
+  if (found != tensors_.end()) return found->second;
+  const CommitTensors& read = tensors_.emplace(id, tensor_reader_.read(commit(id).commit)).first->second;
+  if (file_ != nullptr) file_->put(Kind::tensors, ObjectId(), id.bytes(), encode_tensors(read));
+  count_read();
+  return read;
+}
+
+}  // namespace dstore

@@ -1,0 +1,162 @@
+#include "repo/commit_facts.h"
+
+#include <bit>
+
+#include "base/decimal.h"
+#include "repo/model_files.h"
+
+namespace dstore {
+namespace {
+
+enum Flag : std::uint8_t { kIsTask = 1, kHasKey = 2, kHasDensity = 4 };
+
+void put_ids(Writer& out, const std::vector<ObjectId>& ids) {
+  out.u32(static_cast<std::uint32_t>(ids.size()));
+  for (const ObjectId& id : ids) out.id(id);
+}
+
+std::vector<ObjectId> get_ids(Reader& in) {
+  std::vector<ObjectId> ids;
+  for (std::uint32_t left = in.u32(); left > 0; --left) ids.push_back(in.id());
+  return ids;
+}
+
+void put_commit(Writer& out, const Commit& commit) {
+  out.u64(static_cast<std::uint64_t>(commit.time));
+  put_ids(out, commit.parents);
+  out.id(commit.checkpoint);
+  if (commit.is_task()) {
+    out.id(*commit.delta);
+    out.id(*commit.base);
+  }
+  put_ids(out, commit.derived_from);
+  out.sized_text(commit.author);
+  out.sized_text(commit.message);
+  out.u32(static_cast<std::uint32_t>(commit.training.size()));
+  for (const auto& [key, value] : commit.training) {
+    out.sized_text(key);
+    out.sized_text(value);
+  }
+  out.u32(static_cast<std::uint32_t>(commit.metrics.size()));
+  for (const Metric& metric : commit.metrics) {
+    for (const std::string* text : {&metric.split, &metric.name, &metric.value, &metric.data_sha256}) out.sized_text(*text);
+    out.u64(static_cast<std::uint64_t>(metric.n));
+  }
+}
+
+Commit get_commit(Reader& in, bool is_task) {
+  Commit commit;
+  commit.time = static_cast<std::int64_t>(in.u64());
+  commit.parents = get_ids(in);
+  commit.checkpoint = in.id();
+  if (is_task) {
+    commit.delta = in.id();
+    commit.base = in.id();
+  }
+  commit.derived_from = get_ids(in);
+  commit.author = in.sized_text();
+  commit.message = in.sized_text();
+  for (std::uint32_t left = in.u32(); left > 0; --left) {
+    std::string key(in.sized_text());
+    commit.training.emplace_hint(commit.training.end(), std::move(key), in.sized_text());
+  }
+  for (std::uint32_t left = in.u32(); left > 0; --left) {
+    Metric metric;
+    for (std::string* text : {&metric.split, &metric.name, &metric.value, &metric.data_sha256}) *text = in.sized_text();
+    metric.n = static_cast<std::int64_t>(in.u64());
+    commit.metrics.push_back(std::move(metric));
+  }
+  return commit;
+}
+
+}  // namespace
+
+CommitFacts read_facts(const Repository& repository, CommitSizer& sizer, CheckedCommit checked) {
+  CommitFacts facts;
+  facts.id = checked.id;
+  facts.sizes = sizer.sizes(checked.id, checked.commit);
+  facts.density = task_density(repository, sizer, checked.id, checked.commit);
+  const bool forgotten = sizer.is_forgotten(checked.id);
+  if (!forgotten) facts.weights = read_checkpoint(repository, checked.commit).weights;
+  if (!forgotten && checked.commit.is_task()) facts.base_weights = read_delta(repository, checked.commit).base_weights;
+  facts.commit = std::move(checked.commit);
+  facts.signature = std::move(checked.signature);
+  return facts;
+}
+
+CommitFacts read_facts(const Repository& repository, CommitSizer& sizer, const ObjectId& id) {
+  return read_facts(repository, sizer, repository.check_commit(id));
+}
+
+Bytes encode_facts(const CommitFacts& facts) {
+  Writer out;
+  out.u8(static_cast<std::uint8_t>((facts.is_task() ? kIsTask : 0) | (facts.signature.key ? kHasKey : 0) | (facts.density ? kHasDensity : 0)));
+  put_commit(out, facts.commit);
+  out.u8(static_cast<std::uint8_t>(facts.signature.verdict));
+  if (facts.signature.key) out.bytes(facts.signature.key->point);
+  out.sized_text(facts.signature.principal);
+  out.sized_text(facts.signature.reason);
+  out.id(facts.weights);
+  out.id(facts.base_weights);
+  for (const std::uint64_t size : {facts.sizes.delta, facts.sizes.added, facts.sizes.files, facts.sizes.records, facts.sizes.checkpoint}) out.u64(size);
+  if (facts.density) out.u64(std::bit_cast<std::uint64_t>(*facts.density));
+  return out.take();
+}
+
+CommitFacts decode_facts(const ObjectId& id, ByteSpan bytes) {
+  Reader in(bytes, "catalog");
+  CommitFacts facts;
+  facts.id = id;
+  const std::uint8_t flags = in.u8();
+  facts.commit = get_commit(in, (flags & kIsTask) != 0);
+  const std::uint8_t verdict = in.u8();
+  if (verdict > static_cast<std::uint8_t>(Verdict::unsigned_)) in.fail("no such verdict");
+  facts.signature.verdict = static_cast<Verdict>(verdict);
+  if ((flags & kHasKey) != 0) {
+    const ByteSpan point = in.bytes(ObjectId::kSize);
+    std::copy(point.begin(), point.end(), facts.signature.key.emplace().point.begin());
+  }
+  facts.signature.principal = in.sized_text();
+  facts.signature.reason = in.sized_text();
+  facts.weights = in.id_or_none();
+  facts.base_weights = in.id_or_none();
+  CommitSizes& sizes = facts.sizes;
+  for (std::uint64_t* size : {&sizes.delta, &sizes.added, &sizes.files, &sizes.records, &sizes.checkpoint}) *size = in.u64();
+  if ((flags & kHasDensity) != 0) facts.density = std::bit_cast<double>(in.u64());
+  in.expect_end();
+  return facts;
+}
+
+CommitLink decode_link(ByteSpan bytes) {
+  Reader in(bytes, "catalog");
+  in.u8();
+  const auto time = static_cast<std::int64_t>(in.u64());
+  return {time, get_ids(in)};
+}
+
+const Metric* headline_metric(const Commit& commit) {
+  for (const char* split : {"test", "dev"}) {
+    for (const Metric& metric : commit.metrics) {
+      if (metric.split == split) return &metric;
+    }
+  }
+  return commit.metrics.empty() ? nullptr : &commit.metrics.front();
+}
+
+std::optional<double> metric_value(const Commit& commit, std::string_view name, std::string_view wanted) {
+  const auto splits = wanted.empty() ? std::vector<std::string_view>{"test", "dev", ""} : std::vector<std::string_view>{wanted};
+  for (const std::string_view split : splits) {
+    for (auto metric = commit.metrics.rbegin(); metric != commit.metrics.rend(); ++metric) {
+      if (metric->name == name && (split.empty() || metric->split == split)) return parse_number(metric->value);
+    }
+  }
+  return std::nullopt;
+}
+
+std::string method_of(const Commit& commit) {
+  if (!commit.is_task()) return "base";
+  const std::string method = commit.fact("method");
+  return method.empty() ? "folder" : method;
+}
+
+}  // namespace dstore
