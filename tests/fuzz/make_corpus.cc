@@ -1,6 +1,5 @@
 // Writes the seeds of every fuzz target: real objects of a tiny repository, small tensors, and the texts that a user types.
 //   make_corpus FOLDER
-#include <filesystem>
 #include <fstream>
 #include <iostream>
 
@@ -12,6 +11,7 @@
 #include "object/samples.h"
 #include "odb/object_store.h"
 #include "odb/ref_log.h"
+#include "odb/sample_pack.h"
 #include "sign/allowed_signers.h"
 #include "sign/signature_object.h"
 #include "seeds.h"
@@ -117,20 +117,7 @@ void write_files(Folder& folder) {
 }
 
 void write_pack(Folder& folder) {
-  Filesystem& fs = posix_filesystem();
-  const std::string dir = (std::filesystem::temp_directory_path() / ("dstore-corpus-" + random_name())).string();
-  fs.make_directory(dir);
-  ObjectStore::create(fs, dir);
-  ObjectStore store = ObjectStore::open(fs, dir, IndexMode::memory);
-  PackSession session = store.begin_write();
-  for (const Sample& each : test::samples()) session.add(each.kind, each.bytes);
-  session.add(ObjectKind::file, repeated(as_bytes("seven b"), 700));
-  const TensorBytes weights = bf16_weights(600);
-  session.add(ObjectKind::chunk, weights.base, chunk_layout(DType::bf16));
-  for (const ObjectId& name : session.commit()) {
-    folder.add("pack", "objects", read_file(fs, join_path(join_path(dir, "packs"), pack_file_name(name))));
-  }
-  std::filesystem::remove_all(dir);
+  for (const Bytes& pack : test::sample_packs(repeated(as_bytes("seven b"), 700), bf16_weights(600).base)) folder.add("pack", "objects", pack);
 }
 
 void write_codecs(Folder& folder) {

@@ -120,10 +120,12 @@ FolderSwap prepare(Sandbox& box, const std::string& folder) {
     before.files[path] = row(folder + "/" + path);
   }
   before.revision = "base";
+  before.commit = sha256(as_bytes("base"));
   put(folder + "/.dstore-checkout", before.serialize());
   FolderSwap swap;
   swap.removals = {"sub/gone", "turns"};
   swap.record.revision = "task";
+  swap.record.commit = sha256(as_bytes("task"));
   swap.record.files["kept"] = before.files["kept"];
   for (const char* path : {"changed", "sub", "turns/into/a", "turns/into/b"}) {
     const std::string temporary = temporary_checkout_name();

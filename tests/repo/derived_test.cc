@@ -309,7 +309,7 @@ TEST_CASE("hostile conversions and factors are refused when the weights are load
   const auto load = [&](DeltaTable::Change change) {
     change.tensor = ids["a"];
     DeltaTable table;
-    table.base_weights = weights;
+    table.base_weights = table.result_weights = weights;
     table.changes = {std::move(change)};
     const DeltaTable parsed = DeltaTable::parse(table.serialize(), "delta");
     return message_of([&] { StoredWeights::load(s.repository.store(), parsed); });

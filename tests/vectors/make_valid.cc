@@ -1,4 +1,5 @@
-// Writes the valid segments of spec/vectors, their bases beside them, and a line of JSON for each to the standard output. Called by make.py.
+// Writes the valid vectors that the library makes, and a line of JSON for each to the standard output: segments with their bases, and other
+// formats (make_formats.h). Called by make.py.
 //   make_valid FOLDER
 #include <bit>
 #include <cmath>
@@ -11,6 +12,7 @@
 #include "delta/segment.h"
 #include "delta/tensor_pairs.h"
 #include "tensor/dtype.h"
+#include "vectors/make_formats.h"
 
 namespace {
 
@@ -179,4 +181,5 @@ int main(int argc, char** argv) {
   add_positions(out);
   add_values(out);
   add_shapes(out);
+  make_formats(argv[1]);
 }

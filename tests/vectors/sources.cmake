@@ -14,6 +14,6 @@ if(cli_python)
 endif()
 
 # Makes vectors for new cases (make.py).
-add_executable(make_valid_vectors ${vectors_dir}/make_valid.cc delta/tensor_pairs.cc)
-target_link_libraries(make_valid_vectors PRIVATE dstore_flags dstore_delta dstore_tensor dstore_base PkgConfig::XXHASH)
-target_include_directories(make_valid_vectors PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+add_executable(make_valid_vectors ${vectors_dir}/make_valid.cc ${vectors_dir}/make_formats.cc delta/tensor_pairs.cc object/samples.cc)
+target_link_libraries(make_valid_vectors PRIVATE dstore_flags dstore::diffstore PkgConfig::XXHASH)
+target_include_directories(make_valid_vectors PRIVATE ${PROJECT_SOURCE_DIR}/libdiffstore ${CMAKE_CURRENT_SOURCE_DIR})
