@@ -57,7 +57,7 @@ LinkFile LinkFile::parse(ByteSpan bytes, std::string_view what) {
   link.mtime_ns = static_cast<std::int64_t>(reader.u64());
   link.inode = reader.u64();
   const std::uint64_t count = reader.u64();
-  link.sha256 = reader.id();
+  link.sha256 = reader.id_or_none();
   link.path = reader.text(path_size);
   if (!is_absolute(link.path)) reader.fail("the path is not absolute, or impossible");
   if (count == 0 || reader.remaining() % kLinkRowSize != 0 || count != reader.remaining() / kLinkRowSize) reader.fail("the count does not fit the size");

@@ -122,8 +122,8 @@ Bytes encode_tensors(const CommitTensors& tensors) {
 CommitTensors decode_tensors(const ObjectId&, ByteSpan bytes) {
   Reader in(bytes, "catalog");
   CommitTensors out;
-  out.base_weights = in.id();
-  out.result_weights = in.id();
+  out.base_weights = in.id_or_none();
+  out.result_weights = in.id_or_none();
   std::uint64_t count = 0;
   for (std::uint64_t* number : {&out.base_units, &out.changed, &out.segments, &count}) *number = in.u64();
   for (; count > 0; --count) {
@@ -137,7 +137,7 @@ CommitTensors decode_tensors(const ObjectId&, ByteSpan bytes) {
     if (!dtype) in.fail("no such dtype");
     fact.dtype = *dtype;
     for (std::uint32_t left = in.u32(); left > 0; --left) fact.shape.push_back(in.u64());
-    fact.tensor = in.id();
+    fact.tensor = in.id_or_none();
     fact.changed = in.u64();
     out.tensors.push_back(std::move(fact));
   }
