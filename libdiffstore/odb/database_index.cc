@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <mutex>
 
 #include "dstore/error.h"
@@ -64,7 +63,7 @@ struct ResetOnExit {
 
 class DatabaseIndex : public ObjectIndex {
  public:
-  explicit DatabaseIndex(const std::string& path) : db_(path) {
+  DatabaseIndex(Filesystem& fs, const std::string& dir) : db_(fs, join_path(dir, "index.db")) {
     if (!is_ours(db_)) make_schema(db_);
     if (!is_ours(db_)) throw IndexFailure("its schema is not ours", true);
     select_packs_ = Statement(db_.get(), "SELECT name FROM packs ORDER BY name");
@@ -184,16 +183,10 @@ class DatabaseIndex : public ObjectIndex {
 
 #undef SELECT_OBJECT
 
-std::string database_path(const std::string& dir) {
-  std::error_code error;  // SQLite is told to follow no symlink, so the folder itself is resolved here
-  const auto resolved = std::filesystem::canonical(dir, error);
-  return join_path(error ? dir : resolved.string(), "index.db");
-}
-
 }  // namespace
 
 void remove_database_index(Filesystem& fs, const std::string& dir) {
-  for (const char* name : {"index.db-journal", "index.db"}) {
+  for (const char* name : {"index.db-journal", "index.db-wal", "index.db-shm", "index.db"}) {
     const std::string path = join_path(dir, name);
     if (exists(fs, path)) fs.remove(path);
   }
@@ -202,7 +195,7 @@ void remove_database_index(Filesystem& fs, const std::string& dir) {
 std::unique_ptr<ObjectIndex> open_database_index(Filesystem& fs, const std::string& dir) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     try {
-      return std::make_unique<DatabaseIndex>(database_path(dir));
+      return std::make_unique<DatabaseIndex>(fs, dir);
     } catch (const IndexFailure& failure) {
       if (!failure.damaged()) return nullptr;
     }

@@ -150,8 +150,9 @@ class FaultFile : public File {
     fs_.unsynced_.erase(real_->info().inode);
   }
   FileInfo info() override { return real_->info(); }
-  bool try_lock(bool exclusive) override { return real_->try_lock(exclusive); }
-  void unlock() override { real_->unlock(); }
+  bool try_lock(LockMode mode, ByteRange range) override { return real_->try_lock(mode, range); }
+  void unlock(ByteRange range) override { real_->unlock(range); }
+  bool locked_elsewhere(ByteRange range) override { return real_->locked_elsewhere(range); }
   const std::string& path() const override { return real_->path(); }
 
  private:
