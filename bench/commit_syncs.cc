@@ -51,7 +51,8 @@ void measure(const std::string& scratch, std::size_t count) {
     const auto start = std::chrono::steady_clock::now();
     commit_folder(repository, CheckpointFolder(posix_filesystem(), task), options, RefName::parse("task"), committer, {});
     const double milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    std::printf("commit of %6zu tensors, %s: %zu pack, %zu syncs, %.0f ms\n", count, version == 1 ? "new branch" : "same branch", packs, syncs, milliseconds);
+    std::printf("commit of %6zu tensors, %s branch: %zu pack, %zu syncs, %.0f ms\n", count, version == 1 ? "new" : "same", packs, syncs,
+                milliseconds);
   }
 }
 

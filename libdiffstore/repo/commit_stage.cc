@@ -96,10 +96,14 @@ void finish_replacement(const Repository& repository, const std::string& target)
 /// In one step for whoever looks for stages: a part of one would not be readable.
 void remove_stage(const Repository& repository, const std::string& folder) {
   Filesystem& fs = repository.fs();
-  const std::string aside = repository.path("tmp/stage-" + random_name());
-  fs.rename(folder, aside);
-  fs.sync_directory(parent_path(folder));
-  remove_tree(fs, aside);
+  try {
+    const std::string aside = repository.path("tmp/stage-" + random_name());
+    fs.rename(folder, aside);
+    fs.sync_directory(parent_path(folder));
+    remove_tree(fs, aside);
+  } catch (const Error&) {
+    // The commit is made. A stage that stays is found to be committed by the next commit of it; what is in tmp/ means nothing.
+  }
 }
 
 void sync_tree(Filesystem& fs, const std::string& folder) {

@@ -35,11 +35,12 @@ report() {
 cmake --build "build/$preset" --target durability_test dstore >/dev/null || exit 1
 export DSTORE_POWER_LOSS_IMAGES=$images DSTORE_KILLS=$kills DSTORE_BIN=build/$preset/bin/dstore
 DSTORE_BIN=$(realpath "$DSTORE_BIN")
-report "power cuts" "build/$preset/tests/durability_test" "a power cut*"
-report "faults" "build/$preset/tests/durability_test" "a fault*"
+report "power cuts" "build/$preset/tests/durability_test" "[power]"
+report "faults" "build/$preset/tests/durability_test" "[fault]"
 report "kill -9" "$python" tests/cli/killed_test.py LedgerTest
 if ((mutants)); then
-  cmake --preset mutants -DPython_EXECUTABLE="$python" >/dev/null && cmake --build build/mutants --target durability_test odb_test repo_test >/dev/null || exit 1
+  cmake --preset mutants -DPython_EXECUTABLE="$python" >/dev/null || exit 1
+  cmake --build build/mutants --target durability_test odb_test repo_test >/dev/null || exit 1
   report "mistakes" "$python" tests/durability/mutants.py build/mutants/tests
 fi
 exit "$failed"

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "memory_filesystem.h"
@@ -75,6 +76,14 @@ void use_one_processor() {
   sched_setaffinity(0, sizeof one, &one);
 }
 
+Acknowledged in_history(const std::string& store, const std::string& ref, const ObjectId& commit, const std::string& remote = "") {
+  return {remote + " " + ref + " at " + commit.short_hex() + " in " + store, [=](Filesystem& fs) {
+            const Repository repository = open(fs, store);
+            const auto entries = (remote.empty() ? repository.refs() : repository.remote_refs(remote)).entries(RefName::parse(ref));
+            return std::any_of(entries.begin(), entries.end(), [&](const RefEntry& entry) { return entry.new_commit == commit; });
+          }};
+}
+
 Scene make_scene() {
   use_one_processor();
   ::setenv("DSTORE_CONFIG_HOME", "/user", 1);
@@ -110,60 +119,74 @@ Scene make_scene() {
 
 void run_init(Filesystem& fs, const Acknowledge& acknowledge) {
   Repository::create(fs, kFresh, IndexMode::database);
-  acknowledge({kFresh, "", {}, "", ""});
+  acknowledge({"the repository", [](Filesystem& f) { return Repository::is_repository(f, kFresh); }});
 }
 
 void run_import(Filesystem& fs, const Acknowledge& acknowledge) {
   Repository repository = open(fs, kRepository);
   const auto report = import_folder(repository, CheckpointFolder(fs, "/other"), RefName::parse("other"), "other", ada(), {});
-  acknowledge({kRepository, "other", report.commit, "", ""});
+  acknowledge(in_history(kRepository, "other", report.commit));
 }
 
 void run_commit(Filesystem& fs, const Acknowledge& acknowledge) {
-  acknowledge({kRepository, "task", commit_task(fs, "/task3", "task", ada()), "", ""});
+  acknowledge(in_history(kRepository, "task", commit_task(fs, "/task3", "task", ada())));
 }
 
 void run_new_branch(Filesystem& fs, const Acknowledge& acknowledge) {
-  acknowledge({kRepository, "new/branch", commit_task(fs, "/task3", "new/branch", ada()), "", ""});
+  acknowledge(in_history(kRepository, "new/branch", commit_task(fs, "/task3", "new/branch", ada())));
 }
 
 void run_stage(Filesystem& fs, const Acknowledge& acknowledge) {
   Repository repository = open(fs, kRepository);
   const Stage stage = read_stage(repository, RefName::parse("trained"));
-  acknowledge({kRepository, "trained", commit_stage(repository, stage, "trained", ada(), {}).commit, "", ""});
+  acknowledge(in_history(kRepository, "trained", commit_stage(repository, stage, "trained", ada(), {}).commit));
 }
 
-void run_publish_stage(Filesystem& fs, const Acknowledge&) {
+void run_publish_stage(Filesystem& fs, const Acknowledge& acknowledge) {
   Repository repository = open(fs, kRepository);
   const RefName name = RefName::parse("trained");
-  publish_stage(repository, join_path(kRepository, "tmp/training"), name, resolve_commit(repository, "base"));
+  const std::string training = join_path(kRepository, "tmp/training");
+  const auto files = [](Filesystem& f, const std::string& folder) {
+    std::string all;
+    for (const char* file : {"tensors.safetensors", "stage.json", "files/labels.txt"}) all += read_text_file(f, join_path(folder, file));
+    return all;
+  };
+  const std::string trained = files(fs, training);
+  publish_stage(repository, training, name, resolve_commit(repository, "base"));
+  acknowledge({"the new stage", [=](Filesystem& f) { return files(f, read_stage(open(f, kRepository), name).folder) == trained; }});
 }
 
 void run_tag(Filesystem& fs, const Acknowledge& acknowledge) {
   move(fs, "v1", RefKind::tag, "", "task", ada());
-  acknowledge({kRepository, "v1", resolve_commit(open(fs, kRepository), "v1"), "", ""});
+  acknowledge(in_history(kRepository, "v1", resolve_commit(open(fs, kRepository), "v1")));
 }
 
 void run_delete_branch(Filesystem& fs, const Acknowledge& acknowledge) {
   move(fs, "old", RefKind::branch, "old", "", ada());
-  acknowledge({kRepository, "old", {}, "", ""});
+  acknowledge(in_history(kRepository, "old", ObjectId()));
 }
 
 void run_checkout(Filesystem& fs, const std::string& folder, const Acknowledge& acknowledge) {
   const Repository repository = open(fs, kRepository);
   checkout(repository, resolve_revision(repository, "task"), folder, {}, {});
-  acknowledge({kRepository, "", {}, folder, "task"});
+  acknowledge({folder, [=](Filesystem& f) {
+                 const auto checked_out = read_checkout_record(f, folder);
+                 return checked_out && checked_out->revision == "task";
+               }});
 }
 
 void run_push(Filesystem& fs, const std::string& remote, const std::string& store, const Acknowledge& acknowledge) {
   Repository repository = open(fs, kRepository);
-  for (const TransferReport::Ref& ref : push(repository, remote, {}, ada(), {}, {}).refs) acknowledge({store, ref.name, ref.after, "", ""});
+  for (const TransferReport::Ref& ref : push(repository, remote, {}, ada(), {}, {}).refs) {
+    acknowledge(in_history(store, ref.name, ref.after));
+    acknowledge(in_history(kRepository, ref.name, ref.after, remote));
+  }
 }
 
 void run_pull(Filesystem& fs, const Acknowledge& acknowledge) {
   Repository clone = open(fs, kClone);
-  fetch(clone, "origin", {}, {});
-  for (const TransferReport::Ref& ref : fast_forward(clone, "origin", {}, ada()).refs) acknowledge({kClone, ref.name, ref.after, "", ""});
+  for (const TransferReport::Ref& ref : fetch(clone, "origin", {}, {}).refs) acknowledge(in_history(kClone, ref.name, ref.after, "origin"));
+  for (const TransferReport::Ref& ref : fast_forward(clone, "origin", {}, ada()).refs) acknowledge(in_history(kClone, ref.name, ref.after));
 }
 
 void run_rebuild(Filesystem& fs, const Acknowledge&) {
@@ -171,9 +194,10 @@ void run_rebuild(Filesystem& fs, const Acknowledge&) {
   open(fs, kRepository).store().for_each(std::nullopt, [](const ObjectEntry&) {});
 }
 
-void run_add_remote(Filesystem& fs, const Acknowledge&) {
+void run_add_remote(Filesystem& fs, const Acknowledge& acknowledge) {
   Repository repository = open(fs, kRepository);
   add_remote(repository, "third", "/third");
+  acknowledge({"remote third", [](Filesystem& f) { return open(f, kRepository).config().remotes.count("third") == 1; }});
 }
 
 }  // namespace
@@ -186,20 +210,20 @@ const Scene& scene() {
 const std::vector<Operation>& operations() {
   static const std::vector<Operation> rows = {
       {"init", {kFresh}, {}, run_init},
-      {"import", {kRepository}, {}, run_import},
-      {"commit", {kRepository}, {}, run_commit},
-      {"commit to a new branch", {kRepository}, {}, run_new_branch},
-      {"commit a stage", {kRepository}, {}, run_stage},
+      {"import", {kRepository}, {}, run_import, true},
+      {"commit", {kRepository}, {}, run_commit, true},
+      {"commit to a new branch", {kRepository}, {}, run_new_branch, true},
+      {"commit a stage", {kRepository}, {}, run_stage, true},
       {"replace a stage", {kRepository}, {}, run_publish_stage},
-      {"tag", {kRepository}, {}, run_tag},
-      {"branch -d", {kRepository}, {}, run_delete_branch},
-      {"checkout", {kRepository}, {kNewCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_checkout(fs, kNewCheckout, a); }},
+      {"tag", {kRepository}, {}, run_tag, true},
+      {"branch -d", {kRepository}, {}, run_delete_branch, true},
+      {"checkout", {kRepository}, {kNewCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_checkout(fs, kNewCheckout, a); }, true},
       {"checkout in place", {kRepository}, {kCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_checkout(fs, kCheckout, a); }},
       {"push", {kRepository, kRemote}, {}, [](Filesystem& fs, const Acknowledge& a) { run_push(fs, "origin", kRemote, a); }},
       {"push to a new remote", {kRepository, kNewRemote}, {}, [](Filesystem& fs, const Acknowledge& a) { run_push(fs, "new", kNewRemote, a); }},
-      {"pull", {kClone}, {}, run_pull},
+      {"pull", {kClone}, {}, run_pull, true},
       {"rebuild", {kRepository}, {}, run_rebuild},
-      {"remote add", {kRepository}, {}, run_add_remote},
+      {"remote add", {kRepository}, {}, run_add_remote, true},
   };
   return rows;
 }

@@ -6,18 +6,13 @@
 
 #include "base/filesystem.h"
 #include "disk.h"
-#include "dstore/id.h"
-#include "sign/ssh_key.h"
 
 namespace dstore::test {
 
-/// What the user of an operation was told is done.
+/// What the user of an operation was told is done, and how to see that it is.
 struct Acknowledged {
-  std::string store;
-  std::string ref;       ///< empty: the store itself was made
-  ObjectId commit;       ///< none: the ref was deleted
-  std::string folder;    ///< not empty: instead, this folder holds `revision`
-  std::string revision;
+  std::string what;
+  std::function<bool(Filesystem&)> holds;
 };
 using Acknowledge = std::function<void(const Acknowledged&)>;
 
@@ -43,15 +38,18 @@ struct Operation {
   std::vector<std::string> stores;
   std::vector<std::string> folders;
   std::function<void(Filesystem&, const Acknowledge&)> run;
+  /// Whether nothing of what it syncs is also synced by something else, or synced only to be quicker at finishing it later.
+  bool needs_every_sync = false;
 };
 const std::vector<Operation>& operations();
 
 /// What is wrong with what `operation` left on `fs` (spec/repository.md, "Writing"): one line each, nothing if all is well.
-///   acknowledged commits and deletions are in their ref's history, whole and well signed, for ever;
-///   no ref names anything that is missing; packs hold what their names say; histories are unbroken;
+///   what was acknowledged holds: commits and deletions are in their ref's history, for ever;
+///   no ref names anything that is missing or badly signed; packs hold what their names say; histories are unbroken;
 ///   the index gives the same objects as the packs alone;
 ///   a checkout is old or new, never between;
 ///   and, unless `read_only`, the next command works.
-std::vector<std::string> violations(Filesystem& fs, const Operation& operation, const std::vector<Acknowledged>& acknowledged, bool read_only = false);
+std::vector<std::string> violations(Filesystem& fs, const Operation& operation, const std::vector<Acknowledged>& acknowledged,
+                                    bool read_only = false);
 
 }  // namespace dstore::test

@@ -46,7 +46,7 @@ void put(Filesystem& fs, const std::string& path, std::string_view content) {
 
 }  // namespace
 
-TEST_CASE("a commit is one pack and four syncs, one more for a new branch, whatever the number of tensors") {
+TEST_CASE("a commit is one pack and four syncs, one more for a new branch, whatever the number of tensors", "[sync]") {
   for (const std::size_t count : {2u, 300u}) {
     MemoryFilesystem memory(scene().disk);
     put(memory, "/many/model.safetensors", shard(tensors(count, 0)));

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <map>
 
 #include "operations.h"
@@ -31,11 +30,6 @@ std::vector<ObjectId> named_commits(const Repository& repository) {
   return commits;
 }
 
-bool in_history(const Repository& repository, const std::string& ref, const ObjectId& commit) {
-  const auto entries = repository.refs().entries(RefName::parse(ref));
-  return std::any_of(entries.begin(), entries.end(), [&](const RefEntry& entry) { return entry.new_commit == commit; });
-}
-
 /// The next command: a commit to a branch of its own, whole when it is opened again.
 void commit_next(Filesystem& fs, const std::string& store, Lines& out) {
   ObjectId id;
@@ -58,11 +52,8 @@ void commit_next(Filesystem& fs, const std::string& store, Lines& out) {
   for (const std::string& problem : missing_objects(again, {id})) out.push_back("the next commit: " + problem);
 }
 
-void check_store(Filesystem& fs, const std::string& store, const std::vector<Acknowledged>& acknowledged, bool read_only, Lines& out) {
+void check_store(Filesystem& fs, const std::string& store, bool read_only, Lines& out) {
   if (!Repository::is_repository(fs, store)) {
-    for (const Acknowledged& done : acknowledged) {
-      if (done.store == store) out.push_back("an acknowledged repository is gone");
-    }
     if (!read_only) {
       Repository::create(fs, store, IndexMode::database);
       commit_next(fs, store, out);
@@ -77,11 +68,6 @@ void check_store(Filesystem& fs, const std::string& store, const std::vector<Ack
     for (const ObjectId& id : commits) {
       if (repository.check_commit(id).signature.verdict != Verdict::good) out.push_back("commit " + id.short_hex() + " is not well signed");
     }
-    for (const Acknowledged& done : acknowledged) {
-      if (done.store == store && !done.ref.empty() && !in_history(repository, done.ref, done.commit)) {
-        out.push_back("lost: " + done.ref + " at " + done.commit.short_hex());
-      }
-    }
     const Repository bare = Repository::open(fs, store, IndexMode::memory);
     if (objects_of(repository) != objects_of(bare)) out.push_back("the index does not have the packs' objects");
     for (const std::string& name : read_only ? Lines() : list_stages(repository)) read_stage(repository, RefName::parse(name));
@@ -89,20 +75,15 @@ void check_store(Filesystem& fs, const std::string& store, const std::vector<Ack
   if (!read_only) commit_next(fs, store, out);
 }
 
-void check_folder(Filesystem& fs, const std::string& folder, const std::vector<Acknowledged>& acknowledged, bool read_only, Lines& out) {
-  std::string expected;
-  for (const Acknowledged& done : acknowledged) {
-    if (done.folder == folder) expected = done.revision;
-  }
+void check_folder(Filesystem& fs, const std::string& folder, bool read_only, Lines& out) {
   if (!exists(fs, folder)) {
-    if (!expected.empty() || folder == kCheckout) out.push_back(folder + " is gone");
+    if (folder == kCheckout) out.push_back(folder + " is gone");
     return;
   }
   if (read_only) return;
   const auto record = read_checkout_record(fs, folder);  // finishes what was begun
   if (!record) return out.push_back(folder + " is no checkout");
   if (!folder_changes(fs, folder, *record, true).empty()) out.push_back(folder + " is not what its record says");
-  if (!expected.empty() && record->revision != expected) out.push_back(folder + " holds " + record->revision + ", not " + expected);
 }
 
 }  // namespace
@@ -116,8 +97,13 @@ std::vector<std::string> violations(Filesystem& fs, const Operation& operation, 
       out.push_back(what + ": " + error.what());
     }
   };
-  for (const std::string& folder : operation.folders) guarded(folder, [&] { check_folder(fs, folder, acknowledged, read_only, out); });
-  for (const std::string& store : operation.stores) guarded(store, [&] { check_store(fs, store, acknowledged, read_only, out); });
+  for (const Acknowledged& done : acknowledged) {
+    guarded(done.what, [&] {
+      if (!done.holds(fs)) out.push_back("lost: " + done.what);
+    });
+  }
+  for (const std::string& folder : operation.folders) guarded(folder, [&] { check_folder(fs, folder, read_only, out); });
+  for (const std::string& store : operation.stores) guarded(store, [&] { check_store(fs, store, read_only, out); });
   return out;
 }
 
