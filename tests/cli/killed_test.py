@@ -280,13 +280,16 @@ class LedgerTest(Case):
             shutil.rmtree(fresh, ignore_errors=True)
 
     def test_no_acknowledged_commit_is_lost(self):
+        start = time.monotonic()
+        self.checkout("task", "timed")
+        whole = time.monotonic() - start  # of a command on its own: some of those beside each other get to their end
         threads = [threading.Thread(target=self.write, args=(number,)) for number in range(WRITERS)]
         threads += [threading.Thread(target=self.repeat, args=(number, words)) for number, words in enumerate(self.BESIDE)]
         for thread in threads:
             thread.start()
         try:
             while self.killed < KILLS and not self.problems:
-                time.sleep(self.rng.uniform(0, 0.1))
+                time.sleep(self.rng.uniform(0, whole))
                 with self.lock:
                     if self.children:
                         self.rng.choice(self.children).kill()
