@@ -7,8 +7,23 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "dstore/error.h"
 
 namespace dstore {
+
+/// The Error{io} of a full disk or quota.
+class NoSpace : public Error {
+ public:
+  explicit NoSpace(const std::string& message) : Error(ErrorCode::io, message) {}
+};
+
+/// Bytes [offset, offset + size) of a file, to be locked; size 0: to the end, however long the file becomes.
+struct ByteRange {
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+};
+
+enum class LockMode { shared, exclusive };
 
 struct FileInfo {
   enum class Type { regular, directory, symlink, other };
@@ -40,10 +55,20 @@ class File {
   /// fsync. A failure poisons the file: the caller deletes it and never syncs it again.
   virtual void sync() = 0;
   virtual FileInfo info() = 0;
-  /// A kernel lock on the whole file that dies with the process; false if another open file holds it.
-  virtual bool try_lock(bool exclusive) = 0;
-  virtual void unlock() = 0;
+  /// A kernel lock that belongs to this open file: it ends with it, and with its process. Never waits: false if another open
+  /// file (of this process too) holds one that excludes it. Bytes that are locked by this file already get the new mode.
+  /// A shared lock needs a file that was opened for reading, an exclusive one a file opened for writing.
+  virtual bool try_lock(LockMode mode, ByteRange range = {}) = 0;
+  virtual void unlock(ByteRange range = {}) = 0;
+  /// Whether another open file holds a lock, of either mode, on any of these bytes.
+  virtual bool locked_elsewhere(ByteRange range = {}) = 0;
   virtual const std::string& path() const = 0;
+};
+
+/// A whole regular file in memory, for as long as `owner` lives. The file must not be truncated meanwhile.
+struct Mapping {
+  std::shared_ptr<const void> owner;
+  ByteSpan bytes;
 };
 
 enum class OpenMode {
@@ -60,6 +85,8 @@ class Filesystem {
   virtual ~Filesystem() = default;
   /// Error{not_found} where the file is missing, {conflict} where create_new finds one, else {io}.
   virtual std::unique_ptr<File> open(const std::string& path, OpenMode mode, std::uint32_t permissions = 0644) = 0;
+  /// The file's content without copying it where that can be done; symlinks are followed. Errors as for open(OpenMode::read).
+  virtual Mapping map(const std::string& path);
   /// nullopt if there is nothing; a dangling symlink is `nullopt` when followed.
   virtual std::optional<FileInfo> stat(const std::string& path, bool follow_symlinks) = 0;
   virtual void rename(const std::string& from, const std::string& to) = 0;

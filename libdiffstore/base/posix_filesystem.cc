@@ -1,7 +1,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -12,6 +11,7 @@
 #include <cstring>
 
 #include "base/filesystem.h"
+#include "base/mapped_file.h"
 #include "dstore/error.h"
 
 namespace dstore {
@@ -21,9 +21,9 @@ namespace {
   const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::not_found
                          : error == EEXIST                   ? ErrorCode::conflict
                                                              : ErrorCode::io;
-  std::string hint;
-  if (error == ENOSPC || error == EDQUOT) hint = "; free some space and try again";
-  throw Error(code, printable(path) + ": cannot " + action + ": " + std::strerror(error) + hint);
+  const std::string message = printable(path) + ": cannot " + action + ": " + std::strerror(error);
+  if (error == ENOSPC || error == EDQUOT) throw NoSpace(message + "; free some space and try again");
+  throw Error(code, message);
 }
 
 FileInfo to_info(const struct stat& st) {
@@ -39,6 +39,16 @@ FileInfo to_info(const struct stat& st) {
   info.mode = st.st_mode & 07777;
   info.links = st.st_nlink;
   return info;
+}
+
+/// For the locks of an open file description: l_pid must be 0.
+struct flock lock_of(ByteRange range, short type) {
+  struct flock lock = {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(range.offset);
+  lock.l_len = static_cast<off_t>(range.size);
+  return lock;
 }
 
 class PosixFile : public File {
@@ -88,13 +98,23 @@ class PosixFile : public File {
     return to_info(st);
   }
 
-  bool try_lock(bool exclusive) override {
-    if (::flock(fd_, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return true;
-    if (errno == EWOULDBLOCK) return false;
+  bool try_lock(LockMode mode, ByteRange range) override {
+    struct flock lock = lock_of(range, mode == LockMode::exclusive ? F_WRLCK : F_RDLCK);
+    if (::fcntl(fd_, F_OFD_SETLK, &lock) == 0) return true;
+    if (errno == EAGAIN || errno == EACCES) return false;
     fail(path_, "lock", errno);
   }
 
-  void unlock() override { ::flock(fd_, LOCK_UN); }
+  void unlock(ByteRange range) override {
+    struct flock lock = lock_of(range, F_UNLCK);
+    if (::fcntl(fd_, F_OFD_SETLK, &lock) != 0) fail(path_, "unlock", errno);
+  }
+
+  bool locked_elsewhere(ByteRange range) override {
+    struct flock lock = lock_of(range, F_WRLCK);
+    if (::fcntl(fd_, F_OFD_GETLK, &lock) != 0) fail(path_, "look for locks", errno);
+    return lock.l_type != F_UNLCK;
+  }
 
   const std::string& path() const override { return path_; }
   int descriptor() const { return fd_; }
@@ -132,6 +152,11 @@ class PosixFilesystem : public Filesystem {
       throw Error(ErrorCode::invalid_argument, printable(path) + ": not a regular file");
     }
     return file;
+  }
+
+  Mapping map(const std::string& path) override {
+    const auto file = std::make_shared<const MappedFile>(path);
+    return {file, file->bytes()};
   }
 
   std::optional<FileInfo> stat(const std::string& path, bool follow_symlinks) override {

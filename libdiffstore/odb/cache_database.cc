@@ -1,7 +1,5 @@
 #include "odb/cache_database.h"
 
-#include <filesystem>
-
 #include "dstore/error.h"
 
 namespace dstore::sqlite {
@@ -33,16 +31,10 @@ void make_schema(Connection& db, const CacheSchema& schema) {
   transaction.commit();
 }
 
-std::string database_path(const std::string& dir, const std::string& name) {
-  std::error_code error;  // SQLite is told to follow no symlink, so the folder itself is resolved here
-  const auto resolved = std::filesystem::canonical(dir, error);
-  return join_path(error ? dir : resolved.string(), name);
-}
-
 }  // namespace
 
 void remove_cache(Filesystem& fs, const std::string& dir, const std::string& name) {
-  for (const std::string& file : {name + "-journal", name}) {
+  for (const std::string& file : {name + "-journal", name + "-wal", name + "-shm", name}) {
     const std::string path = join_path(dir, file);
     if (exists(fs, path)) fs.remove(path);
   }
@@ -51,7 +43,7 @@ void remove_cache(Filesystem& fs, const std::string& dir, const std::string& nam
 std::unique_ptr<Connection> open_cache(Filesystem& fs, const std::string& dir, const std::string& name, const CacheSchema& schema) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     try {
-      auto db = std::make_unique<Connection>(database_path(dir, name));
+      auto db = std::make_unique<Connection>(fs, join_path(dir, name));
       if (!has_schema(*db, schema)) make_schema(*db, schema);
       if (has_schema(*db, schema)) return db;
     } catch (const IndexFailure& failure) {

@@ -22,7 +22,7 @@ std::unique_ptr<File> lock_collection(Filesystem& fs, const std::string& dir) {
   auto file = fs.open(path, OpenMode::open_or_create);
   bool locked = false, works = false;
   try {
-    locked = file->try_lock(true);
+    locked = file->try_lock(LockMode::exclusive);
     works = !locked || lock_excludes(fs, path);
   } catch (const Error&) {
     // works stays false

@@ -1,9 +1,8 @@
-#include <filesystem>
+#include <memory>
 #include <mutex>
 
-#include "dstore/error.h"
+#include "odb/cache_database.h"
 #include "odb/index.h"
-#include "odb/sqlite.h"
 
 namespace dstore {
 namespace {
@@ -12,47 +11,21 @@ using sqlite::Connection;
 using sqlite::Statement;
 using sqlite::Transaction;
 
-constexpr std::int64_t kApplicationId = 0x64737472;  // "dstr"
-constexpr std::int64_t kSchemaVersion = 2;
-
-/// In order of name: what sqlite_schema must hold, text for text. An id is a BLOB of 32 bytes.
-constexpr const char* kSchema[] = {
-    ("CREATE TABLE objects(id BLOB, pack INTEGER, kind INTEGER NOT NULL, offset INTEGER NOT NULL, raw INTEGER NOT NULL, "
-     "stored INTEGER NOT NULL, codec INTEGER NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(id, pack)) WITHOUT ROWID"),
-    "CREATE INDEX objects_by_kind ON objects(kind)",
-    "CREATE TABLE packs(number INTEGER PRIMARY KEY, name BLOB NOT NULL)",
-    "CREATE UNIQUE INDEX packs_by_name ON packs(name)",
-    "CREATE TABLE signatures(target BLOB, id BLOB, PRIMARY KEY(target, id)) WITHOUT ROWID",
-};
+/// An id is a BLOB of 32 bytes.
+const sqlite::CacheSchema& schema() {
+  static const sqlite::CacheSchema kSchema = {0x64737472, 2, {  // "dstr"
+      ("CREATE TABLE objects(id BLOB, pack INTEGER, kind INTEGER NOT NULL, offset INTEGER NOT NULL, raw INTEGER NOT NULL, "
+       "stored INTEGER NOT NULL, codec INTEGER NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(id, pack)) WITHOUT ROWID"),
+      "CREATE INDEX objects_by_kind ON objects(kind)",
+      "CREATE TABLE packs(number INTEGER PRIMARY KEY, name BLOB NOT NULL)",
+      "CREATE UNIQUE INDEX packs_by_name ON packs(name)",
+      "CREATE TABLE signatures(target BLOB, id BLOB, PRIMARY KEY(target, id)) WITHOUT ROWID",
+  }};
+  return kSchema;
+}
 
 #define SELECT_OBJECT "SELECT o.id, o.kind, o.codec, o.raw, o.stored, o.checksum, o.offset, p.name FROM objects o JOIN packs p ON p.number = o.pack "
 #define NEWEST "o.pack = (SELECT max(pack) FROM objects WHERE id = o.id) "
-
-std::int64_t read_number(Connection& db, std::string_view sql) {
-  Statement statement(db.get(), sql);
-  return statement.step() ? statement.integer(0) : 0;
-}
-
-std::vector<std::string> read_schema(Connection& db) {
-  std::vector<std::string> found;
-  Statement statement(db.get(), "SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name");
-  while (statement.step()) found.push_back(statement.text(0));
-  return found;
-}
-
-bool is_ours(Connection& db) {
-  return read_number(db, "PRAGMA application_id") == kApplicationId && read_number(db, "PRAGMA user_version") == kSchemaVersion &&
-         read_schema(db) == std::vector<std::string>(std::begin(kSchema), std::end(kSchema));
-}
-
-void make_schema(Connection& db) {
-  Transaction transaction(db);
-  if (!read_schema(db).empty()) return;  // another process was faster; is_ours() judges what it made
-  for (const char* sql : kSchema) db.execute(sql);
-  db.execute(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str());
-  db.execute(("PRAGMA user_version=" + std::to_string(kSchemaVersion)).c_str());
-  transaction.commit();
-}
 
 /// A statement that is not reset holds a read lock on the file.
 struct ResetOnExit {
@@ -65,9 +38,7 @@ struct ResetOnExit {
 
 class DatabaseIndex : public ObjectIndex {
  public:
-  explicit DatabaseIndex(const std::string& path) : db_(path) {
-    if (!is_ours(db_)) make_schema(db_);
-    if (!is_ours(db_)) throw IndexFailure("its schema is not ours", true);
+  explicit DatabaseIndex(std::unique_ptr<Connection> db) : connection_(std::move(db)), db_(*connection_) {
     select_packs_ = Statement(db_.get(), "SELECT name FROM packs ORDER BY name");
     insert_pack_ = Statement(db_.get(), "INSERT INTO packs(name) VALUES(?1) ON CONFLICT(name) DO NOTHING");
     select_number_ = Statement(db_.get(), "SELECT number FROM packs WHERE name = ?1");
@@ -113,8 +84,9 @@ class DatabaseIndex : public ObjectIndex {
   void put(const ObjectEntry& entry) override {
     const std::lock_guard lock(mutex_);
     Transaction transaction(db_);
-    insert_pack_.bind(1, entry.pack).run();
-    put_row(entry, pack_number(entry.pack));
+    const std::int64_t number = pack_number(entry.pack);
+    if (number == 0) return;  // a pack is known with all its objects or not at all
+    put_row(entry, number);
     transaction.commit();
   }
 
@@ -183,7 +155,8 @@ class DatabaseIndex : public ObjectIndex {
   }
 
   mutable std::mutex mutex_;
-  Connection db_;
+  std::unique_ptr<Connection> connection_;
+  Connection& db_;
   mutable Statement select_packs_, insert_pack_, remove_pack_, select_number_, put_object_, drop_, put_signature_;
   mutable Statement copies_, range_, all_, of_kind_, signatures_;
 };
@@ -191,35 +164,19 @@ class DatabaseIndex : public ObjectIndex {
 #undef NEWEST
 #undef SELECT_OBJECT
 
-std::string database_path(const std::string& dir) {
-  std::error_code error;  // SQLite is told to follow no symlink, so the folder itself is resolved here
-  const auto resolved = std::filesystem::canonical(dir, error);
-  return join_path(error ? dir : resolved.string(), "index.db");
-}
-
 }  // namespace
 
-void remove_database_index(Filesystem& fs, const std::string& dir) {
-  for (const char* name : {"index.db-journal", "index.db"}) {
-    const std::string path = join_path(dir, name);
-    if (exists(fs, path)) fs.remove(path);
-  }
-}
+constexpr const char* kFileName = "index.db";
+
+void remove_database_index(Filesystem& fs, const std::string& dir) { sqlite::remove_cache(fs, dir, kFileName); }
 
 std::unique_ptr<ObjectIndex> open_database_index(Filesystem& fs, const std::string& dir) {
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    try {
-      return std::make_unique<DatabaseIndex>(database_path(dir));
-    } catch (const IndexFailure& failure) {
-      if (!failure.damaged()) return nullptr;
-    }
-    try {
-      remove_database_index(fs, dir);
-    } catch (const Error&) {
-      return nullptr;
-    }
+  try {
+    auto db = sqlite::open_cache(fs, dir, kFileName, schema());
+    return db ? make_layered_index(std::make_unique<DatabaseIndex>(std::move(db))) : nullptr;
+  } catch (const IndexFailure&) {
+    return nullptr;
   }
-  return nullptr;
 }
 
 }  // namespace dstore

@@ -46,9 +46,12 @@ class ObjectIndex {
   virtual std::vector<ObjectId> packs() const = 0;
   /// Adds packs. An object has one row a pack.
   virtual void add(const std::vector<IndexedPack>& packs) = 0;
+  /// As add(), but may keep them in memory, for this process only, until flush() or a later add().
+  virtual void add_later(const std::vector<IndexedPack>& packs) { add(packs); }
+  virtual void flush() {}
   /// Removes packs with their rows; unknown ones are passed over.
   virtual void remove(const std::vector<ObjectId>& packs) = 0;
-  /// Adds or corrects one row.
+  /// Adds or corrects one row of a pack that the index knows.
   virtual void put(const ObjectEntry& entry) = 0;
   /// Removes one row: the copy is damaged.
   virtual void drop(const ObjectId& id, const ObjectId& pack) = 0;
@@ -63,6 +66,8 @@ class ObjectIndex {
 };
 
 std::unique_ptr<ObjectIndex> make_memory_index();
+/// `below` with packs in memory before it: what add_later() is for.
+std::unique_ptr<ObjectIndex> make_layered_index(std::unique_ptr<ObjectIndex> below);
 
 /// Opens or makes DIR/index.db. Anything that is not exactly our schema, or that SQLite calls corrupt, is deleted and
 /// made anew. nullptr if it can be neither read nor made (read-only media).

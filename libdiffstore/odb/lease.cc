@@ -56,7 +56,7 @@ Lease Lease::take(Filesystem& fs, const std::string& dir) {
     Lease lease(fs, name, path, fs.open(path, OpenMode::create_new));
     bool locked = true;
     try {
-      locked = lease.file_->try_lock(true);
+      locked = lease.file_->try_lock(LockMode::exclusive);
     } catch (const Error&) {
       // No locks here: see lock_excludes().
     }
@@ -106,7 +106,7 @@ std::vector<LeaseInfo> live_leases(Filesystem& fs, const std::string& dir) {
     const std::string path = join_path(leases_dir(dir), name);
     try {
       const auto file = fs.open(path, OpenMode::read_store);
-      if (file->try_lock(false)) {
+      if (file->try_lock(LockMode::shared)) {
         fs.remove(path);  // its process is gone
         continue;
       }
@@ -123,7 +123,7 @@ std::vector<LeaseInfo> live_leases(Filesystem& fs, const std::string& dir) {
 bool lock_excludes(Filesystem& fs, const std::string& path) {
   const auto file = fs.open(path, OpenMode::write);
   try {
-    return !file->try_lock(true);
+    return !file->try_lock(LockMode::exclusive);
   } catch (const Error&) {
     return false;
   }

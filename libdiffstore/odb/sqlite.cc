@@ -5,8 +5,9 @@ namespace {
 
 [[noreturn]] void fail(sqlite3* db, int status) {
   const int code = status & 0xFF;
+  // SQLITE_CANTOPEN after the file was opened: somebody has put it into WAL mode, which our file access does not have.
   const bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR || code == SQLITE_SCHEMA ||
-                       code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH;
+                       code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH || code == SQLITE_CANTOPEN;
   throw IndexFailure(db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(status), damaged);
 }
 
@@ -24,9 +25,9 @@ constexpr Setting kSettings[] = {
 
 }  // namespace
 
-Connection::Connection(const std::string& path) {
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
-  if (const int status = sqlite3_open_v2(path.c_str(), &db_, flags, nullptr); status != SQLITE_OK) {
+Connection::Connection(Filesystem& fs, const std::string& path) : vfs_(fs) {
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (const int status = sqlite3_open_v2(path.c_str(), &db_, flags, vfs_.name()); status != SQLITE_OK) {
     const IndexFailure failure(sqlite3_errstr(status), false);
     sqlite3_close_v2(db_);
     throw failure;
@@ -38,6 +39,7 @@ Connection::Connection(const std::string& path) {
       if (const int status = sqlite3_db_config(db_, setting.option, setting.value, nullptr); status != SQLITE_OK) fail(db_, status);
     }
     execute("PRAGMA mmap_size=0");
+    execute("PRAGMA temp_store=MEMORY");
     execute("PRAGMA cell_size_check=ON");
     execute("PRAGMA journal_mode=TRUNCATE");
     execute("PRAGMA synchronous=NORMAL");

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "odb/index.h"
+#include "odb/sqlite_vfs.h"
 
 namespace dstore::sqlite {
 
@@ -46,10 +47,11 @@ class Statement {
   sqlite3_stmt* statement_ = nullptr;
 };
 
-/// A connection set up for a file that may be hostile: defensive, no triggers or views, nothing of it mapped.
+/// A connection set up for a file that may be hostile: defensive, no triggers or views, nothing of it mapped. All its I/O goes
+/// through `fs`; a symbolic link in place of the file is not followed.
 class Connection {
  public:
-  explicit Connection(const std::string& path);
+  Connection(Filesystem& fs, const std::string& path);
   ~Connection() { sqlite3_close_v2(db_); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -58,6 +60,7 @@ class Connection {
   void execute(const char* sql);
 
  private:
+  Vfs vfs_;
   sqlite3* db_ = nullptr;
 };
 

@@ -28,7 +28,7 @@ struct ObjectStore::State {
   bool roll_forward();
   /// Whether the pack was there when the folder was last looked at (a row of a shared index may be older).
   bool is_known(const ObjectId& pack);
-  /// A session's packs: indexed without reading them back.
+  /// A session's packs: indexed without reading them back. index.db is not touched: a commit does not wait for it.
   void add_packs(const std::vector<IndexedPack>& packs);
 
   /// Calls query(index), on a fresh memory index if the database fails meanwhile.

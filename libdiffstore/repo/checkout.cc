@@ -93,7 +93,7 @@ class FolderLock {
   FolderLock(Filesystem& fs, const std::string& folder) : fs_(fs), path_(join_path(folder, ".dstore-lock")) {
     for (;;) {
       file_ = fs_.open(path_, OpenMode::open_or_create);
-      if (!file_->try_lock(true)) throw Error(ErrorCode::conflict, printable(folder) + ": another checkout is writing here; wait for it and try again");
+      if (!file_->try_lock(LockMode::exclusive)) throw Error(ErrorCode::conflict, printable(folder) + ": another checkout is writing here; wait for it and try again");
       // Whoever had the lock before may have removed the file that we hold.
       const auto now = fs_.stat(path_, false);
       if (now && now->inode == file_->info().inode) return;

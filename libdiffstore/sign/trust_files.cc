@@ -18,7 +18,7 @@ std::unique_ptr<File> lock_folder(Filesystem& fs, const std::string& folder) {
   fs.make_directory(folder, 0700);
   std::unique_ptr<File> file = fs.open(join_path(folder, "lock"), OpenMode::open_or_create, 0600);
   const Clock::time_point deadline = Clock::now() + std::chrono::seconds(10);
-  while (!file->try_lock(true)) {
+  while (!file->try_lock(LockMode::exclusive)) {
     if (Clock::now() > deadline)
       throw Error(ErrorCode::conflict, file->path() + ": another process has been changing keys for 10 seconds; try again");
     std::this_thread::sleep_for(std::chrono::milliseconds(5));

@@ -1,5 +1,10 @@
 #include "base/filesystem.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
 #include "base/scratch.h"
 #include "catch.h"
 
@@ -52,6 +57,61 @@ TEST_CASE("a link in a store's place is not followed") {
   CHECK(exists(fs, dir / "dangling"));
   CHECK(error_of([&] { read_text_file(fs, dir / "none"); }) == ErrorCode::not_found);
   CHECK(error_of([&] { read_text_file(fs, dir / "file", OpenMode::read, 0); }) == ErrorCode::invalid_argument);
+}
+
+TEST_CASE("locks are on ranges of bytes, exclude other open files and end with theirs") {
+  Scratch dir;
+  Filesystem& fs = posix_filesystem();
+  put(dir / "file", "");
+  const auto a = fs.open(dir / "file", OpenMode::write);
+  auto b = fs.open(dir / "file", OpenMode::write);
+  const ByteRange low{0, 10}, high{10, 10}, far{std::uint64_t(1) << 40, 1};
+  CHECK_FALSE(b->locked_elsewhere());
+  CHECK(a->try_lock(LockMode::exclusive, low));
+  CHECK(a->try_lock(LockMode::exclusive, low));
+  CHECK_FALSE(b->try_lock(LockMode::exclusive, low));
+  CHECK_FALSE(b->try_lock(LockMode::shared, {9, 1}));
+  CHECK_FALSE(b->try_lock(LockMode::exclusive));
+  CHECK(b->try_lock(LockMode::exclusive, high));
+  CHECK(b->try_lock(LockMode::exclusive, far));
+  CHECK(a->locked_elsewhere());
+  CHECK(a->locked_elsewhere(far));
+  CHECK_FALSE(a->locked_elsewhere(low));
+  CHECK(b->locked_elsewhere({0, 1}));
+
+  CHECK(a->try_lock(LockMode::shared, low));  // a new mode for the same bytes
+  CHECK(b->try_lock(LockMode::shared, low));
+  CHECK_FALSE(a->try_lock(LockMode::exclusive, low));
+  b->unlock(low);
+  CHECK(a->try_lock(LockMode::exclusive, low));
+  CHECK_FALSE(a->try_lock(LockMode::exclusive, far));
+  b.reset();
+  CHECK(a->try_lock(LockMode::exclusive));
+}
+
+TEST_CASE("a lock ends with its process, not when another descriptor of it is closed") {
+  Scratch dir;
+  Filesystem& fs = posix_filesystem();
+  put(dir / "file", "");
+  int ready[2];
+  REQUIRE(pipe(ready) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto held = fs.open(dir / "file", OpenMode::write);
+    if (!held->try_lock(LockMode::exclusive)) _exit(1);
+    fs.open(dir / "file", OpenMode::write).reset();
+    if (write(ready[1], "x", 1) != 1) _exit(2);
+    pause();
+  }
+  char byte = 0;
+  REQUIRE(read(ready[0], &byte, 1) == 1);
+  const auto file = fs.open(dir / "file", OpenMode::write);
+  CHECK_FALSE(file->try_lock(LockMode::shared));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  CHECK(file->try_lock(LockMode::exclusive));
+  close(ready[0]);
+  close(ready[1]);
 }
 
 TEST_CASE("a tree is removed without following links") {

@@ -25,8 +25,9 @@ class MemoryFile : public File {
     info.size = bytes_.size();
     return info;
   }
-  bool try_lock(bool) override { return true; }
-  void unlock() override {}
+  bool try_lock(LockMode, ByteRange) override { return true; }
+  void unlock(ByteRange) override {}
+  bool locked_elsewhere(ByteRange) override { return false; }
   const std::string& path() const override { return path_; }
 
  private:
