@@ -154,8 +154,12 @@ void ObjectStore::read_into(ObjectKind kind, const ObjectId& id, MutableByteSpan
 }
 
 StoredObject ObjectStore::read_stored(const ObjectId& id) const {
-  const auto entry = find(id);
-  if (!entry) throw Error(ErrorCode::not_found, printable(state_->dir) + ": no object " + id.hex());
+  auto entry = find(id);
+  if (!entry) {
+    const auto found = state_->search_packs(id);
+    if (found.empty()) throw Error(ErrorCode::not_found, printable(state_->dir) + ": no object " + id.hex());
+    entry = found.front();
+  }
   return state_->read_some_copy(
       entry->kind, id,
       [](File& file, const PackEntry& e) { return StoredObject{e.kind, e.id, e.codec, e.raw_size, read_record(file, e)}; },

@@ -55,15 +55,18 @@ std::vector<ObjectId> ObjectStore::State::list_packs() const {
 
 bool ObjectStore::State::roll_forward() {
   const std::lock_guard lock(index_mutex_);
-  const std::vector<ObjectId> present = list_packs();
+  std::vector<ObjectId> present = list_packs();
   if (std::equal(present.begin(), present.end(), known_.begin(), known_.end())) return false;
+  // Another process that shares the index may have been there before. The index first, then the folder: a pack that is
+  // indexed was there, so it has gone if it is not.
+  const std::vector<ObjectId> indexed = ask([](ObjectIndex& i) { return i.packs(); });
+  present = list_packs();
   for (const ObjectId& name : known_) {
     if (!std::binary_search(present.begin(), present.end(), name)) forget_pack(name);
   }
-  // Another process that shares the index may have been there before.
   std::vector<ObjectId> gone;
   known_.clear();
-  for (const ObjectId& name : ask([](ObjectIndex& i) { return i.packs(); })) {
+  for (const ObjectId& name : indexed) {
     if (std::binary_search(present.begin(), present.end(), name)) {
       known_.insert(name);
     } else {

@@ -1,10 +1,25 @@
 #include <thread>
+#include <utility>
 
 #include "collect_store.h"
 #include "durability/fault_filesystem.h"
+#include "odb/index.h"
 
 namespace dstore::test {
 namespace {
+
+/// Calls `after_list` once, when the packs have been listed and nobody has looked at the list yet.
+class HookedFilesystem : public FaultFilesystem {
+ public:
+  std::function<void()> after_list;
+  std::vector<std::string> list(const std::string& path) override {
+    auto names = FaultFilesystem::list(path);
+    if (path.ends_with("packs")) {
+      if (const auto hook = std::exchange(after_list, {})) hook();
+    }
+    return names;
+  }
+};
 
 constexpr std::uint64_t kTarget = 10'000;  ///< about three chunks a pack
 constexpr unsigned kChunks = 20;
@@ -96,6 +111,26 @@ TEST_CASE("packs that several threads fill are published in order, and each obje
   CHECK(session.objects_added() == 60);
   for (unsigned i = 0; i < 60; ++i) CHECK(store.read(ObjectKind::chunk, object_id(ObjectKind::chunk, chunk_of(i))) == chunk_of(i));
   CHECK(store.verify_all().empty());
+}
+
+TEST_CASE("a pack that another process adds to the index while the folder is looked at stays in it") {
+  const ScratchFolder folder;
+  ObjectStore::create(posix_filesystem(), folder.path());
+  HookedFilesystem fs;
+  ObjectStore slow = open_store(folder.path(), IndexMode::database, fs);
+  ObjectStore quick = open_store(folder.path(), IndexMode::database);
+  write_pack(folder.path(), ObjectKind::chunk, {chunk_of(1)});  // so that there is something new to see
+  const auto add = [&] {
+    PackSession session = quick.begin_write();
+    const ObjectId id = session.add(ObjectKind::chunk, chunk_of(2));
+    session.commit();
+    return id;
+  };
+  ObjectId id;
+  fs.after_list = [&] { id = add(); };
+  CHECK_FALSE(slow.contains(fake_id("nothing")));  // a miss lists the folder
+  CHECK(open_database_index(posix_filesystem(), folder.path())->copies(id).size() == 1);
+  CHECK(quick.contains(id));
 }
 
 TEST_CASE("an object in several packs stays readable while any of them does") {
