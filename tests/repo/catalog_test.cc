@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "base/sha256.h"
 #include "dstore/error.h"
 #include "repo/history.h"
 #include "sandbox.h"
@@ -117,12 +118,14 @@ TEST_CASE("users of one folder, and trust that changes, have rows of their own")
     const Repository repository = store.again();
     return Catalog(repository).commit(store.task).signature.verdict;
   };
+  const auto become = [&](const char* user) { ::setenv("DSTORE_CONFIG_HOME", (sandbox.dir / user).c_str(), 1); };
   for (int round = 0; round < 2; ++round) {
+    become("config");
     CHECK(verdict() == Verdict::good);
-    sandbox.become_stranger();
+    become("stranger");
     CHECK(verdict() == Verdict::untrusted_key);
-    sandbox.become_ada();
   }
+  become("config");
   put(sandbox.dir / "config/revoked_keys", PublicKeyLine{sandbox.key->public_key(), "x"}.text() + "\n");
   CHECK(verdict() == Verdict::revoked);
   std::filesystem::remove(sandbox.dir / "config/revoked_keys");
