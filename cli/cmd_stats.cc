@@ -4,6 +4,7 @@
 #include "commit_view.h"
 #include "number_text.h"
 #include "output.h"
+#include "repo/revision.h"
 #include "task_stats.h"
 
 namespace dstore::cli {
@@ -87,10 +88,12 @@ void print_stats_json(const Session& session, const Repository& repository, Comm
 }
 
 int run(const Arguments& arguments, Session& session) {
-  const Repository repository = session.open();
+  Repository repository = session.open();
   CommitSizer sizer(repository);
   std::vector<TaskStats> tasks;
+  std::vector<std::unique_ptr<CheckpointFolder>> bases;
   for (const std::string& revision : arguments.all("rev")) {
+    bases.push_back(base_from(arguments, session, repository, resolve_revision(repository, revision).commit));
     const Progress progress = session.progress("comparing " + printable(revision));
     tasks.push_back(task_stats(repository, sizer, revision, progress));
   }
@@ -110,7 +113,8 @@ int run(const Arguments& arguments, Session& session) {
 Command stats_command() {
   return {"stats", "Look", "What a task changes, part by part; for several tasks how they compare and overlap",
           "dstore stats sst2 mnli",
-          {{"rev", "Task revisions", PositionalSpec::some}}, {}, run};
+          {{"rev", "Task revisions", PositionalSpec::some}},
+          {{"--base-from", "FOLDER", "Read the base that is not in the store from this folder"}}, run};
 }
 
 }  // namespace dstore::cli

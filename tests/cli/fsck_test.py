@@ -282,12 +282,14 @@ class RepairTest(FsckCase):
         self.assertEqual(self.run_in("fsck", self.remote, "--deep").code, DONE)
 
     def test_push_does_not_believe_a_damaged_object_that_it_meets(self):
-        """The tensor that a new task shares with a damaged one is sent again."""
+        """The base's commit, where the push of a task stops looking, is sent again."""
+        base = bytes.fromhex(self.ok("show", "base", "--json").json["id"])
         pack = max((self.remote / "packs").iterdir(), key=lambda path: path.stat().st_size)
         data = bytearray(pack.read_bytes())
-        for code, offset, size in self.rows(pack):
-            if code == 8 and size > 0:
-                data[offset] ^= 1  # the base's commit: where every push of a task stops looking
+        for _, offset, _ in self.rows(pack):
+            if data[offset - 56:offset - 24] == base:
+                data[offset] ^= 1
+        self.assertNotEqual(bytes(data), pack.read_bytes())
         self.write(pack, bytes(data))
         self.assertEqual(self.run_in("fsck", self.remote).code, CORRUPT)
         self.ok("commit", self.tiny_task(self.base, "next"), "--base", "base", "--name", "next", "-m", "x")

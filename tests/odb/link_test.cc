@@ -44,15 +44,8 @@ TEST_CASE("a link file has the bytes of spec/links.md and comes back from them")
   CHECK(link.find(fake_id("z")) == nullptr);
   const Bytes bytes = link.serialize();
   CHECK(bytes.size() == 80 + 4 + 2 * layout::kLinkRowSize);
-  Writer head;
-  head.text("DSTORELK");
-  head.u32(1);
-  head.u32(4);
-  head.u64(7);
-  head.u64(~std::uint64_t{0});
-  head.u64(5);
-  head.u64(2);
-  CHECK(Bytes(bytes.begin(), bytes.begin() + 48) == head.data());
+  constexpr char kHead[] = "DSTORELK\1\0\0\0\4\0\0\0\7\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\5\0\0\0\0\0\0\0\2\0\0\0\0\0\0";
+  CHECK(as_text(bytes).substr(0, 48) == std::string_view(kHead, sizeof kHead));
   CHECK(LinkFile::parse(bytes, "link") == link);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     CHECK(error_of([&] { LinkFile::parse(ByteSpan(bytes).first(size), "link"); }).has_value());
