@@ -12,7 +12,7 @@ function(dstore_cli_test name file)
 endfunction()
 
 if(cli_python AND TARGET dstore)
-  foreach(cli_test usage story sharing folders stage sparsify full_disk read_only together)
+  foreach(cli_test usage story sharing folders stage sparsify merge full_disk read_only together)
     dstore_cli_test(${cli_test} ${cli_test})
   endforeach()
   dstore_cli_test(damage damage DamageTest)
