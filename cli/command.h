@@ -68,6 +68,7 @@ Command import_command();
 Command init_command();
 Command key_command();
 Command log_command();
+Command merge_command();
 Command pull_command();
 Command push_command();
 Command query_command();

@@ -20,6 +20,8 @@ std::uint16_t bf16_from_float(float value);
 bool is_numeric(DType dtype);
 /// The units of `bytes` (delta/element.h), exactly; `out` has room for each. Error{unsupported} unless is_numeric().
 void read_doubles(DType dtype, ByteSpan bytes, std::span<double> out);
+/// The reverse, rounded to nearest, ties to even (a value of the dtype is written exactly).
+void write_doubles(DType dtype, std::span<const double> values, MutableByteSpan out);
 
 /// What changed between two tensors of one dtype and size. Counts are in units (delta/element.h). The norms are those
 /// of task - base in double, over units where both are finite; `numeric` says whether the dtype has them.

@@ -52,16 +52,6 @@ std::map<std::string, std::string> facts(const SparsifyOptions& options, const S
   return out;
 }
 
-/// The source's files and shards with the result's weights in them.
-CheckpointTable checkpoint_of(const Repository& repository, const Commit& source, const TensorSource& result, const ObjectId& weights) {
-  CheckpointTable checkpoint = read_checkpoint(repository, source);
-  checkpoint.weights = weights;
-  for (CheckpointTable::ShardRow& shard : checkpoint.shards) {
-    shard.sha256 = hash_shard(result, parse_safetensors_header(repository.read_file_object(shard.header), shard.bytes, shard.path), 0);
-  }
-  return checkpoint;
-}
-
 }  // namespace
 
 std::string_view scope_name(SparsifyScope scope) {
@@ -109,9 +99,8 @@ SparsifyReport sparsify(Repository& repository, const ObjectId& source, const Sp
   const SparseSource result(ranks, std::move(selection.cuts));
   PackSession session = repository.store().begin_write();
   report.delta = write_delta(session, *base, result, pairs, 0, progress);
-  CheckpointTable table = checkpoint_of(repository, full.commit, result, report.delta.table.result_weights);
-  for (const CheckpointTable::ShardRow& shard : table.shards) report.full_bytes += shard.bytes;
-  for (const CheckpointTable::FileRow& file : table.files) report.full_bytes += repository.file_object_size(file.file);
+  CheckpointTable table = checkpoint_with(repository, full.commit, result, report.delta.table.result_weights);
+  report.full_bytes = full_bytes(repository, table);
   Commit commit;
   commit.checkpoint = session.add(ObjectKind::checkpoint, table.serialize());
   if (exists && commit.checkpoint == full.commit.checkpoint) {

@@ -1,0 +1,166 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/decimal.h"
+#include "command.h"
+#include "commit_view.h"
+#include "dstore/error.h"
+#include "output.h"
+#include "repo/merge.h"
+#include "repo/revision.h"
+
+namespace dstore::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    out.push_back(text.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return out;
+}
+
+/// "20%" is 0.2; everything else is checked by the parameter it is for.
+std::vector<std::string> densities(const std::string& text) {
+  std::vector<std::string> out = split_list(text);
+  for (std::string& value : out) {
+    if (!value.empty() && value.back() == '%') value = shortest_decimal(parse_density(value));
+  }
+  return out;
+}
+
+MergeSettings::Given given_parameters(const Arguments& arguments) {
+  MergeSettings::Given given;
+  if (arguments.has("weights")) given["weight"] = split_list(arguments.get("weights"));
+  if (arguments.has("density")) given["density"] = densities(arguments.get("density"));
+  for (const std::string& setting : arguments.all("set")) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) throw Error(ErrorCode::invalid_argument, "--set " + printable(setting) + ": give KEY=VALUE, or KEY=V1,V2,… for each model");
+    given[setting.substr(0, equals)] = split_list(setting.substr(equals + 1));
+  }
+  return given;
+}
+
+void check_models(const MergeMethod& method, std::size_t models) {
+  if (models >= method.least_models && models <= method.most_models) return;
+  throw Error(ErrorCode::invalid_argument, "method " + std::string(method.name) + " merges " +
+                                               (method.least_models == method.most_models ? "exactly " : "at least ") + std::to_string(method.least_models) + " models, not " +
+                                               std::to_string(models));
+}
+
+/// Weights that sum to 0 where the method divides by the sum.
+void check_weights(const MergeMethod& method, const MergeSettings& settings) {
+  if (!settings.has("normalize") || !settings.flag("normalize")) return;
+  double sum = 0;
+  for (std::size_t i = 0; i < settings.models(); ++i) sum += settings.number("weight", i);
+  if (sum != 0) return;
+  throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method " + std::string(method.name) + " divides by their sum; give others, or --set normalize=false");
+}
+
+MergeOptions::Heads choose_heads(const Arguments& arguments, const Repository& repository, const std::vector<MergeSource>& sources, std::size_t& of) {
+  if (!arguments.has("heads")) return MergeOptions::Heads::single;
+  const std::string text = arguments.get("heads");
+  if (text == "none") return MergeOptions::Heads::none;
+  const ObjectId commit = resolve_commit(repository, text);
+  const auto place = std::find_if(sources.begin(), sources.end(), [&](const MergeSource& source) { return source.commit == commit; });
+  if (place == sources.end()) throw Error(ErrorCode::invalid_argument, "--heads " + printable(text) + " is none of the models that are merged");
+  of = static_cast<std::size_t>(place - sources.begin());
+  return MergeOptions::Heads::of_model;
+}
+
+/// --list-methods: with --json an array of {method, summary, parameters: {name: default}}.
+int list_methods(const Session& session) {
+  ordered_json out = ordered_json::array();
+  Table table({"method", "parameters and defaults"});
+  for (const MergeMethod* method : merge_methods()) {
+    ordered_json parameters = ordered_json::object();
+    std::string text;
+    for (const auto& [name, value] : method->parameters) {
+      parameters[std::string(name)] = std::string(value);
+      text += (text.empty() ? "" : " ") + std::string(name) + "=" + std::string(value);
+    }
+    out.push_back({{"method", std::string(method->name)}, {"summary", std::string(method->summary)}, {"parameters", std::move(parameters)}});
+    table.add({std::string(method->name), std::string(method->summary)});
+    if (!text.empty()) table.add({"", text});
+  }
+  if (session.json) {
+    print_pretty(out);
+    return 0;
+  }
+  std::string text = table.text();
+  text.pop_back();
+  session.say(text);
+  return 0;
+}
+
+/// With --json {commit, branch, base, method, files_of, merged, unchanged, own, changed, elements, full_bytes, stored_bytes}.
+void print_merge(const Session& session, const MergeReport& report, const MergeOptions& options, const std::string& branch, std::size_t models) {
+  if (session.json) {
+    print_pretty(ordered_json{{"commit", report.commit.hex()}, {"branch", branch}, {"base", report.base.hex()}, {"method", std::string(options.method->name)},
+                              {"files_of", report.files_of}, {"merged", report.counts.merged}, {"unchanged", report.counts.unchanged}, {"own", report.counts.own},
+                              {"changed", report.delta.changed}, {"elements", report.delta.base_elements}, {"full_bytes", report.full_bytes},
+                              {"stored_bytes", report.stored_bytes}});
+    return;
+  }
+  const double share = report.delta.base_elements == 0 ? 0 : static_cast<double>(report.delta.changed) / static_cast<double>(report.delta.base_elements);
+  session.say("[" + branch + " " + report.commit.short_hex() + "] " + std::to_string(models) + " models by " + std::string(options.method->name) + ": " +
+              grouped(report.delta.changed) + " of " + grouped(report.delta.base_elements) + " weights changed (" + percent(share) + "), " +
+              human_size(report.full_bytes) + " → " + human_size(report.stored_bytes));
+  std::string line = grouped(report.counts.merged) + " tensors merged, " + grouped(report.counts.unchanged) + " as in the base";
+  if (report.counts.own > 0) line += ", " + grouped(report.counts.own) + " of " + printable(report.files_of) + " alone";
+  session.say(line + "; files of " + (report.files_of.empty() ? "the base" : printable(report.files_of)));
+}
+
+int run(const Arguments& arguments, Session& session) {
+  if (arguments.has("list-methods")) return list_methods(session);
+  if (arguments.all("rev").empty()) throw Error(ErrorCode::invalid_argument, "say what to merge: dstore merge A B --name NAME");
+  if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "say what the result is called: --name NAME");
+  const MergeMethod& method = find_merge_method(arguments.get("method", "linear"));
+  Repository repository = session.open();
+  std::vector<MergeSource> sources;
+  std::string names;
+  for (const std::string& text : arguments.all("rev")) {
+    sources.push_back({resolve_commit(repository, text), text});
+    names += (names.empty() ? "" : ", ") + text;
+  }
+  check_models(method, sources.size());
+  const MergeSettings settings(method.name, method.parameters, given_parameters(arguments), sources.size(), arguments.number("seed").value_or(0));
+  check_weights(method, settings);
+  MergeOptions options;
+  options.method = &method;
+  options.settings = &settings;
+  options.heads = choose_heads(arguments, repository, sources, options.heads_of);
+  options.message = arguments.get("message", "merge " + names + " by " + std::string(method.name));
+  if (options.message.empty()) throw Error(ErrorCode::invalid_argument, "say what this commit is: -m MSG");
+  const RefName branch = RefName::parse(arguments.get("name"));
+  const Committer committer = session.committer(arguments);
+  const MergeReport report = merge(repository, sources, options, branch, committer, session.progress("merging"));
+  print_merge(session, report, options, branch.text(), sources.size());
+  return 0;
+}
+
+}  // namespace
+
+Command merge_command() {
+  return {"merge", "Work", "Merge tasks of one base into a new task",
+          "dstore merge sst2 mnli --weights 0.6,0.4 --name both\n  dstore merge a b c --method ties --density 20% --set lambda=0.8 --name abc",
+          {{"rev", "Tasks, or their base", PositionalSpec::any}},
+          {{"--method", "M", "How (default: linear); --list-methods lists them"},
+           {"--weights", "W,W,…", "Of each model, or one for all (default: 1)"},
+           {"--density", "D,D,…", "Share of each model's difference that is kept: 20% or 0.2"},
+           {"--set", "KEY=VALUE", "A parameter of the method; KEY=V1,V2,… for each model", true},
+           {"--seed", "N", "For methods that drop at random (default: 0)"},
+           {"--heads", "REV|none", "Whose tensors that the base lacks are taken, with that model's files"},
+           {"--name", "TASK", "New branch for the result"},
+           {"-m,--message", "MSG", "What it is (default: what was done)"},
+           {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},
+           {"--no-sign", nullptr, "Make an unsigned commit"},
+           {"--list-methods", nullptr, "List the methods with their parameters"}},
+          run};
+}
+
+}  // namespace dstore::cli

@@ -1,0 +1,200 @@
+// Methods that move between the models' weights: averages, spheres, model stock, nearswap (spec/merging.md).
+#include <algorithm>
+#include <cmath>
+
+#include "merge/make_merge.h"
+
+namespace dstore {
+namespace {
+
+double fused(double a, double b, double c, bool wide) {
+  return wide ? std::fma(a, b, c) : std::fma(static_cast<float>(a), static_cast<float>(b), static_cast<float>(c));
+}
+
+/// The weighted mean or sum, by fused multiply-add in fp32 (fp64 for f64), rounded once.
+template <class A>
+class Linear : public TensorMerge {
+ public:
+  explicit Linear(const MergeSettings& settings) : normalize_(settings.flag("normalize")) {
+    for (std::size_t i = 0; i < settings.models(); ++i) {
+      weights_.push_back(A::widen(settings.number("weight", i)));
+      divisor_ = A::widen(divisor_ + weights_.back());
+    }
+  }
+  void apply(const MergeWindow& window, std::span<double> out) const override {
+    for (std::size_t j = 0; j < out.size(); ++j) {
+      double sum = 0;
+      for (std::size_t i = 0; i < weights_.size(); ++i) sum = fused(window.models[i][j], weights_[i], sum, A::type == DType::f64);
+      out[j] = A::round(normalize_ ? A::widen(sum / divisor_) : sum);
+    }
+  }
+
+ private:
+  bool normalize_;
+  std::vector<double> weights_;
+  double divisor_ = 0;
+};
+
+/// Lengths and scalar products of vectors that are shown window by window.
+class Angles {
+ public:
+  explicit Angles(std::size_t vectors) : vectors_(vectors), products_(vectors * vectors) {}
+  template <class Value>
+  void add(std::size_t elements, Value value) {
+    std::vector<double> column(vectors_);
+    for (std::size_t j = 0; j < elements; ++j) {
+      for (std::size_t i = 0; i < vectors_; ++i) column[i] = value(i, j);
+      for (std::size_t a = 0; a < vectors_; ++a) {
+        for (std::size_t b = a; b < vectors_; ++b) products_[a * vectors_ + b] += column[a] * column[b];
+      }
+    }
+  }
+  double length(std::size_t a) const { return std::sqrt(products_[a * vectors_ + a]); }
+  double product(std::size_t a, std::size_t b) const { return products_[std::min(a, b) * vectors_ + std::max(a, b)]; }
+
+ private:
+  std::size_t vectors_;
+  std::vector<double> products_;
+};
+
+/// What a point on the way from one vector to the other is: a * first + b * second.
+struct Mix {
+  double a = 1, b = 0;
+};
+
+Mix spherical(double t, double cosine) {
+  const double angle = std::acos(cosine), sine = std::sin(angle);
+  return {std::sin((1 - t) * angle) / sine, std::sin(t * angle) / sine};
+}
+
+template <class A>
+class Slerp : public TensorMerge {
+ public:
+  explicit Slerp(const MergeSettings& settings) : t_(settings.number("t")) {}
+  bool wants_pass() const override { return !ready_; }
+  void look(const MergeWindow& window) override {
+    angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return window.models[i][j]; });
+  }
+  void end_pass() override {
+    const auto safe = [](double length) { return length > kLeastLength ? length : 1; };
+    const double cosine = std::clamp(angles_.product(0, 1) / (safe(angles_.length(0)) * safe(angles_.length(1))), -1.0, 1.0);
+    mix_ = std::fabs(cosine) > kCollinear ? Mix{1 - t_, t_} : spherical(t_, cosine);
+    ready_ = true;
+  }
+  void apply(const MergeWindow& window, std::span<double> out) const override {
+    for (std::size_t j = 0; j < out.size(); ++j) out[j] = A::round(A::widen(mix_.a * window.models[0][j] + mix_.b * window.models[1][j]));
+  }
+
+ private:
+  static constexpr double kLeastLength = 1e-8, kCollinear = 0.9995;
+  double t_;
+  Angles angles_{2};
+  Mix mix_;
+  bool ready_ = false;
+};
+
+template <class A>
+class Nuslerp : public TensorMerge {
+ public:
+  explicit Nuslerp(const MergeSettings& settings) : differences_(settings.word("of") == "differences") {
+    const double total = settings.number("weight", 0) + settings.number("weight", 1);
+    t_ = std::fabs(total) < 1e-6 ? 0.5 : settings.number("weight", 1) / total;
+  }
+  bool wants_pass() const override { return !ready_; }
+  void look(const MergeWindow& window) override {
+    angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return value(window, i, j); });
+  }
+  void end_pass() override {
+    const auto safe = [](double length) { return std::max(length, kLeastLength); };
+    const double cosine = std::clamp(angles_.product(0, 1) / (safe(angles_.length(0)) * safe(angles_.length(1))), -1.0, 1.0);
+    mix_ = 1 - cosine * cosine <= kCollinear * kCollinear ? Mix{1 - t_, t_} : spherical(t_, cosine);
+    ready_ = true;
+  }
+  void apply(const MergeWindow& window, std::span<double> out) const override {
+    for (std::size_t j = 0; j < out.size(); ++j) {
+      const double mixed = A::round(A::widen(mix_.a * value(window, 0, j) + mix_.b * value(window, 1, j)));
+      out[j] = differences_ ? A::round(window.base[j] + mixed) : mixed;
+    }
+  }
+
+ private:
+  static constexpr double kLeastLength = 1e-7, kCollinear = 1e-8;
+  double value(const MergeWindow& window, std::size_t i, std::size_t j) const {
+    return differences_ ? A::round(window.models[i][j] - window.base[j]) : window.models[i][j];
+  }
+  bool differences_;
+  double t_;
+  Angles angles_{2};
+  Mix mix_;
+  bool ready_ = false;
+};
+
+template <class A>
+class ModelStock : public TensorMerge {
+ public:
+  explicit ModelStock(const MergeSettings& settings) : models_(settings.models()), angles_(models_) {}
+  bool wants_pass() const override { return !ready_; }
+  void look(const MergeWindow& window) override {
+    angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return A::round(window.models[i][j] - window.base[j]); });
+  }
+  void end_pass() override {
+    double sum = 0;
+    for (std::size_t a = 0; a < models_; ++a) {
+      for (std::size_t b = a + 1; b < models_; ++b) {
+        sum += std::clamp(angles_.product(a, b) / std::max(angles_.length(a) * angles_.length(b), kSmall), -1.0, 1.0);
+      }
+    }
+    const auto count = static_cast<double>(models_);
+    const double cosine = sum / (count * (count - 1) / 2), divisor = 1 + (count - 1) * cosine;
+    t_ = std::fabs(divisor) < kSmall ? 0 : count * cosine / divisor;
+    ready_ = true;
+  }
+  void apply(const MergeWindow& window, std::span<double> out) const override {
+    const auto count = static_cast<double>(models_);
+    for (std::size_t j = 0; j < out.size(); ++j) {
+      double mean = 0;
+      for (std::size_t i = 0; i < models_; ++i) mean += window.models[i][j];
+      out[j] = A::round(A::widen(t_ * (mean / count) + (1 - t_) * window.base[j]));
+    }
+  }
+
+ private:
+  static constexpr double kSmall = 1e-6;
+  std::size_t models_;
+  Angles angles_;
+  double t_ = 0;
+  bool ready_ = false;
+};
+
+template <class A>
+class Nearswap : public TensorMerge {
+ public:
+  explicit Nearswap(const MergeSettings& settings) : t_(settings.number("t")) {}
+  void apply(const MergeWindow& window, std::span<double> out) const override {
+    for (std::size_t j = 0; j < out.size(); ++j) {
+      const double from = window.models[0][j], to = window.models[1][j];
+      const double share = A::round(std::clamp(t_ / std::max(std::fabs(from - to), kSmall), 0.0, 1.0));
+      out[j] = A::round(A::round(share * to) + A::round((1 - share) * from));
+    }
+  }
+
+ private:
+  static constexpr double kSmall = 1e-6;
+  double t_;
+};
+
+using Default = std::pair<std::string_view, std::string_view>;
+constexpr Default kLinear[] = {{"weight", "1"}, {"normalize", "true"}};
+constexpr Default kPosition[] = {{"t", "0.5"}};
+constexpr Default kNuslerp[] = {{"weight", "1"}, {"of", "differences"}};
+
+}  // namespace
+
+constinit const MergeMethod kLinearMerge = {"linear", "weighted average of the weights", 1, SIZE_MAX, kLinear, make_merge<Linear>};
+constinit const MergeMethod kSlerpMerge = {"slerp", "spherical interpolation from the first model to the second", 2, 2, kPosition, make_merge<Slerp>};
+constinit const MergeMethod kNuslerpMerge = {"nuslerp", "the same, by their weights, of the differences from the base or of the weights", 2, 2, kNuslerp, make_merge<Nuslerp>};
+constinit const MergeMethod kModelStockMerge = {"model_stock", "between base and mean, by the angles of the differences (Jang et al. 2024)", 2, SIZE_MAX, {},
+                                                make_merge<ModelStock>};
+constinit const MergeMethod kNearswapMerge = {"nearswap", "the first model, moved to the second where they are near", 2, 2, kPosition, make_merge<Nearswap>};
+
+}  // namespace dstore

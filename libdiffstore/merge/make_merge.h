@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+
+#include "merge/merge_method.h"
+#include "merge/rounding.h"
+
+namespace dstore {
+
+/// A row's `make` for a class template over the arithmetic.
+template <template <class> class Merge>
+std::unique_ptr<TensorMerge> make_merge(const MergeSettings& settings, const MergedTensor& tensor) {
+  return with_arithmetic(tensor.dtype, [&]<class A>(A) -> std::unique_ptr<TensorMerge> { return std::make_unique<Merge<A>>(settings); });
+}
+
+}  // namespace dstore

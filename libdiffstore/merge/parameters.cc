@@ -1,0 +1,114 @@
+#include "merge/parameters.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/edit_distance.h"
+#include "dstore/error.h"
+
+namespace dstore {
+namespace {
+
+constexpr std::string_view kFlag[] = {"true", "false"};
+constexpr std::string_view kRescale[] = {"none", "inverse", "l1"};
+constexpr std::string_view kElect[] = {"weighted", "unweighted", "count"};
+constexpr std::string_view kMean[] = {"weights", "count"};
+constexpr std::string_view kOf[] = {"differences", "weights"};
+constexpr double kAny = 1e30;
+
+constexpr MergeParameter kParameters[] = {
+    {"weight", true, -kAny, kAny, {}, "how much of each model"},
+    {"density", true, 0, 1, {}, "share of each tensor's elements whose difference is kept"},
+    {"gamma", true, 0, 1, {}, "share of the largest differences that are dropped as outliers"},
+    {"normalize", false, 0, 0, kFlag, "divide by the sum of the weights"},
+    {"lambda", false, -kAny, kAny, {}, "factor of the merged difference"},
+    {"rescale", false, 0, 0, kRescale, "what makes up for dropped differences: 1/density, or the L1 norm as before"},
+    {"elect", false, 0, 0, kElect, "what decides the sign: the weighted differences, the differences, or how many have it"},
+    {"mean", false, 0, 0, kMean, "divisor of the differences of the elected sign: the sum of their weights, or their number"},
+    {"t", false, 0, 1, {}, "0: the first model, 1: the second"},
+    {"of", false, 0, 0, kOf, "whether the differences to the base are interpolated, or the weights"},
+    {"epsilon", false, 0, kAny, {}, "differences up to it are none"},
+    {"r", false, 0, kAny, {}, "how strongly unshared differences grow with overlap"},
+    {"alpha", false, 0, kAny, {}, "most of that"},
+    {"select_topk", false, 0, 1, {}, "share of the elements that differ between the models which is merged, by variance"},
+};
+
+const MergeParameter& find_parameter(std::string_view name) {
+  return *std::find_if(std::begin(kParameters), std::end(kParameters), [&](const MergeParameter& row) { return row.name == name; });
+}
+
+[[noreturn]] void fail(std::string_view parameter, const std::string& message) {
+  throw Error(ErrorCode::invalid_argument, std::string(parameter) + ": " + message);
+}
+
+double to_number(std::string_view text) {
+  double value = NAN;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  return result.ec == std::errc() && result.ptr == text.data() + text.size() ? value : NAN;
+}
+
+void check(const MergeParameter& row, std::string_view text) {
+  if (!row.choices.empty()) {
+    if (std::find(row.choices.begin(), row.choices.end(), text) != row.choices.end()) return;
+    std::string names;
+    for (const std::string_view choice : row.choices) names += (names.empty() ? "" : ", ") + std::string(choice);
+    fail(row.name, "\"" + printable(text) + "\" is none of " + names);
+  }
+  const double value = to_number(text);
+  if (!std::isfinite(value)) fail(row.name, "\"" + printable(text) + "\" is no finite number");
+  if (value >= row.least && value <= row.most) return;
+  fail(row.name, printable(text) + " is out of range" + (row.most < kAny ? " (0 to 1)" : " (at least 0)"));
+}
+
+}  // namespace
+
+std::span<const MergeParameter> merge_parameters() { return kParameters; }
+
+MergeSettings::MergeSettings(std::string_view method, Defaults defaults, const Given& given, std::size_t models, std::uint64_t seed)
+    : models_(models), seed_(seed) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : defaults) {
+    names.emplace_back(name);
+    values_.emplace(name, std::vector<std::string>(find_parameter(name).per_model ? models : 1, std::string(value)));
+  }
+  for (const auto& [name, texts] : given) {
+    const auto place = values_.find(name);
+    if (place == values_.end()) {
+      const auto near = nearest(name, names);
+      std::string list;
+      for (const std::string& known : names) list += (list.empty() ? "" : ", ") + known;
+      throw Error(ErrorCode::invalid_argument, "method " + std::string(method) + " has no parameter \"" + printable(name) + "\"" +
+                                                   (near ? "; did you mean " + *near + "?" : " (" + (list.empty() ? "it has none" : list) + ")"));
+    }
+    const MergeParameter& row = find_parameter(name);
+    if (texts.size() != 1 && texts.size() != place->second.size()) {
+      fail(name, std::to_string(texts.size()) + " values for " + (row.per_model ? std::to_string(models) + " models" : "one parameter"));
+    }
+    for (std::size_t i = 0; i < place->second.size(); ++i) {
+      place->second[i] = texts[texts.size() == 1 ? 0 : i];
+      check(row, place->second[i]);
+    }
+  }
+}
+
+double MergeSettings::number(std::string_view name, std::size_t model) const {
+  const auto& values = values_.find(name)->second;
+  return to_number(values[values.size() == 1 ? 0 : model]);
+}
+
+std::string_view MergeSettings::word(std::string_view name) const { return values_.find(name)->second.front(); }
+
+std::map<std::string, std::string> MergeSettings::texts() const {
+  std::map<std::string, std::string> out;
+  for (const auto& [name, values] : values_) {
+    std::string text;
+    for (const std::string& value : values) text += (text.empty() ? "" : ",") + value;
+    out[name] = text;
+  }
+  return out;
+}
+
+}  // namespace dstore

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dstore {
+
+/// What a merge method can be told (spec/merging.md, "Parameters").
+struct MergeParameter {
+  std::string_view name;
+  bool per_model;   ///< a value for each model, or one for all
+  double least = 0, most = 0;                   ///< of a number
+  std::span<const std::string_view> choices{};  ///< of a word; empty for a number
+  std::string_view summary;
+};
+
+/// Every parameter of any method.
+std::span<const MergeParameter> merge_parameters();
+
+/// The values of a method's parameters for a number of models.
+class MergeSettings {
+ public:
+  using Given = std::map<std::string, std::vector<std::string>, std::less<>>;
+  using Defaults = std::span<const std::pair<std::string_view, std::string_view>>;
+
+  /// `defaults` names the parameters that the method has. Error{invalid_argument}: one that it has not (the nearest is named), a
+  /// value out of range, another number of values than models.
+  MergeSettings(std::string_view method, Defaults defaults, const Given& given, std::size_t models, std::uint64_t seed);
+
+  std::size_t models() const { return models_; }
+  std::uint64_t seed() const { return seed_; }
+  double number(std::string_view name, std::size_t model = 0) const;
+  std::string_view word(std::string_view name) const;
+  bool flag(std::string_view name) const { return word(name) == "true"; }
+  bool has(std::string_view name) const { return values_.find(name) != values_.end(); }
+  /// Every parameter with its value or, for models, its values: "0.5,0.3".
+  std::map<std::string, std::string> texts() const;
+
+ private:
+  std::map<std::string, std::vector<std::string>, std::less<>> values_;  ///< one, or one for each model
+  std::size_t models_;
+  std::uint64_t seed_;
+};
+
+}  // namespace dstore

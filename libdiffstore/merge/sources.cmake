@@ -1,0 +1,5 @@
+dstore_layer(merge
+  SOURCES merge/averages.cc merge/merge_method.cc merge/overlaps.cc merge/parameters.cc merge/task_vectors.cc merge/trim.cc
+  LINK dstore_delta dstore_tensor dstore_base)
+# The results are defined operation by operation: nothing that lets the compiler fuse or reorder (spec/merging.md).
+set_source_files_properties(merge/averages.cc merge/overlaps.cc merge/task_vectors.cc merge/trim.cc PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=off")

@@ -1,0 +1,241 @@
+#include "repo/merged_source.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "base/parallel.h"
+#include "delta/stats.h"
+#include "dstore/error.h"
+#include "tensor/dtype.h"
+
+namespace dstore {
+namespace {
+
+constexpr std::size_t kWindow = 1 << 14;  ///< elements that a method sees at once
+
+std::string shape_text(const TensorInfo& info) {
+  std::string text = "[";
+  for (const std::uint64_t size : info.shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  return text + "]";
+}
+
+/// The same bytes of the base and of every model, and their numbers window by window.
+class Range {
+ public:
+  Range(DType dtype, std::size_t models) : dtype_(dtype), unit_(unit_type(dtype).bytes), bytes_(models + 1), views_(models + 1), values_(models + 1) {}
+
+  /// `read(i, out)` reads the i-th source, the base first; sources without a tensor of their own share the base's bytes.
+  template <class Read>
+  void fill(std::size_t size, const std::vector<bool>& own, Read read) {
+    size_ = size;
+    for (std::size_t i = 0; i < bytes_.size(); ++i) {
+      if (i > 0 && !own[i - 1]) {
+        views_[i] = views_[0];
+        continue;
+      }
+      bytes_[i].resize(size);
+      read(i, MutableByteSpan(bytes_[i]));
+      views_[i] = bytes_[i];
+    }
+  }
+  bool changed() const {
+    return std::any_of(views_.begin() + 1, views_.end(), [&](ByteSpan view) { return view.data() != views_[0].data() && std::memcmp(view.data(), views_[0].data(), size_) != 0; });
+  }
+  ByteSpan base() const { return views_[0]; }
+
+  /// Calls visit(window, offset in bytes) for each.
+  template <class Visit>
+  void for_each_window(std::uint64_t first, Visit visit) {
+    std::vector<std::span<const double>> models(views_.size() - 1);
+    for (std::size_t at = 0; at < size_; at += kWindow * unit_) {
+      const std::size_t bytes = std::min(size_ - at, kWindow * unit_);
+      for (std::size_t i = 0; i < views_.size(); ++i) {
+        values_[i].resize(bytes / unit_);
+        if (i > 0 && views_[i].data() == views_[0].data()) {
+          models[i - 1] = values_[0];
+          continue;
+        }
+        read_doubles(dtype_, views_[i].subspan(at, bytes), values_[i]);
+        if (i > 0) models[i - 1] = values_[i];
+      }
+      visit(MergeWindow{first + at / unit_, values_[0], models}, at);
+    }
+  }
+  /// Whether a model has other bits than the base in the unit at `offset`.
+  bool differs(std::size_t offset) const {
+    return std::any_of(views_.begin() + 1, views_.end(), [&](ByteSpan view) { return std::memcmp(view.data() + offset, views_[0].data() + offset, unit_) != 0; });
+  }
+
+ private:
+  DType dtype_;
+  std::size_t unit_;
+  std::size_t size_ = 0;
+  std::vector<Bytes> bytes_;
+  std::vector<ByteSpan> views_;
+  std::vector<std::vector<double>> values_;
+};
+
+}  // namespace
+
+void MergedSource::fail_shape(const TensorInfo& info, const MergeInput& model, std::size_t tensor) const {
+  const TensorInfo& other = model.weights->tensors()[tensor];
+  throw Error(ErrorCode::conflict, "tensor " + printable(info.name) + ": " + model.name + " has it as " + std::string(dtype_info(other.dtype).name) + " " +
+                                       shape_text(other) + ", the base as " + std::string(dtype_info(info.dtype).name) + " " + shape_text(info) +
+                                       "; models can be merged where their shapes and dtypes are the base's");
+}
+
+/// A tensor of the base must be in every model with its shape and dtype, or be dropped where no other model changes it.
+void MergedSource::check_base_tensor(std::size_t base_index) const {
+  const TensorInfo& info = base_.tensors()[base_index];
+  const MergeInput* without = nullptr;
+  const MergeInput* changing = nullptr;
+  for (std::size_t m = 0; m < models_.size(); ++m) {
+    const MergeInput& model = models_[m];
+    const auto own = of_base_[m][base_index] ? of_base_[m][base_index] : model.weights->find(info.name);
+    if (!own) {
+      without = &model;
+      continue;
+    }
+    const TensorInfo& other = model.weights->tensors()[*own];
+    if (other.shape != info.shape || other.dtype != info.dtype) fail_shape(info, model, *own);
+    if (model.weights->tensor_id(*own) != base_.tensor_id(base_index)) changing = &model;
+  }
+  if (without == nullptr || changing == nullptr) return;
+  throw Error(ErrorCode::conflict, "tensor " + printable(info.name) + ": " + without->name + " does not have it, and " + changing->name + " changes it; merging cannot decide");
+}
+
+MergedSource::Tensor MergedSource::plan(const TensorInfo& info, std::size_t base_index) const {
+  Tensor tensor;
+  tensor.base = base_index;
+  std::vector<std::size_t> changing;
+  for (std::size_t m = 0; m < models_.size(); ++m) {
+    std::optional<std::size_t> own = of_base_[m][base_index];
+    if (own && models_[m].weights->tensor_id(*own) == base_.tensor_id(base_index)) own.reset();
+    if (own) changing.push_back(m);
+    tensor.models.push_back(own);
+  }
+  if (changing.empty() || is_numeric(info.dtype)) return tensor;
+  for (const std::size_t m : changing) {
+    const StoredWeights& first = *models_[changing.front()].weights;
+    if (changing.size() == models_.size() && models_[m].weights->tensor_id(*tensor.models[m]) == first.tensor_id(*tensor.models[changing.front()])) continue;
+    throw Error(ErrorCode::conflict, "tensor " + printable(info.name) + " (" + std::string(dtype_info(info.dtype).name) + ", no arithmetic): " + models_[m].name +
+                                         " changes it and others do not in the same way; merging cannot decide");
+  }
+  tensor.copied_from = changing.front();
+  tensor.copied = *tensor.models[changing.front()];
+  return tensor;
+}
+
+MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInput>& models, const MergeMethod& method, const MergeSettings& settings,
+                           const MergeShape& shape)
+    : base_(base), models_(models), of_base_(models.size(), std::vector<std::optional<std::size_t>>(base.tensors().size())) {
+  std::vector<std::string> with_own;  // models that bring tensors, with one of them
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    std::string own;
+    for (const Pairing& pair : models[m].pairs) {
+      if (pair.base) of_base_[m][*pair.base] = pair.task;
+      else if (own.empty()) own = pair.name;
+    }
+    if (!own.empty()) with_own.push_back(models[m].name + " (" + printable(own) + ")");
+  }
+  if (with_own.size() > 1 && !shape.chosen) {
+    std::string list;
+    for (const std::string& text : with_own) list += (list.empty() ? "" : ", ") + text;
+    throw Error(ErrorCode::conflict, "several models bring tensors that the base lacks, such as heads: " + list + "; these are never averaged: say whose are kept (--heads REV), or none (--heads none)");
+  }
+
+  for (std::size_t i = 0; i < base.tensors().size(); ++i) check_base_tensor(i);
+
+  const StoredWeights& layout = shape.model ? *models[*shape.model].weights : base;
+  std::vector<std::optional<std::size_t>> base_of(layout.tensors().size());
+  if (shape.model) {
+    for (const Pairing& pair : models[*shape.model].pairs) base_of[*pair.task] = pair.base;
+  } else {
+    for (std::size_t i = 0; i < base_of.size(); ++i) base_of[i] = i;
+  }
+  for (std::size_t i = 0; i < layout.tensors().size(); ++i) {
+    TensorInfo info = layout.tensors()[i];
+    Tensor tensor;
+    if (base_of[i]) {
+      tensor = plan(base.tensors()[*base_of[i]], *base_of[i]);
+      const bool changes = std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); });
+      ++(changes ? counts_.merged : counts_.unchanged);
+      if (changes && !tensor.copied_from) {
+        tensor.merge = method.make(settings, {base.tensors()[*base_of[i]].name, info.dtype, unit_count(info.dtype, info.bytes)});
+      }
+    } else {
+      tensor.copied_from = shape.model;
+      tensor.copied = i;
+      ++counts_.own;
+    }
+    pairs_.push_back({info.name, base_of[i], i});
+    infos_.push_back(std::move(info));
+    tensors_.push_back(std::move(tensor));
+  }
+}
+
+/// Calls take(range, offset) for the bytes [begin, begin + size) of a merged tensor, by whole pieces where it can.
+template <class Take>
+void MergedSource::visit(std::size_t index, std::uint64_t begin, std::uint64_t size, Take take) const {
+  const Tensor& tensor = tensors_[index];
+  Range range(infos_[index].dtype, models_.size());
+  std::vector<bool> own;
+  for (const auto& model : tensor.models) own.push_back(model.has_value());
+  for (std::uint64_t at = begin; at < begin + size;) {
+    const std::uint64_t next = std::min(begin + size, (at / kPieceBytes + 1) * kPieceBytes);
+    range.fill(static_cast<std::size_t>(next - at), own, [&](std::size_t source, MutableByteSpan out) {
+      if (source == 0) base_.read(*tensor.base, at, out);
+      else models_[source - 1].weights->read(*tensor.models[source - 1], at, out);
+    });
+    take(range, at);
+    at = next;
+  }
+}
+
+void MergedSource::prepare(unsigned threads, const Progress& progress) {
+  std::uint64_t total = 0, done = 0;
+  for (const TensorInfo& info : infos_) total += info.bytes;
+  std::mutex mutex;
+  parallel_for(tensors_.size(), threads, [&](std::size_t t) {
+    const Tensor& tensor = tensors_[t];
+    while (tensor.merge && tensor.merge->wants_pass()) {
+      visit(t, 0, infos_[t].bytes, [&](Range& range, std::uint64_t offset) {
+        range.for_each_window(offset / unit_type(infos_[t].dtype).bytes, [&](const MergeWindow& window, std::size_t) { tensor.merge->look(window); });
+      });
+      tensor.merge->end_pass();
+    }
+    const std::scoped_lock lock(mutex);
+    done += infos_[t].bytes;
+    if (progress) progress(done, total);
+  });
+}
+
+void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {
+  const Tensor& tensor = tensors_[index];
+  if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
+  if (!tensor.merge) return base_.read(*tensor.base, offset, out);
+  const DType dtype = infos_[index].dtype;
+  const std::uint64_t unit = unit_type(dtype).bytes;
+  const std::uint64_t begin = offset / unit * unit, end = (offset + out.size() + unit - 1) / unit * unit;
+  Bytes result(end - begin);
+  visit(index, begin, result.size(), [&](Range& range, std::uint64_t at) {
+    const MutableByteSpan target = MutableByteSpan(result).subspan(at - begin, range.base().size());
+    std::copy(range.base().begin(), range.base().end(), target.begin());
+    if (!range.changed()) return;
+    std::vector<double> merged;
+    range.for_each_window(at / unit, [&](const MergeWindow& window, std::size_t from) {
+      merged.resize(window.size());
+      tensor.merge->apply(window, merged);
+      Bytes bits(merged.size() * unit);
+      write_doubles(dtype, merged, bits);
+      for (std::size_t i = 0; i < bits.size(); i += unit) {
+        if (range.differs(from + i)) std::memcpy(target.data() + from + i, bits.data() + i, unit);
+      }
+    });
+  });
+  std::copy_n(result.begin() + static_cast<std::ptrdiff_t>(offset - begin), out.size(), out.begin());
+}
+
+}  // namespace dstore

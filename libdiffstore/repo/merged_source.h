@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "merge/merge_method.h"
+#include "repo/align.h"
+#include "repo/stored_weights.h"
+#include "repo/write_delta.h"
+
+namespace dstore {
+
+/// A model that takes part in a merge: its weights, and which tensor of the base each is a version of.
+struct MergeInput {
+  std::string name;  ///< for messages
+  std::unique_ptr<StoredWeights> weights;
+  std::vector<Pairing> pairs;  ///< of its tensors, with those of the base
+};
+
+/// Where the names, the layout and the tensors that are not merged come from.
+struct MergeShape {
+  std::optional<std::size_t> model;  ///< none: the base
+  /// Take this model's tensors that the base lacks, though other models bring such ones too.
+  bool chosen = false;
+};
+
+struct MergeCounts {
+  std::size_t merged = 0;     ///< tensors that some model changes
+  std::size_t unchanged = 0;
+  std::size_t own = 0;        ///< tensors of the shape's model that the base lacks
+};
+
+/// The merge of models of one base. A tensor that all have with the base's shape and a dtype of numbers is merged element by
+/// element; an element that no model changes keeps the base's bits. Tensors without arithmetic must be changed alike. Settings and inputs must outlive it.
+class MergedSource : public TensorSource {
+ public:
+  /// Error{conflict} where tensors cannot be merged: other shapes or dtypes, integers that differ, several models with
+  /// tensors of their own and none chosen.
+  MergedSource(const StoredWeights& base, const std::vector<MergeInput>& models, const MergeMethod& method, const MergeSettings& settings,
+               const MergeShape& shape);
+
+  /// Looks at the tensors as often as the method needs; before read().
+  void prepare(unsigned threads, const Progress& progress);
+
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  void read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const override;
+
+  /// For write_delta().
+  const std::vector<Pairing>& pairs() const { return pairs_; }
+  const MergeCounts& counts() const { return counts_; }
+
+ private:
+  struct Tensor {
+    std::optional<std::size_t> base;
+    std::optional<std::size_t> copied_from;         ///< a model: taken from it whole
+    std::size_t copied = 0;                         ///< its tensor there
+    std::vector<std::optional<std::size_t>> models; ///< the tensor in each; none: the model has the base's bytes
+    std::unique_ptr<TensorMerge> merge;             ///< null: not merged
+  };
+  template <class Take>
+  void visit(std::size_t index, std::uint64_t begin, std::uint64_t size, Take take) const;
+  Tensor plan(const TensorInfo& info, std::size_t base_index) const;
+  void check_base_tensor(std::size_t base_index) const;
+  [[noreturn]] void fail_shape(const TensorInfo& info, const MergeInput& model, std::size_t tensor) const;
+
+  const StoredWeights& base_;
+  const std::vector<MergeInput>& models_;
+  std::vector<std::vector<std::optional<std::size_t>>> of_base_;  ///< [model][base tensor]: the model's version of it
+  std::vector<TensorInfo> infos_;
+  std::vector<Tensor> tensors_;
+  std::vector<Pairing> pairs_;
+  MergeCounts counts_;
+};
+
+}  // namespace dstore
