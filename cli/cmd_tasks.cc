@@ -31,7 +31,7 @@ ObjectId weights_of_base(const Repository& repository, const std::string& revisi
 }
 
 /// Branches whose head is a base with these weights: "base", "base, copy"; empty if there are none.
-std::map<ObjectId, std::string> base_names(Catalog& catalog, const RefView& refs) {
+std::map<ObjectId, std::string> base_names(const Repository& repository, Catalog& catalog, const RefView& refs) {
   std::map<ObjectId, std::string> names;
   const std::set<ObjectId> forgotten = forgotten_commits(repository);
   for (const RefEntry& head : refs.local) {
@@ -44,7 +44,7 @@ std::map<ObjectId, std::string> base_names(Catalog& catalog, const RefView& refs
   return names;
 }
 
-TasksByBase find_tasks(Catalog& catalog, const RefView& refs) {
+TasksByBase find_tasks(const Repository& repository, Catalog& catalog, const RefView& refs) {
   TasksByBase out;
   const std::set<ObjectId> forgotten = forgotten_commits(repository);
   for (const RefEntry& head : refs.local) {
@@ -88,14 +88,14 @@ int run(const Arguments& arguments, Session& session) {
   const Repository repository = session.open();
   Catalog catalog(repository, session.progress("cataloguing"));
   const RefView refs = view_refs(session, repository);
-  TasksByBase groups = find_tasks(catalog, refs);
+  TasksByBase groups = find_tasks(repository, catalog, refs);
   if (arguments.has("base")) {
     const ObjectId wanted = weights_of_base(repository, arguments.get("base"));
     std::vector<Task> tasks = std::move(groups[wanted]);
     groups.clear();
     if (!tasks.empty()) groups.emplace(wanted, std::move(tasks));
   }
-  const auto names = base_names(catalog, refs);
+  const auto names = base_names(repository, catalog, refs);
   if (session.json) {
     print_tasks_json(refs.names, groups, names);
     return 0;

@@ -1,6 +1,7 @@
 #include "odb/object_store.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "dstore/error.h"
 #include "odb/store_state.h"

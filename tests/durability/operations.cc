@@ -6,6 +6,10 @@
 #include <cstdlib>
 
 #include "memory_filesystem.h"
+#include "repo/forget.h"
+#include "repo/forgotten.h"
+#include "repo/reachable.h"
+#include "repo/repack.h"
 #include "repo/sandbox.h"
 
 namespace dstore::test {
@@ -94,7 +98,7 @@ Scene make_scene() {
   const PrivateKey by = load_private_key(fs, user);
   write_model(fs, "/base", encoder(), "{}");
   write_model(fs, "/other", encoder("", 50), "{}");
-  for (const char* name : {"1", "2", "3"}) write_model(fs, "/task" + std::string(name), changed_encoder(static_cast<std::size_t>(name[0])), name);
+  for (const char* name : {"1", "2", "3", "4"}) write_model(fs, "/task" + std::string(name), changed_encoder(static_cast<std::size_t>(name[0])), name);
   Repository repository = Repository::create(fs, kRepository, IndexMode::database);
   import_folder(repository, CheckpointFolder(fs, "/base"), RefName::parse("base"), "base", ada(by), {});
   commit_task(fs, "/task1", "task", ada(by));
@@ -108,6 +112,8 @@ Scene make_scene() {
   commit_task(fs, "/task2", "task", ada(by));
   push(repository, "origin", {}, ada(by), {}, {});
   move(fs, "old", RefKind::branch, "", "task", ada(by));
+  commit_task(fs, "/task4", "gone", ada(by));
+  move(fs, "gone", RefKind::branch, "gone", "", ada(by));
   write_stage(fs, join_path(kRepository, "tmp/training"), 7);
   publish_stage(repository, join_path(kRepository, "tmp/training"), RefName::parse("trained"), resolve_commit(repository, "base"));
   write_stage(fs, join_path(kRepository, "tmp/training"), 8);
@@ -189,6 +195,43 @@ void run_pull(Filesystem& fs, const Acknowledge& acknowledge) {
   for (const TransferReport::Ref& ref : fast_forward(clone, "origin", {}, ada()).refs) acknowledge(in_history(kClone, ref.name, ref.after));
 }
 
+CollectOptions at_once() {
+  CollectOptions options;
+  options.wait_seconds = 0;
+  return options;
+}
+
+/// The commit that the deleted branch `gone` named.
+ObjectId gone_commit(const Repository& repository) { return repository.refs().entries(RefName::parse("gone")).front().new_commit; }
+
+void run_gc(Filesystem& fs, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  const ObjectId garbage = gone_commit(repository);
+  Reachable reachable(repository, {});
+  repository.store().collect(reachable, at_once());
+  acknowledge({"the garbage is gone", [=](Filesystem& f) { return !open(f, kRepository).store().contains(garbage); }});
+}
+
+void run_repack(Filesystem& fs, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  repack(repository, at_once());
+  acknowledge({"one pack", [](Filesystem& f) { return open(f, kRepository).store().packs().size() <= 2; }});
+}
+
+void run_forget(Filesystem& fs, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  const ObjectId commit = gone_commit(repository);
+  forget(repository, {commit}, false, ada(), at_once());
+  acknowledge({"the record", [=](Filesystem& f) { return forgotten_record(open(f, kRepository), commit).has_value(); }});
+}
+
+void run_reset(Filesystem& fs, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  const ObjectId present = resolve_commit(repository, "task"), wanted = resolve_commit(repository, "task~1");
+  if (!point_ref(repository, RefName::parse("task"), RefKind::branch, present, wanted, ada())) throw Error(ErrorCode::conflict, "task was moved before");
+  acknowledge(in_history(kRepository, "task", wanted));
+}
+
 void run_rebuild(Filesystem& fs, const Acknowledge&) {
   fs.remove(join_path(kRepository, "index.db"));
   open(fs, kRepository).store().for_each(std::nullopt, [](const ObjectEntry&) {});
@@ -223,6 +266,10 @@ const std::vector<Operation>& operations() {
       {"push to a new remote", {kRepository, kNewRemote}, {}, [](Filesystem& fs, const Acknowledge& a) { run_push(fs, "new", kNewRemote, a); }},
       {"pull", {kClone}, {}, run_pull, true},
       {"rebuild", {kRepository}, {}, run_rebuild},
+      {"gc", {kRepository}, {}, run_gc, false, true},
+      {"repack", {kRepository}, {}, run_repack},
+      {"forget", {kRepository}, {}, run_forget, false, true},
+      {"reset", {kRepository}, {}, run_reset},
       {"remote add", {kRepository}, {}, run_add_remote, true},
   };
   return rows;

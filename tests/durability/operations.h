@@ -40,6 +40,8 @@ struct Operation {
   std::function<void(Filesystem&, const Acknowledge&)> run;
   /// Whether nothing of what it syncs is also synced by something else, or synced only to be quicker at finishing it later.
   bool needs_every_sync = false;
+  /// Whether commits that only a ref's past names may go.
+  bool drops_history = false;
 };
 const std::vector<Operation>& operations();
 

@@ -1,6 +1,7 @@
 #include <map>
 
 #include "operations.h"
+#include "repo/forgotten.h"
 #include "repo/missing_objects.h"
 #include "repo/sandbox.h"
 
@@ -15,19 +16,26 @@ std::map<ObjectId, ObjectKind> objects_of(const Repository& repository) {
   return found;
 }
 
-/// Every commit that a history of this store names; checks the histories on the way.
-std::vector<ObjectId> named_commits(const Repository& repository) {
+/// Every commit that a history of this store names, or with `last` only those that the refs name now; checks the histories on the way.
+std::vector<ObjectId> named_commits(const Repository& repository, bool last) {
   std::vector<RefLog> logs{repository.refs()};
   for (const auto& [name, url] : repository.config().remotes) logs.push_back(repository.remote_refs(name));
   std::vector<ObjectId> commits;
   for (const RefLog& log : logs) {
     for (const RefName& ref : log.list()) {
-      for (const RefEntry& entry : log.entries(ref)) {
-        if (!entry.is_deletion()) commits.push_back(entry.new_commit);
+      const std::vector<RefEntry> entries = log.entries(ref);
+      for (const RefEntry& entry : entries) {
+        if (!entry.is_deletion() && !is_forgotten_name(ref) && (!last || entry == entries.back())) commits.push_back(entry.new_commit);
       }
     }
   }
   return commits;
+}
+
+void check_complete(const Repository& repository, const std::vector<ObjectId>& commits, const std::string& what, Lines& out) {
+  const MissingObjects missing = find_missing_objects(repository, commits);
+  for (const std::string& line : gap_lines(missing)) out.push_back(what + line);
+  for (const std::string& line : missing.damaged) out.push_back(what + line);
 }
 
 /// The next command: a commit to a branch of its own, whole when it is opened again.
@@ -49,10 +57,10 @@ void commit_next(Filesystem& fs, const std::string& store, Lines& out) {
   }
   const Repository again = Repository::open(fs, store, IndexMode::database);
   if (resolve_commit(again, "next") != id) out.push_back("the next commit is not there");
-  for (const std::string& problem : missing_objects(again, {id})) out.push_back("the next commit: " + problem);
+  check_complete(again, {id}, "the next commit: ", out);
 }
 
-void check_store(Filesystem& fs, const std::string& store, bool read_only, Lines& out) {
+void check_store(Filesystem& fs, const std::string& store, bool drops_history, bool read_only, Lines& out) {
   if (!Repository::is_repository(fs, store)) {
     if (!read_only) {
       Repository::create(fs, store, IndexMode::database);
@@ -63,8 +71,8 @@ void check_store(Filesystem& fs, const std::string& store, bool read_only, Lines
   {
     const Repository repository = Repository::open(fs, store, IndexMode::database);
     for (const StoreProblem& problem : repository.store().verify_all({}, 1)) out.push_back("damaged: " + problem.message);
-    const std::vector<ObjectId> commits = named_commits(repository);
-    for (const std::string& problem : missing_objects(repository, commits)) out.push_back("missing: " + problem);
+    const std::vector<ObjectId> commits = named_commits(repository, drops_history);
+    check_complete(repository, commits, "missing: ", out);
     for (const ObjectId& id : commits) {
       if (repository.check_commit(id).signature.verdict != Verdict::good) out.push_back("commit " + id.short_hex() + " is not well signed");
     }
@@ -103,7 +111,7 @@ std::vector<std::string> violations(Filesystem& fs, const Operation& operation, 
     });
   }
   for (const std::string& folder : operation.folders) guarded(folder, [&] { check_folder(fs, folder, read_only, out); });
-  for (const std::string& store : operation.stores) guarded(store, [&] { check_store(fs, store, read_only, out); });
+  for (const std::string& store : operation.stores) guarded(store, [&] { check_store(fs, store, operation.drops_history, read_only, out); });
   return out;
 }
 
