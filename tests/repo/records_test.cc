@@ -19,7 +19,14 @@ TEST_CASE("a configuration has one form") {
     INFO(bad);
     CHECK(error_of([&] { RepositoryConfig::parse(bad, "config"); }) == ErrorCode::corrupt);
   }
-  CHECK(error_of([&] { RepositoryConfig::parse("{\"v\":2}\n", "config"); }) == ErrorCode::unsupported);
+  CHECK(error_of([&] { RepositoryConfig::parse("{\"v\":3}\n", "config"); }) == ErrorCode::unsupported);
+  config.without_base = true;
+  const std::string light = config.serialize();
+  CHECK(light.ends_with("\"v\":2,\"without_base\":1}\n"));
+  CHECK(RepositoryConfig::parse(light, "config").without_base);
+  for (const char* end : {"\"v\":1,\"without_base\":1}\n", "\"v\":2,\"without_base\":0}\n", "\"v\":2}\n"}) {
+    CHECK(error_of([&] { RepositoryConfig::parse(light.substr(0, light.find("\"v\"")) + end, "config"); }) == ErrorCode::corrupt);
+  }
 }
 
 TEST_CASE("a checkout's record has one form, whatever byte is changed") {
