@@ -2,7 +2,6 @@
 """Large numbers: commits, objects, ref entries, tensors, and one tensor of 64 GiB. Time and memory. See bench/README.md."""
 import argparse
 import json
-import os
 import pathlib
 import shutil
 import statistics
@@ -17,18 +16,10 @@ import machine
 SECTIONS = ("commits", "objects", "refs", "tensors", "sparse")
 
 
-def measured(*command, quiet=True):
+def measured(helper, *command):
     """(seconds, peak MiB) of a process; its failure is the bench's."""
-    words = [str(word) for word in command]
-    start = time.perf_counter()
-    with tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL if quiet else None, stderr=err, stdin=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            err.seek(0)
-            raise SystemExit(f"bench: {' '.join(words)}: status {process.returncode}: {err.read().decode(errors='replace').strip()}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    seconds, peak = machine.run(helper, "run", *command).split()
+    return float(seconds), int(peak) / 1024
 
 
 def row(name, times, peak=None):
@@ -56,7 +47,7 @@ class Bench:
 
     def timed(self, name, *command):
         """Median of whole processes."""
-        runs = [measured(self.dstore, *command) for _ in range(self.rounds)]
+        runs = [measured(self.helper, self.dstore, *command) for _ in range(self.rounds)]
         return row(name, [seconds for seconds, _ in runs], max(peak for _, peak in runs))
 
     def opened(self, folder, revision, name):
@@ -91,7 +82,7 @@ class Bench:
     def objects(self):
         count, packs = self.size(1_000_000), self.size(1_000)
         folder = self.repository("objects")
-        seconds, peak = measured(self.helper, "objects", folder, count, packs)
+        seconds, peak = measured(self.helper, self.helper, "objects", folder, count, packs)
         rows = [row(f"writing {count:,} objects in {packs:,} sessions", [seconds], peak)]
         rows += self.opened(folder, "task", "opening the repository and resolving a branch")
         rows.append(self.timed("dstore show task", "-C", folder, "show", "task"))
@@ -115,7 +106,7 @@ class Bench:
         self.table(f"{count:,} refs beside it", rows)
 
     def one(self, name, *command):
-        seconds, peak = measured(self.dstore, *command)
+        seconds, peak = measured(self.helper, self.dstore, *command)
         return row(name, [seconds], peak)
 
     def tensors(self):

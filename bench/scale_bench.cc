@@ -4,6 +4,13 @@
 //   scale_bench entries REPOSITORY REF COMMIT N        a ref that has moved N times
 //   scale_bench refs REPOSITORY COMMIT N               N refs
 //   scale_bench open REPOSITORY REVISION               milliseconds of opening and of resolving, once, in this process
+//   scale_bench run PROGRAM ARGUMENT...                seconds and peak KiB of that process, its output thrown away
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -51,7 +58,8 @@ void make_commits(const std::string& dir, const std::string& task, std::size_t c
   session.commit();
   const Committer committer{"Bench <bench@example.org>", &key, 1'760'000'000};
   for (std::size_t b = 0; b < branches; ++b) {
-    move_ref(repository.refs(), repository.config().repository, RefName::parse("sweep/" + std::to_string(b)), RefKind::branch, ObjectId(), heads[b], committer);
+    const RefName name = RefName::parse("sweep/" + std::to_string(b));
+    move_ref(repository.refs(), repository.config().repository, name, RefKind::branch, ObjectId(), heads[b], committer);
   }
 }
 
@@ -102,6 +110,27 @@ void time_open(const std::string& dir, const std::string& revision) {
   std::printf("%.3f %.3f %s\n", opened, milliseconds_since(start) - opened, commit.short_hex().c_str());
 }
 
+/// Peak memory of a child counts what its parent had when it forked: so this small process is the parent.
+int run_measured(const std::vector<std::string>& words) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t child = 0;
+  const auto start = std::chrono::steady_clock::now();
+  if (posix_spawn(&child, arguments[0], &actions, nullptr, arguments.data(), environ) != 0) {
+    throw Error(ErrorCode::not_found, words[0] + ": cannot be started");
+  }
+  posix_spawn_file_actions_destroy(&actions);
+  int status = 0;
+  rusage usage{};
+  wait4(child, &status, 0, &usage);
+  std::printf("%.6f %ld\n", milliseconds_since(start) / 1000, usage.ru_maxrss);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -116,6 +145,8 @@ int main(int argc, char** argv) {
       make_entries(words[1], words[2], words[3], std::stoul(words[4]));
     } else if (is("refs", 4)) {
       make_refs(words[1], words[2], std::stoul(words[3]));
+    } else if (words.size() > 1 && words[0] == "run") {
+      return run_measured({words.begin() + 1, words.end()});
     } else if (is("open", 3)) {
       time_open(words[1], words[2]);
     } else {

@@ -95,7 +95,8 @@ const Field& find_field(const std::string& typed) {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
   const auto near = nearest(typed, names);
-  throw Error(ErrorCode::invalid_argument, "--group-by: \"" + printable(typed) + "\" is no field" + (near ? "; did you mean " + *near + "?" : "; there is " + list));
+  throw Error(ErrorCode::invalid_argument,
+              "--group-by: \"" + printable(typed) + "\" is no field" + (near ? "; did you mean " + *near + "?" : "; there is " + list));
 }
 
 nlohmann::ordered_json group_json(const Group& group) {

@@ -46,7 +46,8 @@ std::int64_t parse_since(const std::string& text, std::int64_t now) {
   for (const char* format : {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"}) {
     if (const auto time = parse_date(text, format)) return *time;
   }
-  throw Error(ErrorCode::invalid_argument, "--since \"" + printable(text) + "\" is neither a date (2026-11-01, 2026-11-01T12:30, UTC) nor a span (90min, 5h, 3d, 2w, 6mo, 1y)");
+  throw Error(ErrorCode::invalid_argument, "--since \"" + printable(text) + "\" is neither a date (2026-11-01, 2026-11-01T12:30, UTC) nor a span " +
+                                               "(90min, 5h, 3d, 2w, 6mo, 1y)");
 }
 
 }  // namespace dstore::cli

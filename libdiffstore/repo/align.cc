@@ -1,6 +1,6 @@
 #include "repo/align.h"
 
-#include <set>
+#include <map>
 
 #include "base/bytes.h"
 #include "dstore/error.h"
@@ -8,48 +8,34 @@
 namespace dstore {
 namespace {
 
-/// Leading components that are worth trying as a prefix: "bert." and "model.encoder." of "model.encoder.x".
-void collect_prefixes(const TensorSource& source, std::set<std::string>& out) {
+/// Tensors of `longer` that are in `shorter` without a prefix, with the same shape: by prefix. Worth trying are up to three leading
+/// components, "bert." and "model.encoder." of "model.encoder.x". One pass: a checkpoint may have as many prefixes as tensors.
+std::map<std::string, std::size_t> count_matches(const TensorSource& longer, const TensorSource& shorter) {
   constexpr int kMaxComponents = 3;
-  for (const TensorInfo& tensor : source.tensors()) {
-    std::size_t dot = 0;
-    for (int i = 0; i < kMaxComponents; ++i) {
-      dot = tensor.name.find('.', dot);
-      if (dot == std::string::npos) break;
-      out.insert(tensor.name.substr(0, ++dot));
+  std::map<std::string, std::size_t> counts;
+  for (const TensorInfo& tensor : longer.tensors()) {
+    std::size_t at = 0;
+    for (int i = 0; i <= kMaxComponents; ++i) {
+      const auto index = shorter.find(std::string_view(tensor.name).substr(at));
+      if (index && shorter.tensors()[*index].shape == tensor.shape) ++counts[tensor.name.substr(0, at)];
+      at = tensor.name.find('.', at);
+      if (at++ == std::string::npos) break;
     }
   }
-}
-
-/// Tensors of `longer` that are in `shorter` without the prefix, with the same shape.
-std::size_t matches(const TensorSource& longer, const TensorSource& shorter, const std::string& prefix) {
-  std::size_t count = 0;
-  for (const TensorInfo& tensor : longer.tensors()) {
-    if (!tensor.name.starts_with(prefix)) continue;
-    const auto index = shorter.find(std::string_view(tensor.name).substr(prefix.size()));
-    if (index && shorter.tensors()[*index].shape == tensor.shape) ++count;
-  }
-  return count;
+  return counts;
 }
 
 void choose_prefix(const TensorSource& base, const TensorSource& task, Alignment& out) {
-  std::size_t best = matches(task, base, "");
-  std::set<std::string> prefixes;
-  collect_prefixes(task, prefixes);
-  for (const std::string& prefix : prefixes) {
-    if (const std::size_t count = matches(task, base, prefix); count > best) {
+  const auto in_task = count_matches(task, base);
+  const auto in_base = count_matches(base, task);
+  const auto whole = in_task.find("");
+  std::size_t best = whole == in_task.end() ? 0 : whole->second;
+  for (const bool of_base : {false, true}) {
+    for (const auto& [prefix, count] : of_base ? in_base : in_task) {
+      if (count <= best) continue;
       best = count;
       out.prefix = prefix;
-      out.prefix_in_base = false;
-    }
-  }
-  prefixes.clear();
-  collect_prefixes(base, prefixes);
-  for (const std::string& prefix : prefixes) {
-    if (const std::size_t count = matches(base, task, prefix); count > best) {
-      best = count;
-      out.prefix = prefix;
-      out.prefix_in_base = true;
+      out.prefix_in_base = of_base;
     }
   }
 }

@@ -98,7 +98,8 @@ Bytes encode_facts(const CommitFacts& facts) {
   out.sized_text(facts.signature.reason);
   out.id(facts.weights);
   out.id(facts.base_weights);
-  for (const std::uint64_t size : {facts.sizes.delta, facts.sizes.added, facts.sizes.files, facts.sizes.records, facts.sizes.checkpoint}) out.u64(size);
+  const CommitSizes& sizes = facts.sizes;
+  for (const std::uint64_t size : {sizes.delta, sizes.added, sizes.files, sizes.records, sizes.checkpoint}) out.u64(size);
   if (facts.density) out.u64(std::bit_cast<std::uint64_t>(*facts.density));
   return out.take();
 }

@@ -67,7 +67,9 @@ CommitTensors TensorReader::read(const Commit& commit) { return commit.is_task()
 CommitTensors TensorReader::read_base(const Commit& commit) {
   CommitTensors out;
   out.result_weights = read_checkpoint(repository_, commit).weights;
-  for (const auto& [name, kept] : tensors_of(out.result_weights)) out.tensors.push_back({name, "", std::nullopt, kept.dtype, kept.shape, kept.tensor});
+  for (const auto& [name, kept] : tensors_of(out.result_weights)) {
+    out.tensors.push_back({name, "", std::nullopt, kept.dtype, kept.shape, kept.tensor});
+  }
   out.base_units = units_;
   return out;
 }

@@ -98,7 +98,9 @@ struct Query::State {
     const char* rest = nullptr;
     if (sqlite3_prepare_v2(db, sql.c_str(), static_cast<int>(sql.size()), &statement, &rest) != SQLITE_OK) {
       const std::string message = sqlite3_errmsg(db);
-      if (!guard.refused.empty()) fail("only SELECT over the views is possible, and this " + guard.refused + "; `dstore query --schema` lists them");
+      if (!guard.refused.empty()) {
+        fail("only SELECT over the views is possible, and this " + guard.refused + "; `dstore query --schema` lists them");
+      }
       fail(printable(message) + suggestion(message));
     }
     const std::string_view after(rest);
