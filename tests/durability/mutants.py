@@ -29,7 +29,8 @@ def passes(folder, program, cases, mutant=None):
     environment = {key: value for key, value in os.environ.items() if key != "DSTORE_MUTANT"}
     if mutant:
         environment["DSTORE_MUTANT"] = mutant
-    return subprocess.run([folder / f"{program}_test", cases], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    done = subprocess.run([folder / f"{program}_test", cases, "--abort"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
 
 
 def main():
