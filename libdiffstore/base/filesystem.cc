@@ -8,6 +8,11 @@
 
 namespace dstore {
 
+Mapping Filesystem::map(const std::string& path) {
+  const auto bytes = std::make_shared<const Bytes>(read_file(*this, path, OpenMode::read, ~std::uint64_t{0}));
+  return {bytes, *bytes};
+}
+
 bool exists(Filesystem& fs, const std::string& path) { return fs.stat(path, false).has_value(); }
 
 Bytes read_file(Filesystem& fs, const std::string& path, OpenMode mode, std::uint64_t limit) {

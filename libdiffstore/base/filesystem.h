@@ -65,6 +65,12 @@ class File {
   virtual const std::string& path() const = 0;
 };
 
+/// A whole regular file in memory, for as long as `owner` lives. The file must not be truncated meanwhile.
+struct Mapping {
+  std::shared_ptr<const void> owner;
+  ByteSpan bytes;
+};
+
 enum class OpenMode {
   read,        ///< existing regular file, symlinks followed (user input: model caches are links)
   read_store,  ///< existing regular file inside a store or output folder: the last component must not be a symlink
@@ -79,6 +85,8 @@ class Filesystem {
   virtual ~Filesystem() = default;
   /// Error{not_found} where the file is missing, {conflict} where create_new finds one, else {io}.
   virtual std::unique_ptr<File> open(const std::string& path, OpenMode mode, std::uint32_t permissions = 0644) = 0;
+  /// The file's content without copying it where that can be done; symlinks are followed. Errors as for open(OpenMode::read).
+  virtual Mapping map(const std::string& path);
   /// nullopt if there is nothing; a dangling symlink is `nullopt` when followed.
   virtual std::optional<FileInfo> stat(const std::string& path, bool follow_symlinks) = 0;
   virtual void rename(const std::string& from, const std::string& to) = 0;

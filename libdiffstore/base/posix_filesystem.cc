@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/filesystem.h"
+#include "base/mapped_file.h"
 #include "dstore/error.h"
 
 namespace dstore {
@@ -148,6 +149,11 @@ class PosixFilesystem : public Filesystem {
       throw Error(ErrorCode::invalid_argument, printable(path) + ": not a regular file");
     }
     return file;
+  }
+
+  Mapping map(const std::string& path) override {
+    const auto file = std::make_shared<const MappedFile>(path);
+    return {file, file->bytes()};
   }
 
   std::optional<FileInfo> stat(const std::string& path, bool follow_symlinks) override {

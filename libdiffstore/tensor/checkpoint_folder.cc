@@ -149,7 +149,7 @@ void CheckpointFolder::choose_shards(const FolderScan& scan) {
 
 void CheckpointFolder::map_shards() {
   for (const std::string& path : shard_paths_) {
-    const ByteSpan bytes = mappings_.emplace_back(join_path(folder_, path)).bytes();
+    const ByteSpan bytes = mappings_.emplace_back(fs_.map(join_path(folder_, path))).bytes;
     shards_.push_back({path, parse_safetensors_header(bytes, bytes.size(), shown(path)), bytes});
   }
 }

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/filesystem.h"
-#include "base/mapped_file.h"
 #include "dstore/model.h"
 #include "tensor/folder_scan.h"
 #include "tensor/safetensors.h"
@@ -72,7 +71,7 @@ class CheckpointFolder : public Model {
   std::string folder_;
   std::vector<std::string> shard_paths_;           // sorted
   std::map<std::string, std::string> weight_map_;  // of index_file_
-  std::vector<MappedFile> mappings_;
+  std::vector<Mapping> mappings_;
   std::vector<Shard> shards_;
   std::unique_ptr<Tensors> tensors_;
   std::vector<SideFile> side_files_;
