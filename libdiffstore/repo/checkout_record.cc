@@ -201,6 +201,7 @@ std::vector<FolderChange> folder_changes(Filesystem& fs, const std::string& fold
 }
 
 void swap_folder(Filesystem& fs, const std::string& folder, const FolderSwap& swap) {
+  fs.sync_directory(folder);  // an intent that names files which a power cut has taken away could not be carried out
   write_own_file(fs, folder, kIntent, intent_text(swap));
   carry_out(fs, folder, swap);
 }

@@ -93,6 +93,19 @@ void finish_replacement(const Repository& repository, const std::string& target)
   fs.sync_directory(parent_path(target));
 }
 
+/// In one step for whoever looks for stages: a part of one would not be readable.
+void remove_stage(const Repository& repository, const std::string& folder) {
+  Filesystem& fs = repository.fs();
+  try {
+    const std::string aside = repository.path("tmp/stage-" + random_name());
+    fs.rename(folder, aside);
+    fs.sync_directory(parent_path(folder));
+    remove_tree(fs, aside);
+  } catch (const Error&) {
+    // The commit is made. A stage that stays is found to be committed by the next commit of it; what is in tmp/ means nothing.
+  }
+}
+
 void sync_tree(Filesystem& fs, const std::string& folder) {
   for (const std::string& name : fs.list(folder)) {
     const std::string path = join_path(folder, name);
@@ -216,13 +229,13 @@ CommitReport commit_stage(Repository& repository, const Stage& stage, const std:
     if (present.checkpoint == commit.checkpoint && present.training == commit.training) {
       report.commit = head->new_commit;
       report.unchanged = true;
-      remove_tree(repository.fs(), stage.folder);
+      remove_stage(repository, stage.folder);
       return report;
     }
   }
   report.commit = publish_commit(repository, session, std::move(commit), branch, committer);
   report.stored_bytes = session.bytes_stored();
-  remove_tree(repository.fs(), stage.folder);
+  remove_stage(repository, stage.folder);
   return report;
 }
 
