@@ -1,5 +1,6 @@
 #include "base/atomic_file.h"
 
+#include "base/mutant.h"
 #include "dstore/error.h"
 
 namespace dstore {
@@ -25,7 +26,7 @@ void AtomicFile::write(ByteSpan bytes) {
 }
 
 void AtomicFile::sync_and_close() {
-  file_->sync();
+  if (!mutant("file-sync-skipped")) file_->sync();
   file_.reset();
 }
 
@@ -41,7 +42,7 @@ bool AtomicFile::commit_new() {
   const bool created = fs_.link(temporary_, target_);
   fs_.remove(temporary_);
   temporary_.clear();
-  if (created) fs_.sync_directory(parent_path(target_));
+  if (created && !mutant("directory-sync-skipped")) fs_.sync_directory(parent_path(target_));
   return created;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/atomic_file.h"
+#include "base/mutant.h"
 #include "dstore/error.h"
 #include "odb/layout.h"
 
@@ -132,6 +133,7 @@ bool RefLog::append(const RefEntry& entry) {
   const std::string dir = join_path(dir_, entry.ref.encode());
   const auto last = head(entry.ref);
   if (last && last->sequence >= entry.sequence) {
+    if (mutant("old-sequence-accepted")) return true;
     const bool same = read(entry.ref, entry.sequence) == entry;
     if (same) fs_.sync_directory(dir);  // whoever made it may not have got that far
     return same;

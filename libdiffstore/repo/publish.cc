@@ -1,5 +1,6 @@
 #include "repo/publish.h"
 
+#include "base/mutant.h"
 #include "dstore/error.h"
 #include "sign/signature_object.h"
 
@@ -59,8 +60,11 @@ ObjectId publish_commit(Repository& repository, PackSession& session, Commit com
       commit.parents.push_back(*commit.base);
     }
     const ObjectId id = add_commit(*current, commit, committer);
-    current->commit();
-    if (move_ref(repository.refs(), repository.config().repository, branch, RefKind::branch, present, id, committer)) return id;
+    if (!mutant("ref-before-pack")) current->commit();
+    if (move_ref(repository.refs(), repository.config().repository, branch, RefKind::branch, present, id, committer)) {
+      if (mutant("ref-before-pack")) current->commit();
+      return id;
+    }
     retry.emplace(repository.store().begin_write());
     current = &*retry;
   }
