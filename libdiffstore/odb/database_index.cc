@@ -100,8 +100,9 @@ class DatabaseIndex : public ObjectIndex {
   void put(const ObjectEntry& entry) override {
     const std::lock_guard lock(mutex_);
     Transaction transaction(db_);
-    insert_pack_.bind(1, entry.pack).run();
-    put_row(entry, pack_number(entry.pack));
+    const std::int64_t number = pack_number(entry.pack);
+    if (number == 0) return;  // a pack is known with all its objects or not at all
+    put_row(entry, number);
     transaction.commit();
   }
 
@@ -195,7 +196,7 @@ void remove_database_index(Filesystem& fs, const std::string& dir) {
 std::unique_ptr<ObjectIndex> open_database_index(Filesystem& fs, const std::string& dir) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     try {
-      return std::make_unique<DatabaseIndex>(fs, dir);
+      return make_layered_index(std::make_unique<DatabaseIndex>(fs, dir));
     } catch (const IndexFailure& failure) {
       if (!failure.damaged()) return nullptr;
     }

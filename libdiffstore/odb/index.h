@@ -43,7 +43,10 @@ class ObjectIndex {
   virtual std::vector<ObjectId> packs() const = 0;
   /// Adds packs; their records replace those of packs added before.
   virtual void add(const std::vector<IndexedPack>& packs) = 0;
-  /// Points one object at another record.
+  /// As add(), but may keep them in memory, for this process only, until flush() or a later add().
+  virtual void add_later(const std::vector<IndexedPack>& packs) { add(packs); }
+  virtual void flush() {}
+  /// Points one object at another record, if that is in a pack that the index knows.
   virtual void put(const ObjectEntry& entry) = 0;
   virtual void clear() = 0;
   virtual std::optional<ObjectEntry> find(const ObjectId& id) const = 0;
@@ -55,6 +58,8 @@ class ObjectIndex {
 };
 
 std::unique_ptr<ObjectIndex> make_memory_index();
+/// `below` with packs in memory before it: what add_later() is for.
+std::unique_ptr<ObjectIndex> make_layered_index(std::unique_ptr<ObjectIndex> below);
 
 /// Opens or makes DIR/index.db. Anything that is not exactly our schema, or that SQLite calls corrupt, is deleted and
 /// made anew. nullptr if it can be neither read nor made (read-only media).

@@ -104,6 +104,11 @@ StoredObject ObjectStore::read_stored(const ObjectId& id) const {
   });
 }
 
+void ObjectStore::write_index() {
+  state_->roll_forward();
+  state_->ask([](ObjectIndex& i) { i.flush(); });
+}
+
 void ObjectStore::for_each(std::optional<ObjectKind> kind, const std::function<void(const ObjectEntry&)>& visit) const {
   state_->roll_forward();
   for (const ObjectEntry& entry : state_->ask([&](ObjectIndex& i) { return i.all(kind); })) visit(entry);

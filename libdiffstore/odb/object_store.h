@@ -77,6 +77,10 @@ class ObjectStore {
   /// The record as stored, checksum verified; the id is verified by PackSession::add_stored.
   StoredObject read_stored(const ObjectId& id) const;
 
+  /// Brings index.db up to date now. Small changes otherwise wait until many packs have come; until then each process reads
+  /// their trailers.
+  void write_index();
+
   /// Every object (of one kind, if given), sorted by id.
   void for_each(std::optional<ObjectKind> kind, const std::function<void(const ObjectEntry&)>& visit) const;
   /// Ids of the signature objects (32-byte target id, then the sshsig blob) over `target`, sorted.

@@ -1,5 +1,5 @@
 dstore_layer(odb
-  SOURCES odb/database_index.cc odb/memory_index.cc odb/object_codec.cc odb/object_store.cc odb/pack_reader.cc
+  SOURCES odb/database_index.cc odb/layered_index.cc odb/memory_index.cc odb/object_codec.cc odb/object_store.cc odb/pack_reader.cc
           odb/pack_session.cc odb/pack_writer.cc odb/ref_entry.cc odb/ref_log.cc odb/ref_name.cc odb/sqlite.cc odb/sqlite_vfs.cc
           odb/store_state.cc odb/store_verify.cc
   LINK dstore_delta dstore_base SQLite::SQLite3 PkgConfig::LZ4 PkgConfig::XXHASH)

@@ -36,7 +36,7 @@ int guarded(int status_of_failure, const Call& call) noexcept {
 
 class OpenFile {
  public:
-  OpenFile(Filesystem& fs, std::unique_ptr<File> file, bool sync_folder) : fs_(fs), file_(std::move(file)), sync_folder_(sync_folder) {}
+  OpenFile(Vfs& vfs, std::unique_ptr<File> file, bool sync_folder) : vfs_(vfs), file_(std::move(file)), sync_folder_(sync_folder) {}
 
   int read(MutableByteSpan out, std::uint64_t offset) {
     const std::size_t size = file_->read_at(offset, out);
@@ -45,25 +45,28 @@ class OpenFile {
   }
 
   int write(ByteSpan bytes, std::uint64_t offset) {
-    if (poisoned_) return SQLITE_IOERR_WRITE;
+    if (vfs_.sync_failed()) return SQLITE_IOERR_WRITE;
     file_->write_at(offset, bytes);
     return SQLITE_OK;
   }
 
   int truncate(std::uint64_t size) {
-    if (poisoned_) return SQLITE_IOERR_TRUNCATE;
+    if (vfs_.sync_failed()) return SQLITE_IOERR_TRUNCATE;
     file_->truncate(size);
     return SQLITE_OK;
   }
 
   int sync() {
-    if (poisoned_) return SQLITE_IOERR_FSYNC;
-    poisoned_ = true;
-    file_->sync();
-    // A journal's name must be durable too, whoever made it, before the database is overwritten.
-    if (sync_folder_) fs_.sync_directory(parent_path(file_->path()));
+    if (vfs_.sync_failed()) return SQLITE_IOERR_FSYNC;
+    try {
+      file_->sync();
+      // A journal's name must be durable too, whoever made it, before the database is overwritten.
+      if (sync_folder_) vfs_.filesystem().sync_directory(parent_path(file_->path()));
+    } catch (...) {
+      vfs_.note_failed_sync();
+      throw;
+    }
     sync_folder_ = false;
-    poisoned_ = false;
     return SQLITE_OK;
   }
 
@@ -108,15 +111,14 @@ class OpenFile {
 
   /// Whether the name no longer leads to this file.
   bool has_moved() {
-    const auto now = fs_.stat(file_->path(), false);
+    const auto now = vfs_.filesystem().stat(file_->path(), false);
     return !now || now->inode != file_->info().inode;
   }
 
  private:
-  Filesystem& fs_;
+  Vfs& vfs_;
   std::unique_ptr<File> file_;
   bool sync_folder_;
-  bool poisoned_ = false;
   int level_ = SQLITE_LOCK_NONE;
 };
 
@@ -127,7 +129,7 @@ struct Handle {
 };
 
 OpenFile& opened(sqlite3_file* file) { return *reinterpret_cast<Handle*>(file)->open; }
-Filesystem& filesystem(sqlite3_vfs* vfs) { return *static_cast<Filesystem*>(vfs->pAppData); }
+Vfs& ours(sqlite3_vfs* vfs) { return *static_cast<Vfs*>(vfs->pAppData); }
 
 int x_close(sqlite3_file* file) {
   delete &opened(file);
@@ -215,7 +217,7 @@ int x_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, in
   file->pMethods = nullptr;
   if (path == nullptr) return SQLITE_CANTOPEN;  // a temporary file
   return guarded(SQLITE_CANTOPEN, [&] {
-    Filesystem& fs = filesystem(vfs);
+    Filesystem& fs = ours(vfs).filesystem();
     std::unique_ptr<File> found;
     if ((flags & SQLITE_OPEN_READWRITE) != 0) {
       const OpenMode mode = (flags & SQLITE_OPEN_CREATE) == 0      ? OpenMode::write
@@ -230,7 +232,7 @@ int x_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, in
       }
     }
     if (!found) found = fs.open(path, OpenMode::read_store);
-    reinterpret_cast<Handle*>(file)->open = new OpenFile(fs, std::move(found), (flags & SQLITE_OPEN_MAIN_JOURNAL) != 0);
+    reinterpret_cast<Handle*>(file)->open = new OpenFile(ours(vfs), std::move(found), (flags & SQLITE_OPEN_MAIN_JOURNAL) != 0);
     file->pMethods = &kMethods;
     if (out_flags != nullptr) *out_flags = flags;
     return SQLITE_OK;
@@ -239,7 +241,8 @@ int x_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, in
 
 int x_delete(sqlite3_vfs* vfs, const char* path, int sync_folder) {
   return guarded(SQLITE_IOERR_DELETE, [&] {
-    Filesystem& fs = filesystem(vfs);
+    if (ours(vfs).sync_failed()) return SQLITE_IOERR_DELETE;
+    Filesystem& fs = ours(vfs).filesystem();
     try {
       fs.remove(path);
     } catch (const Error& error) {
@@ -253,7 +256,7 @@ int x_delete(sqlite3_vfs* vfs, const char* path, int sync_folder) {
 
 int x_access(sqlite3_vfs* vfs, const char* path, int, int* result) {
   return guarded(SQLITE_IOERR_ACCESS, [&] {
-    const auto info = filesystem(vfs).stat(path, false);
+    const auto info = ours(vfs).filesystem().stat(path, false);
     *result = info && (info->type != FileInfo::Type::regular || info->size > 0) ? 1 : 0;  // an empty journal counts as none
     return SQLITE_OK;
   });
@@ -269,14 +272,14 @@ int x_full_pathname(sqlite3_vfs*, const char* path, int size, char* out) {
 
 }  // namespace
 
-Vfs::Vfs(Filesystem& fs) : name_("dstore-" + random_name()), vfs_(*sqlite3_vfs_find(nullptr)) {
+Vfs::Vfs(Filesystem& fs) : fs_(fs), name_("dstore-" + random_name()), vfs_(*sqlite3_vfs_find(nullptr)) {
   // Clock, sleep and random numbers stay those of SQLite's own; nothing that touches a disk does.
   vfs_.iVersion = 2;
   vfs_.szOsFile = sizeof(Handle);
   vfs_.mxPathname = kMaxPath;
   vfs_.pNext = nullptr;
   vfs_.zName = name_.c_str();
-  vfs_.pAppData = &fs;
+  vfs_.pAppData = this;
   vfs_.xOpen = x_open;
   vfs_.xDelete = x_delete;
   vfs_.xAccess = x_access;

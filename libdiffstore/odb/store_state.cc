@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "dstore/error.h"
 #include "odb/layout.h"
 
@@ -10,6 +11,8 @@ namespace {
 
 constexpr std::size_t kOpenPacks = 128;     ///< beyond these, a pack is opened for each read
 constexpr std::size_t kPacksAtOnce = 64;    ///< indexed in one transaction
+constexpr std::size_t kFewPacks = 32;       ///< fewer packs and objects are read anew by each process instead of being indexed
+constexpr std::size_t kFewObjects = 20'000;
 constexpr std::uint64_t kLargestSignature = 64 << 10;
 
 }  // namespace
@@ -46,21 +49,26 @@ void ObjectStore::State::roll_forward() {
     known_.clear();
   }
   std::vector<IndexedPack> batch;
+  bool few = true;
   const auto flush = [&] {
-    if (!batch.empty()) add_packs(batch);
+    ask([&](ObjectIndex& i) { few ? i.add_later(batch) : i.add(batch); });
+    for (const IndexedPack& pack : batch) known_.insert(pack.name);
     batch.clear();
   };
+  std::size_t objects = 0;
   for (const ObjectId& name : present) {
     if (known_.contains(name)) continue;
     batch.push_back(load_pack(name));
+    objects += batch.back().entries.size();
+    few = few && batch.size() < kFewPacks && objects < kFewObjects;
     if (batch.size() == kPacksAtOnce) flush();
   }
-  flush();
+  if (!batch.empty()) flush();
 }
 
 void ObjectStore::State::add_packs(const std::vector<IndexedPack>& packs) {
   const std::lock_guard lock(index_mutex_);
-  ask([&](ObjectIndex& i) { i.add(packs); });
+  ask([&](ObjectIndex& i) { i.add_later(packs); });
   for (const IndexedPack& pack : packs) known_.insert(pack.name);
 }
 
@@ -153,6 +161,7 @@ bool ObjectStore::State::has_verified(const ObjectId& id, ByteSpan bytes) {
     const std::lock_guard lock(verified_mutex_);
     if (verified_.contains(id)) return true;
   }
+  if (mutant("reuse-unread")) return true;
   try {
     const Bytes stored = with_pack(entry->pack, [&](File& file) { return read_record(file, to_pack_entry(*entry)); });
     if (entry->codec == Codec::none) {

@@ -26,7 +26,7 @@ struct ObjectStore::State {
   std::vector<ObjectId> list_packs() const;
   /// Reads the trailers of packs that came since; starts over if one has gone.
   void roll_forward();
-  /// A session's packs: indexed without reading them back.
+  /// A session's packs: indexed without reading them back. index.db is not touched: a commit does not wait for it.
   void add_packs(const std::vector<IndexedPack>& packs);
 
   /// Calls query(index), on a fresh memory index if the database fails meanwhile.
