@@ -1,7 +1,10 @@
-# The benches of single codecs.
+# The benches of single codecs, and of a commit.
 add_executable(chunk_bench ${CMAKE_SOURCE_DIR}/bench/chunk_bench.cc)
 target_include_directories(chunk_bench PRIVATE ${CMAKE_SOURCE_DIR}/libdiffstore ${CMAKE_SOURCE_DIR}/libdiffstore/include)
 target_link_libraries(chunk_bench PRIVATE dstore_flags dstore_delta dstore_tensor dstore_base PkgConfig::LZ4)
 add_executable(segment_bench ${CMAKE_SOURCE_DIR}/bench/segment_bench.cc)
 target_include_directories(segment_bench PRIVATE ${CMAKE_SOURCE_DIR}/libdiffstore ${CMAKE_SOURCE_DIR}/libdiffstore/include)
 target_link_libraries(segment_bench PRIVATE dstore_flags dstore_delta dstore_base)
+add_executable(commit_syncs_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/commit_syncs.cc)
+target_include_directories(commit_syncs_bench PRIVATE ${CMAKE_SOURCE_DIR}/libdiffstore ${CMAKE_SOURCE_DIR}/libdiffstore/include ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(commit_syncs_bench PRIVATE dstore_flags dstore_repo dstore_object dstore_delta dstore_odb dstore_sign dstore_tensor dstore_base)
