@@ -1,15 +1,20 @@
 """kill -9 and Ctrl-C at random moments of import, commit and checkout: old or new, never between, and nothing lost."""
+import os
+import random
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import unittest
 
 import safetensors_file as st
-from sandbox import DONE, DSTORE, INTERRUPTED, NOT_FOUND, TIMEOUT, Case, Result, snapshot
+from sandbox import CONFLICT, DONE, DSTORE, INTERRUPTED, NOT_FOUND, TIMEOUT, Case, Result, snapshot
 
 ROUNDS = 30
 SHARING_ROUNDS = 10
+KILLS = int(os.environ.get("DSTORE_KILLS", 80))
+WRITERS = 4
 ELEMENTS = 700_000  # of each of three tensors: 8.4 MB in all
 
 
@@ -221,6 +226,88 @@ class SharingTest(Stopped):
             result = self.stop_at(self.rng.uniform(0, whole), signal.SIGINT, "clone", self.remote, clone)
             if result.code == INTERRUPTED:
                 self.assertFalse(clone.exists(), str(result))
+
+
+class LedgerTest(Case):
+    """Several writers and readers at once, any of them killed at any moment, against a ledger kept outside of what was acknowledged."""
+
+    # Commands that run over and over beside the writers. Each must work, or be killed.
+    BESIDE = (["log", "--all", "--json"], ["verify"], ["checkout", "base+task", "-o", "{fresh}"], ["branch", "--json"])
+
+    def setUp(self):
+        super().setUp()
+        self.make_store()
+        self.lock = threading.Lock()
+        self.children, self.ledger, self.problems = [], [], []
+        self.finished = threading.Event()
+        self.killed = 0
+
+    def run_one(self, words):
+        child = subprocess.Popen(self.command(words), cwd=self.root, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        with self.lock:
+            self.children.append(child)
+        out, err = child.communicate(timeout=TIMEOUT)
+        with self.lock:
+            self.children.remove(child)
+        return Result([str(word) for word in words], child.returncode, out, err.decode())
+
+    def write(self, number):
+        rng = random.Random(number)
+        base = st.read(self.base / "model.safetensors")
+        folder = self.root / f"writer{number}"
+        shutil.copytree(self.task, folder)
+        turn = 0
+        while not self.finished.is_set():
+            turn += 1
+            st.write(folder / "model.safetensors", {**base, "layer.0.weight": st.changed(rng, base["layer.0.weight"], 1 + turn % 9)})
+            branch = "task" if turn % 2 else f"own{number}"
+            result = self.run_one(["commit", folder, "--base", "base", "--name", branch, "-m", f"{number}/{turn}", "--json"])
+            if result.code == DONE:
+                with self.lock:
+                    self.ledger.append((branch, result.json["commit"]))
+            elif result.code not in (-signal.SIGKILL, CONFLICT, 1):
+                self.problems.append(str(result))
+
+    def repeat(self, number, words):
+        turn = 0
+        while not self.finished.is_set():
+            turn += 1
+            fresh = self.root / f"fresh{number}-{turn}"
+            result = self.run_one([fresh if word == "{fresh}" else word for word in words])
+            if result.code not in (DONE, -signal.SIGKILL):
+                self.problems.append(str(result))
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def test_no_acknowledged_commit_is_lost(self):
+        start = time.monotonic()
+        self.checkout("task", "timed")
+        whole = time.monotonic() - start  # of a command on its own: some of those beside each other get to their end
+        threads = [threading.Thread(target=self.write, args=(number,)) for number in range(WRITERS)]
+        threads += [threading.Thread(target=self.repeat, args=(number, words)) for number, words in enumerate(self.BESIDE)]
+        for thread in threads:
+            thread.start()
+        try:
+            while self.killed < KILLS and not self.problems:
+                time.sleep(self.rng.uniform(0, whole))
+                with self.lock:
+                    if self.children:
+                        self.rng.choice(self.children).kill()
+                        self.killed += 1
+        finally:
+            self.finished.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(self.problems, [])
+        self.assertGreater(len(self.ledger), 0, "nothing was ever acknowledged: the test proves nothing")
+        self.assert_verifies()
+        for branch in {branch for branch, _ in self.ledger}:
+            rows = self.ok("log", branch, "--json").json
+            acknowledged = {commit for name, commit in self.ledger if name == branch}
+            self.assertEqual(acknowledged - {row["id"] for row in rows}, set(), f"lost from {branch}")
+        self.checkout("task", "last")
+        if "DSTORE_KILLS" in os.environ:
+            print(f"{self.killed} kills, {len(self.ledger)} acknowledged commits by {WRITERS} writers, 0 lost")
 
 
 if __name__ == "__main__":

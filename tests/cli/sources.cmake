@@ -20,5 +20,6 @@ if(cli_python AND TARGET dstore)
   dstore_cli_test(killed_writing killed WritingTest)
   dstore_cli_test(killed_checkout killed CheckoutTest)
   dstore_cli_test(killed_sharing killed SharingTest)
+  dstore_cli_test(killed_ledger killed LedgerTest)
   set_tests_properties(cli_damage_bit_flips cli_killed_writing PROPERTIES COST 100)  # the longest: started first
 endif()

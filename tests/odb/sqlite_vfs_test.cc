@@ -1,5 +1,6 @@
 #include "odb/sqlite_vfs.h"
 
+#include "durability/call_filesystem.h"
 #include "odb/index.h"
 #include "odb/sqlite.h"
 #include "test_store.h"
@@ -111,6 +112,36 @@ TEST_CASE("a transaction that a dead process left half written is taken back") {
   put_file(folder / "bare.db", torn);
   Connection bare(posix_filesystem(), folder / "bare.db");
   CHECK(number(bare, "SELECT count(*) FROM t WHERE i > 0") != 500);
+}
+
+TEST_CASE("after a sync that failed, the file is left alone; the next connection takes the transaction back") {
+  for (const char* which : {"x.db", "x.db-journal"}) {
+    INFO(which);
+    const ScratchFolder folder;
+    bool fail = false, failed = false, touched = false;
+    CallFilesystem fs(posix_filesystem(), [&](const DiskCall& call, const auto& run_call, const auto&) {
+      const bool watched = call.path.ends_with(which);
+      if (failed && watched && call.kind != DiskCall::Kind::remove) touched = true;
+      if (fail && watched && call.kind == DiskCall::Kind::sync_file) {
+        failed = true;
+        throw Error(ErrorCode::io, "injected");
+      }
+      run_call();
+    });
+    {
+      Connection writer(fs, folder / "x.db");
+      writer.execute("CREATE TABLE t(i, b)");
+      writer.execute(kFill);
+      fail = true;
+      CHECK(run(writer, "UPDATE t SET i = -1") == SQLITE_IOERR);
+      CHECK(run(writer, "UPDATE t SET i = -2") != SQLITE_OK);
+    }
+    CHECK(failed);
+    CHECK_FALSE(touched);
+    Connection reader(posix_filesystem(), folder / "x.db");
+    CHECK(number(reader, "SELECT count(*) FROM t WHERE i > 0") == 500);
+    CHECK(is_whole(reader));
+  }
 }
 
 TEST_CASE("an index that another program has put into WAL mode is made anew") {

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/sha256.h"
-#include "odb/fault_filesystem.h"
+#include "durability/fault_filesystem.h"
 #include "repo/sandbox.h"
 
 namespace dstore::test {
