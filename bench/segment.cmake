@@ -7,4 +7,4 @@ target_include_directories(segment_bench PRIVATE ${CMAKE_SOURCE_DIR}/libdiffstor
 target_link_libraries(segment_bench PRIVATE dstore_flags dstore_delta dstore_base)
 add_executable(commit_syncs_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/commit_syncs.cc)
 target_include_directories(commit_syncs_bench PRIVATE ${CMAKE_SOURCE_DIR}/libdiffstore ${CMAKE_SOURCE_DIR}/libdiffstore/include ${CMAKE_SOURCE_DIR}/tests)
-target_link_libraries(commit_syncs_bench PRIVATE dstore_flags dstore_repo dstore_object dstore_delta dstore_odb dstore_sign dstore_tensor dstore_base)
+target_link_libraries(commit_syncs_bench PRIVATE dstore_flags dstore_repo dstore_object dstore_merge dstore_delta dstore_odb dstore_sign dstore_tensor dstore_base)

@@ -48,8 +48,9 @@ class NoLocks : public Filesystem {
     void truncate(std::uint64_t size) override { real_->truncate(size); }
     void sync() override { real_->sync(); }
     FileInfo info() override { return real_->info(); }
-    bool try_lock(bool) override { return true; }
-    void unlock() override {}
+    bool try_lock(LockMode, ByteRange) override { return true; }
+    void unlock(ByteRange) override {}
+    bool locked_elsewhere(ByteRange) override { return false; }
     const std::string& path() const override { return real_->path(); }
 
    private:
