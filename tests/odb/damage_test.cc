@@ -125,4 +125,29 @@ TEST_CASE("bytes behind a pack are found") {
   }
 }
 
+TEST_CASE("a record whose bytes have another id is never taken for that object, though every checksum is right") {
+  const ScratchFolder folder;
+  Filesystem& fs = posix_filesystem();
+  ObjectStore::create(fs, folder.path());
+  const Bytes bytes = random_bytes(300, 1), wanted = random_bytes(300, 2);
+  const ObjectId id = object_id(ObjectKind::chunk, wanted);
+  PackWriter writer(fs, folder / "tmp");
+  writer.append(ObjectKind::chunk, id, bytes.size(), Codec::none, bytes);
+  const ObjectId name = writer.finish();
+  writer.publish(folder / "packs");
+  ObjectStore store = ObjectStore::open(fs, folder.path(), IndexMode::memory);
+  CHECK(error_of([&] { store.read(ObjectKind::chunk, id); }) == ErrorCode::corrupt);
+  CHECK(store.verify_all().size() == 1);
+  PackSession session = store.begin_write();
+  session.add(ObjectKind::chunk, wanted);
+  session.commit();
+  CHECK(store.read(ObjectKind::chunk, id) == wanted);
+  // Header and trailer changed alike: only the pack's name tells.
+  Bytes forged = read_file(fs, folder / ("packs/" + pack_file_name(name)));
+  const std::size_t trailer = 16 + 64 + bytes.size();
+  for (const std::size_t checksum : {std::size_t{16 + 56}, trailer + 16 + 64}) forged[checksum] ^= std::byte{1};
+  put_file(folder / "forged", forged);
+  CHECK(error_of([&] { read_trailer(*fs.open(folder / "forged", OpenMode::read_store), name); }) == ErrorCode::corrupt);
+}
+
 }  // namespace dstore::test
