@@ -281,6 +281,7 @@ void rebuild_caches(Filesystem& fs, const std::string& directory) {
     if (exists(fs, path)) fs.remove(path);
   }
   fs.sync_directory(directory);
+  ObjectStore::open(fs, directory, IndexMode::database).write_index();
 }
 
 std::uint64_t reconstruct(const Repository& repository, const ModelFiles& files, unsigned threads, const std::function<void(std::uint64_t)>& seen) {
