@@ -124,6 +124,7 @@ TEST_CASE("a pack that another process adds to the index while the folder is loo
     PackSession session = quick.begin_write();
     const ObjectId id = session.add(ObjectKind::chunk, chunk_of(2));
     session.commit();
+    quick.write_index();
     return id;
   };
   ObjectId id;
