@@ -5,6 +5,7 @@
 #include <thread>
 #include <unordered_set>
 
+#include "base/mutant.h"
 #include "dstore/error.h"
 #include "odb/collect_plan.h"
 #include "odb/condemned.h"
@@ -244,7 +245,9 @@ class Collection {
   /// The index before the files: a row never leads to a pack that this process knows to be gone.
   void delete_packs(const std::set<ObjectId>& names) {
     if (names.empty()) return;
-    state_.ask([&](ObjectIndex& i) { i.remove({names.begin(), names.end()}); });
+    // The packs that take their place first: an index that has neither would make every reader look for itself.
+    state_.ask([](ObjectIndex& i) { i.flush(); });
+    if (!mutant("index-keeps-deleted-packs")) state_.ask([&](ObjectIndex& i) { i.remove({names.begin(), names.end()}); });
     for (const ObjectId& name : names) {
       state_.forget_pack(name);
       state_.fs.remove(state_.pack_path(name));

@@ -159,7 +159,10 @@ bool CommitKeeper::keep(const ObjectId& commit) {
   lease_->rely_only_on(commits_);
   // In this order: a collection that has not said yet that it is deleting will read the lease.
   if (read_condemned(repository_.fs(), repository_.directory()).deleting) return false;
-  // One that was killed while it was deleting may have left a commit without what it needs.
+  // What a branch or tag names is whole. Of others, a collection that was killed while it was deleting may have left a part.
+  for (const RefEntry& head : repository_.refs().heads()) {
+    if (head.new_commit == commit) return true;
+  }
   return is_complete(repository_, {commit});
 }
 

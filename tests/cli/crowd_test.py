@@ -56,7 +56,7 @@ class CrowdTest(Case):
 
     def read(self, number):
         while not self.done.is_set():
-            self.run_counted((DONE,), "log", "--all", "--json")
+            self.run_counted((DONE,), "log", f"b{number % BRANCHES}", "-n", "20", "--json")
             self.run_counted((DONE,), "checkout", f"b{number % BRANCHES}", "-o", self.root / f"out{number}", "--force")
             self.run_counted((DONE,), "show", "base+task" if number > READERS else "task")
 
