@@ -31,6 +31,7 @@ Json as_json(const CollectReport& report, bool dry_run) {
   json.set("bytes_before", static_cast<std::int64_t>(report.bytes_before));
   json.set("bytes_after", static_cast<std::int64_t>(report.bytes_after));
   json.set("leftovers", static_cast<std::int64_t>(report.leftovers));
+  json.set("links_removed", static_cast<std::int64_t>(report.links_removed));
   json.set("waiting", Json(std::move(waiting)));
   json.set("left_alone", Json(std::move(left_alone)));
   return json;
@@ -57,6 +58,7 @@ void print_collection(const Session& session, const CollectReport& report, bool 
   }
   for (const std::string& reason : report.left_alone) session.note("note: left alone: " + printable(reason));
   if (report.leftovers > 0) session.say("removed " + count_of(report.leftovers, "temporary file") + " of processes that are gone");
+  if (report.links_removed > 0) session.say("removed " + count_of(report.links_removed, "link") + " to files outside, which stay");
   if (!report.waiting.empty()) {
     session.say("nothing was deleted: " + report.waiting.front().holder + " began to write before; the next gc goes on when it is done");
     return;

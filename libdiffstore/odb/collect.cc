@@ -48,7 +48,7 @@ std::vector<LeaseInfo> wait_for_writers(Filesystem& fs, const std::string& dir, 
   bool told = false;
   for (;;) {
     std::vector<LeaseInfo> older = live_leases(fs, dir);
-    std::erase_if(older, [&](const LeaseInfo& lease) { return lease.generation >= generation; });
+    std::erase_if(older, [&](const LeaseInfo& lease) { return lease.generation >= generation || mutant("gc-ignores-leases"); });
     const auto waited = std::chrono::steady_clock::now() - start;
     if (older.empty() || waited >= std::chrono::seconds(options.wait_seconds)) return older;
     if (!told && waited > std::chrono::seconds(1) && options.notice) {
@@ -125,7 +125,7 @@ class Collection {
       if (!report_.waiting.empty()) return std::move(report_);
       condemned.deleting = true;  // before the leases are asked a last time what they keep
       write_condemned(state_.fs, state_.dir, condemned);
-      look_again(victims);
+      if (!mutant("gc-without-second-look")) look_again(victims);
       if (victims.size() != condemned.packs.size()) {  // fewer of them: nobody who knew the longer list is wronged
         condemned.packs.assign(victims.begin(), victims.end());
         write_condemned(state_.fs, state_.dir, condemned);
@@ -135,6 +135,7 @@ class Collection {
       condemned.deleting = false;
       write_condemned(state_.fs, state_.dir, condemned);
     }
+    remove_links();
     report_.leftovers += leftovers.remove_atomic_files();
     return std::move(report_);
   }
@@ -217,6 +218,8 @@ class Collection {
       done += move.entry->stored_size;
       if (options_.progress) options_.progress(done, total);
     }
+    // Its packs are on the disk but for the last one.
+    if (mutant("gc-unlinks-before-copies-are-published")) delete_packs(victims);
     report_.packs_written = session.commit();
   }
 
@@ -247,14 +250,25 @@ class Collection {
     if (names.empty()) return;
     // The packs that take their place first: an index that has neither would make every reader look for itself.
     state_.ask([](ObjectIndex& i) { i.flush(); });
-    if (!mutant("index-keeps-deleted-packs")) state_.ask([&](ObjectIndex& i) { i.remove({names.begin(), names.end()}); });
+    state_.ask([&](ObjectIndex& i) { i.remove({names.begin(), names.end()}); });
     for (const ObjectId& name : names) {
       state_.forget_pack(name);
+      if (mutant("gc-unlinks-before-copies-are-published") && !exists(state_.fs, state_.pack_path(name))) continue;
       state_.fs.remove(state_.pack_path(name));
       report_.packs_deleted.push_back(name);
     }
     state_.fs.sync_directory(state_.packs_dir());
     state_.roll_forward();
+  }
+
+  /// Links none of whose chunks is alive, if no writer is at work that may rely on them.
+  void remove_links() {
+    if (!live_leases(state_.fs, state_.dir).empty()) return;
+    report_.links_removed = state_.links.remove([&](const LinkFile& link) {
+      return std::all_of(link.rows.begin(), link.rows.end(), [&](const LinkFile::Row& row) {
+        return liveness_.is_dead({row.id, ObjectKind::chunk, Codec::none, row.size, row.size, 0, 0});
+      });
+    }).size();
   }
 
   /// Dead objects that lie in no pack that stays.

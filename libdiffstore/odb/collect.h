@@ -44,6 +44,7 @@ struct CollectReport {
   };
   std::map<ObjectKind, Amount> removed;  ///< objects that are (with dry_run: would be) in no pack any more
   std::uint64_t leftovers = 0;           ///< temporary files of dead processes
+  std::uint64_t links_removed = 0;       ///< files outside that nothing uses any more; they themselves stay
   std::uint64_t bytes_before = 0;        ///< of all packs
   std::uint64_t bytes_after = 0;         ///< with dry_run: estimated
   std::vector<ObjectId> packs_deleted;   ///< with dry_run: those that would be

@@ -42,7 +42,7 @@ Connection::Connection(Filesystem& fs, const std::string& path) : vfs_(fs) {
     execute("PRAGMA temp_store=MEMORY");
     execute("PRAGMA cell_size_check=ON");
     execute("PRAGMA journal_mode=TRUNCATE");
-    execute("PRAGMA synchronous=NORMAL");
+    execute("PRAGMA synchronous=FULL");  // with less, a power cut may leave rows of one pack without those of another
   } catch (...) {
     sqlite3_close_v2(db_);
     throw;

@@ -31,7 +31,7 @@ class Copier {
         continue;
       } else if (is_there(ObjectKind::commit, id)) {
         add_signatures(id);
-      } else if (!forgotten_.contains(id) && keeper_.keep(id)) {
+      } else if (!forgotten_.contains(id) && !session_.has(id) && keeper_.keep(id)) {
         visited_.insert(id);
         kept_.insert(id);
         add_signatures(id);

@@ -232,7 +232,8 @@ class LedgerTest(Case):
     """Several writers and readers at once, any of them killed at any moment, against a ledger kept outside of what was acknowledged."""
 
     # Commands that run over and over beside the writers. Each must work, or be killed.
-    BESIDE = (["log", "--all", "--json"], ["verify"], ["checkout", "base+task", "-o", "{fresh}"], ["branch", "--json"])
+    BESIDE = (["log", "--all", "--json"], ["verify"], ["checkout", "base+task", "-o", "{fresh}"], ["branch", "--json"],
+              ["gc", "--wait", "0"], ["repack", "--wait", "0"])
 
     def setUp(self):
         super().setUp()

@@ -56,6 +56,15 @@ class LinkTest(Case):
             self.assertEqual((result.code, result.json["links"]), (DONE, 1), str(result))
         self.assertIn("1 linked file", self.ok("fsck").text)
 
+    def test_a_link_that_nothing_uses_goes_with_gc_and_its_file_stays(self):
+        self.ok("gc")
+        self.assertEqual(len(self.links()), 1)
+        for name in ("task", "base"):
+            self.ok("branch", "-d", name)
+        self.assertEqual(self.ok("gc", "--json").json["links_removed"], 1)
+        self.assertEqual(self.links(), [])
+        self.assertEqual(snapshot(self.base), self.original)
+
     def test_what_travels_is_a_copy(self):
         remote = self.root / "remote"
         self.ok("remote", "add", "origin", remote)

@@ -22,6 +22,9 @@ MUTANTS = {
     "reuse-unread": [("odb", "*")],
     "old-sequence-accepted": [("odb", "*"), ("repo", "*")],
     "replaced-history-accepted": [("repo", "*")],
+    "gc-without-second-look": [("odb", "*"), ("repo", "*")],
+    "gc-ignores-leases": [("odb", "*"), ("repo", "*")],
+    "gc-unlinks-before-copies-are-published": [("durability", "[fault]"), ("odb", "*")],
 }
 
 
