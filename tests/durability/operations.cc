@@ -8,6 +8,7 @@
 #include "memory_filesystem.h"
 #include "repo/forget.h"
 #include "repo/forgotten.h"
+#include "repo/merge.h"
 #include "repo/reachable.h"
 #include "repo/repack.h"
 #include "repo/sandbox.h"
@@ -142,6 +143,18 @@ void run_new_branch(Filesystem& fs, const Acknowledge& acknowledge) {
   acknowledge(in_history(kRepository, "new/branch", commit_task(fs, "/task3", "new/branch", ada())));
 }
 
+void run_merge(Filesystem& fs, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  const MergeMethod& method = find_merge_method("task_arithmetic");
+  const MergeSettings settings(method.name, method.parameters, {}, 2, 0);
+  MergeOptions options;
+  options.method = &method;
+  options.settings = &settings;
+  options.message = "merged";
+  const std::vector<MergeSource> sources{{resolve_commit(repository, "task"), "task"}, {resolve_commit(repository, "base"), "base"}};
+  acknowledge(in_history(kRepository, "merged", merge(repository, sources, options, RefName::parse("merged"), ada(), {}).commit));
+}
+
 void run_stage(Filesystem& fs, const Acknowledge& acknowledge) {
   Repository repository = open(fs, kRepository);
   const Stage stage = read_stage(repository, RefName::parse("trained"));
@@ -257,6 +270,7 @@ const std::vector<Operation>& operations() {
       {"commit", {kRepository}, {}, run_commit, true},
       {"commit to a new branch", {kRepository}, {}, run_new_branch, true},
       {"commit a stage", {kRepository}, {}, run_stage, true},
+      {"merge", {kRepository}, {}, run_merge, true},
       {"replace a stage", {kRepository}, {}, run_publish_stage},
       {"tag", {kRepository}, {}, run_tag, true},
       {"branch -d", {kRepository}, {}, run_delete_branch, true},
