@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "delta/block_scan.h"
 #include "delta/element.h"
 #include "delta/profile.h"
 
@@ -27,29 +28,6 @@ struct Covered {
   std::size_t count = 0;
   std::vector<UnitRun> runs;              ///< increasing, not empty, not adjacent
   std::vector<std::uint32_t> positions;   ///< increasing; the first `count` count
-};
-
-/// Which units of a block changed. A view of a bit for each unit; lists are made when they are asked for.
-class BlockScan {
- public:
-  /// `words` holds at least `units` bits; bits beyond them are 0.
-  void reset(std::span<const std::uint64_t> words, std::uint32_t units);
-
-  std::uint32_t units() const { return units_; }
-  std::uint32_t changed() const { return changed_; }
-  std::span<const std::uint64_t> words() const { return words_; }
-  /// The changed units.
-  const std::vector<std::uint32_t>& positions() const;
-  /// The groups of 2^kDenseGroupLog2 units that hold a changed one, and the units in them.
-  const std::vector<std::uint32_t>& groups() const;
-  std::uint32_t grouped_units() const;
-
- private:
-  std::uint32_t units_ = 0;
-  std::uint32_t changed_ = 0;
-  std::span<const std::uint64_t> words_;
-  mutable bool has_positions_ = false, has_groups_ = false;
-  mutable std::vector<std::uint32_t> positions_, groups_;
 };
 
 /// How the positions inside the selected groups are written. Stored in blocks, never reused.

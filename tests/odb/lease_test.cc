@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/passing_filesystem.h"
 #include "collect_store.h"
 
 namespace dstore::test {
@@ -38,7 +39,7 @@ struct Fixture {
 };
 
 /// Locks are granted to everybody, as on some network file systems.
-class NoLocks : public Filesystem {
+class NoLocks : public PassingFilesystem {
  public:
   class LocklessFile : public File {
    public:
@@ -59,17 +60,6 @@ class NoLocks : public Filesystem {
   std::unique_ptr<File> open(const std::string& path, OpenMode mode, std::uint32_t permissions) override {
     return std::make_unique<LocklessFile>(real_.open(path, mode, permissions));
   }
-  std::optional<FileInfo> stat(const std::string& path, bool follow) override { return real_.stat(path, follow); }
-  void rename(const std::string& from, const std::string& to) override { real_.rename(from, to); }
-  bool link(const std::string& from, const std::string& to) override { return real_.link(from, to); }
-  void remove(const std::string& path) override { real_.remove(path); }
-  bool make_directory(const std::string& path, std::uint32_t permissions) override { return real_.make_directory(path, permissions); }
-  void sync_directory(const std::string& path) override { real_.sync_directory(path); }
-  std::vector<std::string> list(const std::string& path) override { return real_.list(path); }
-  std::uint64_t free_space(const std::string& path) override { return real_.free_space(path); }
-
- private:
-  Filesystem& real_ = posix_filesystem();
 };
 
 }  // namespace

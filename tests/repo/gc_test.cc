@@ -1,59 +1,10 @@
 #include "odb/condemned.h"
 #include "repo/disk_usage.h"
-#include "repo/forget.h"
-#include "repo/forgotten.h"
-#include "repo/missing_objects.h"
-#include "repo/reachable.h"
 #include "repo/repack.h"
-#include "repo/sandbox.h"
+#include "repo/upkeep.h"
 
 namespace dstore::test {
 namespace {
-
-CollectOptions at_once() {
-  CollectOptions options;
-  options.wait_seconds = 0;
-  return options;
-}
-
-CollectReport gc(Repository& repository, KeepHistory keep = {}) {
-  Reachable reachable(repository, keep);
-  return repository.store().collect(reachable, at_once());
-}
-
-struct Fixture {
-  Sandbox box;
-  Repository ada = box.init("ada");
-  Fixture() {
-    make_model(box.dir / "base", encoder());
-    box.import(ada, box.dir / "base", "base");
-  }
-  /// A task whose weights and side file depend on `number`; another call with the same name puts a commit on top.
-  ObjectId make_task(unsigned number, const std::string& name) {
-    std::vector<TestTensor> tensors = encoder();
-    for (unsigned i = 0; i < 40; ++i) tensors[2].bytes[4 * (i + number)] ^= 1;
-    make_model(box.dir / ("task" + std::to_string(number)), tensors, "{\"task\": " + std::to_string(number) + "}\n");
-    return box.commit(ada, box.dir / ("task" + std::to_string(number)), "base", name).commit;
-  }
-  void move(const std::string& name, const ObjectId& target, RefKind kind = RefKind::branch) {
-    const auto head = ada.refs().head(RefName::parse(name));
-    const ObjectId present = head ? head->new_commit : ObjectId();
-    if (target.is_none()) {
-      const Lease lease = ada.store().lease();
-      REQUIRE(move_ref(ada.refs(), ada.config().repository, RefName::parse(name), kind, present, target, box.committer()));
-    } else {
-      const bool moved = point_ref(ada, RefName::parse(name), kind, present, target, box.committer());
-      REQUIRE(moved);
-    }
-  }
-  void check_model(const Repository& repository, const std::string& revision, const std::string& folder) {
-    const std::string out = box.dir / ("out" + std::to_string(++outs));
-    box.check_out(repository, revision, out);
-    CHECK(files_of(out) == files_of(box.dir / folder));
-  }
-  ForgetReport forget(const std::vector<ObjectId>& commits, bool force = false) { return dstore::forget(ada, commits, force, box.committer(), at_once()); }
-  int outs = 0;
-};
 
 /// Takes the pack with this object out of a store, as a collection does that is killed in between.
 struct GivenAway {
@@ -74,14 +25,8 @@ struct GivenAway {
   }
 };
 
-bool whole(const Repository& repository) {
-  std::vector<ObjectId> heads;
-  for (const RefEntry& head : repository.refs().heads()) heads.push_back(head.new_commit);
-  return repository.store().verify_all().empty() && is_complete(repository, heads);
-}
-
 TEST_CASE("gc removes what no branch, tag, mirror or stage leads to, and nothing else") {
-  Fixture f;
+  Upkeep f;
   const ObjectId first = f.make_task(1, "task");
   const ObjectId second = f.make_task(2, "task");
   const ObjectId tagged = f.make_task(3, "other");
@@ -103,7 +48,7 @@ TEST_CASE("gc removes what no branch, tag, mirror or stage leads to, and nothing
 }
 
 TEST_CASE("gc keeps as much of the refs' history as it is told") {
-  Fixture f;
+  Upkeep f;
   const ObjectId first = f.make_task(1, "a");
   const ObjectId other = f.make_task(2, "b");
   const ObjectId third = f.make_task(3, "c");
@@ -128,7 +73,7 @@ TEST_CASE("gc keeps as much of the refs' history as it is told") {
 }
 
 TEST_CASE("bases of staged trainings and mirrors of remotes stay") {
-  Fixture f;
+  Upkeep f;
   const ObjectId staged = f.make_task(1, "staged-from");
   const ObjectId pushed = f.make_task(2, "pushed");
   f.box.add_remote(f.ada, "origin", f.box.dir / "remote");
@@ -149,7 +94,7 @@ TEST_CASE("bases of staged trainings and mirrors of remotes stay") {
 }
 
 TEST_CASE("gc refuses where damage hides what is needed, and removes nothing") {
-  Fixture f;
+  Upkeep f;
   f.make_task(1, "task");
   f.make_task(2, "gone");
   f.move("gone", {});
@@ -167,7 +112,7 @@ TEST_CASE("gc refuses where damage hides what is needed, and removes nothing") {
 }
 
 TEST_CASE("a branch made while its commit is condemned keeps it alive") {
-  Fixture f;
+  Upkeep f;
   const ObjectId commit = f.make_task(1, "task");
   f.move("task", {});
   {
@@ -183,7 +128,7 @@ TEST_CASE("a branch made while its commit is condemned keeps it alive") {
 }
 
 TEST_CASE("a commit upon a base that is condemned keeps the base alive") {
-  Fixture f;
+  Upkeep f;
   const ObjectId base = resolve_commit(f.ada, "base");
   f.move("base", {});
   {
@@ -210,7 +155,7 @@ TEST_CASE("a commit upon a base that is condemned keeps the base alive") {
 }
 
 TEST_CASE("what a killed collection has left of a commit is not built upon") {
-  Fixture f;
+  Upkeep f;
   const ObjectId task = f.make_task(1, "task");
   const Commit commit = f.ada.read_commit(task);
   f.move("task", {});
@@ -224,7 +169,7 @@ TEST_CASE("what a killed collection has left of a commit is not built upon") {
 }
 
 TEST_CASE("a push upon commits that the remote has condemned does not send them again") {
-  Fixture f;
+  Upkeep f;
   f.box.add_remote(f.ada, "origin", f.box.dir / "remote");
   push(f.ada, "origin", {}, f.box.committer(), {}, {});
   Repository remote = open_remote(f.box.fs, f.box.dir / "remote", false);
@@ -241,7 +186,7 @@ TEST_CASE("a push upon commits that the remote has condemned does not send them 
 }
 
 TEST_CASE("a training's commit stays while its lease lives") {
-  Fixture f;
+  Upkeep f;
   const ObjectId commit = f.make_task(1, "task");
   f.move("task", {});
   {
@@ -254,7 +199,7 @@ TEST_CASE("a training's commit stays while its lease lives") {
 }
 
 TEST_CASE("repack joins packs, changes their encoding, and no id") {
-  Fixture f;
+  Upkeep f;
   for (unsigned i = 1; i < 6; ++i) f.make_task(i, "task" + std::to_string(i));
   std::map<ObjectId, ObjectKind> before, after;
   const auto list = [&](std::map<ObjectId, ObjectKind>& out) {
@@ -285,7 +230,7 @@ TEST_CASE("repack joins packs, changes their encoding, and no id") {
 }
 
 TEST_CASE("usage adds up to the bytes of the packs, whatever is in them") {
-  Fixture f;
+  Upkeep f;
   const auto check = [&] {
     const DiskUsage usage = disk_usage(f.ada);
     std::uint64_t files = 0, exclusive = 0;
@@ -319,144 +264,6 @@ TEST_CASE("usage adds up to the bytes of the packs, whatever is in them") {
   CHECK(check().garbage == 0);
   CHECK(before - check().total >= garbage);
   CHECK(report.bytes_after == check().total);
-}
-
-TEST_CASE("forget removes exactly what only that commit uses, and says so") {
-  Fixture f;
-  const ObjectId kept = f.make_task(1, "kept");
-  const ObjectId gone = f.make_task(2, "gone");
-  CHECK(error_of([&] { f.forget({gone}); }) == ErrorCode::conflict);
-  CHECK(f.ada.refs().forgotten().empty());
-  f.check_model(f.ada, "gone", "task2");
-  f.move("gone", {});
-  const ForgetReport report = f.forget({gone});
-  CHECK(report.records.size() == 1);
-  CHECK_FALSE(report.records.front().signature.empty());
-  CHECK(report.still_there == 0);
-  CHECK(report.exclusive > 3);
-  CHECK(report.shared > 0);
-  CHECK(report.kept_records.empty());
-  CHECK_FALSE(f.ada.store().contains(gone));
-  CHECK(f.ada.store().contains(kept));
-  CHECK(forgotten_commits(f.ada) == std::set<ObjectId>{gone});
-  CHECK(whole(f.ada));
-  f.check_model(f.ada, "kept", "task1");
-  CHECK(f.ada.refs().heads().size() == 2);
-}
-
-TEST_CASE("a commit in the middle of a history leaves its record, and the others their content") {
-  Fixture f;
-  f.make_task(1, "task");
-  const ObjectId middle = f.make_task(2, "task");
-  f.make_task(3, "task");
-  const Commit commit = f.ada.read_commit(middle);
-  const ForgetReport report = f.forget({middle});
-  CHECK(report.kept_records == std::vector<ObjectId>{middle});
-  CHECK(f.ada.store().contains(middle));
-  CHECK_FALSE(f.ada.store().contains(commit.checkpoint));
-  CHECK_FALSE(f.ada.store().contains(*commit.delta));
-  f.check_model(f.ada, "task", "task3");
-  f.check_model(f.ada, "task~2", "task1");
-  CHECK(error_of([&] { f.box.check_out(f.ada, "task~1", f.box.dir / "no"); }) == ErrorCode::not_found);
-  CHECK(error_of([&] { f.move("back", middle); }) == ErrorCode::not_found);
-  CHECK(whole(f.ada));
-  gc(f.ada);
-  CHECK(f.ada.store().contains(middle));
-  CHECK(whole(f.ada));
-}
-
-TEST_CASE("a base that is forgotten by force takes the branches of its tasks with it") {
-  Fixture f;
-  make_model(f.box.dir / "second", encoder("", 77));
-  f.box.import(f.ada, f.box.dir / "second", "second");
-  f.make_task(1, "task");
-  const ObjectId base = resolve_commit(f.ada, "base");
-  const Commit commit = f.ada.read_commit(base);
-  const ObjectId weights = read_checkpoint(f.ada, commit).weights;
-  const ForgetReport report = f.forget({base}, true);
-  CHECK(report.deleted_refs == std::vector<std::string>{"base", "task"});
-  CHECK(report.still_there == 0);
-  gc(f.ada);
-  CHECK_FALSE(f.ada.store().contains(weights));
-  CHECK(whole(f.ada));
-  f.check_model(f.ada, "second", "second");
-}
-
-TEST_CASE("remotes and clones honour a record, and nobody brings the commit back") {
-  Fixture f;
-  const ObjectId kept = f.make_task(1, "kept");
-  const ObjectId gone = f.make_task(2, "gone");
-  f.box.add_remote(f.ada, "origin", f.box.dir / "remote");
-  push(f.ada, "origin", {}, f.box.committer(), {}, {});
-  const auto clone = [&](const std::string& name) {
-    Repository repository = f.box.init(name);
-    f.box.add_remote(repository, "origin", f.box.dir / "remote");
-    fetch(repository, "origin", {}, {});
-    fast_forward(repository, "origin", {}, f.box.committer());
-    return repository;
-  };
-  Repository bob = clone("bob");
-  const ObjectId delta = *f.ada.read_commit(gone).delta;
-
-  f.forget({gone}, true);
-  CHECK(push(f.ada, "origin", {}, f.box.committer(), {}, {}).forgotten == 1);
-  CHECK(push(f.ada, "origin", {}, f.box.committer(), {}, {}).forgotten == 0);
-  Repository remote = open_remote(f.box.fs, f.box.dir / "remote", false);
-  gc(remote);
-  CHECK_FALSE(remote.store().contains(delta));
-  CHECK(remote.store().contains(kept));
-
-  CHECK(bob.store().contains(delta));
-  CHECK(fetch(bob, "origin", {}, {}).forgotten == 1);
-  CHECK(error_of([&] { f.box.check_out(bob, "gone", f.box.dir / "no"); }) == ErrorCode::not_found);
-  gc(bob);
-  CHECK_FALSE(bob.store().contains(delta));
-  CHECK(whole(bob));
-  f.check_model(bob, "kept", "task1");
-  const TransferReport pushed = push(bob, "origin", {}, f.box.committer(), {}, {});
-  CHECK(pushed.skipped == std::vector<std::string>{"gone"});
-  CHECK_FALSE(open_remote(f.box.fs, f.box.dir / "remote", false).store().contains(delta));
-  fetch(f.ada, "origin", {}, {});
-  CHECK_FALSE(f.ada.store().contains(delta));
-
-  Repository carol = clone("carol");  // the remote's branch still names it
-  CHECK_FALSE(carol.store().contains(delta));
-  CHECK(whole(carol));
-  CHECK(error_of([&] { resolve_commit(carol, "gone"); }) == ErrorCode::not_found);
-}
-
-TEST_CASE("a record by a stranger does not count") {
-  Fixture f;
-  const ObjectId task = f.make_task(1, "task");
-  f.box.add_remote(f.ada, "origin", f.box.dir / "remote");
-  push(f.ada, "origin", {}, f.box.committer(), {}, {});
-  Repository remote = open_remote(f.box.fs, f.box.dir / "remote", false);
-  f.box.become_stranger();
-  REQUIRE(move_ref(remote.refs(), remote.config().repository, forgotten_name(task), RefKind::forgotten, {}, task, f.box.committer()));
-  f.box.become_ada();
-  CHECK(error_of([&] { fetch(f.ada, "origin", {}, {}); }) == ErrorCode::untrusted);
-  CHECK(forgotten_commits(f.ada).empty());
-  f.make_task(2, "task");
-  push(f.ada, "origin", {}, f.box.committer(), {}, {});
-  gc(f.ada);
-  f.check_model(f.ada, "task~1", "task1");
-}
-
-TEST_CASE("a killed forget is finished by gc, and by itself") {
-  Fixture f;
-  const ObjectId gone = f.make_task(1, "gone");
-  const ObjectId delta = *f.ada.read_commit(gone).delta;
-  f.move("gone", {});
-  {
-    const Lease lease = f.ada.store().lease();
-    const ForgetReport waiting = f.forget({gone});
-    CHECK_FALSE(waiting.collection.waiting.empty());
-    CHECK(waiting.still_there > 0);
-  }
-  SECTION("again") { CHECK(f.forget({gone}).still_there == 0); }
-  SECTION("gc") { gc(f.ada); }
-  CHECK_FALSE(f.ada.store().contains(delta));
-  CHECK(f.ada.refs().entries(forgotten_name(gone)).size() == 1);
 }
 
 }  // namespace

@@ -2,12 +2,11 @@
 import shutil
 import unittest
 
-import decode_test
-import sandbox
+from decode_case import Case, sandbox
 from sandbox import DONE
 
 
-class LinksTest(decode_test.Case):
+class LinksTest(Case):
     def setUp(self):
         super().setUp()
         self.base = sandbox.Case.tiny_base(self, scale=30)

@@ -1,23 +1,13 @@
-"""What dstore writes, spec/decode.py reads to the same bytes; what is damaged, it refuses. In-process where that is faster."""
-import pathlib
+"""What dstore writes, spec/decode.py reads to the same bytes."""
 import shutil
 import struct
-import subprocess
-import sys
 import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
-DECODE = HERE.parents[1] / "spec" / "decode.py"
-sys.path[:0] = [str(HERE.parent / "cli"), str(DECODE.parent)]
-
-import safetensors_file as st  # noqa: E402
-import sandbox  # noqa: E402
-from reader import derived, objects  # noqa: E402
-from reader.basics import Problem  # noqa: E402
-from reader.check import check_content, check_links, check_packs  # noqa: E402
-from reader.pack import CODEC_PLANES  # noqa: E402
-from reader.repository import Repository  # noqa: E402
-from reader.segment import parse_segment  # noqa: E402
+from decode_case import Case, st
+from reader import derived, objects
+from reader.pack import CODEC_PLANES
+from reader.repository import Repository
+from reader.segment import parse_segment
 
 # The dtypes whose elements are not what st.BITS knows.
 st.BITS.update({"C64": 64, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "F6_E2M3": 6, "F6_E3M2": 6, "F4": 4})
@@ -50,52 +40,6 @@ def weights(rng, dtype, shape):
     if dtype == "F16":
         single = struct.pack(f"<{count}e", *(value for (value,) in struct.iter_unpack("<f", single)))
     return st.Tensor(dtype, shape, single)
-
-
-class Case(sandbox.Case):
-    def setUp(self):
-        super().setUp()
-        self.run_plain("init", self.repo)
-
-    def decode(self, *words, repository=None):
-        return subprocess.run([sys.executable, DECODE, repository or self.repo, *words], capture_output=True, text=True, timeout=600)
-
-    def decode_well(self, *words, repository=None):
-        done = self.decode(*words, repository=repository)
-        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
-        return done.stdout
-
-    def model(self, folder, tensors, metadata=None, **files):
-        """A folder with one safetensors file, or (a list) with shards; and config.json."""
-        folder = self.root / folder
-        if isinstance(tensors, list):
-            st.write_sharded(folder, tensors)
-        else:
-            st.write(folder / "model.safetensors", tensors, metadata)
-        (folder / "config.json").write_text('{"model_type": "bert", "of": "%s"}\n' % folder.name)
-        for name, content in files.items():
-            (folder / name).write_text(content)
-        return folder
-
-    def import_base(self, folder, name="base"):
-        self.ok("import", folder, "--name", name, "-m", "a base")
-        self.assert_same(name, folder)
-
-    def commit_task(self, folder, name="task", base="base", *options):
-        self.ok("commit", folder, "--base", base, "--name", name, "-m", "a task", *options)
-        self.assert_same(name, folder)
-        self.assert_same(f"{base}+{name}")
-
-    def assert_same(self, revision, original=None):
-        """dstore and decode.py make the same files of a revision: those of `original`, if it is given."""
-        ours, theirs = self.root / "out-decode", self.root / "out-dstore"
-        for folder in (ours, theirs):
-            shutil.rmtree(folder, ignore_errors=True)
-        self.ok("checkout", revision, "-o", theirs)
-        self.decode_well(revision, "-o", ours)
-        self.assert_model(ours, theirs)
-        if original:
-            self.assert_model(ours, original)
 
 
 class RevisionTest(Case):
@@ -327,94 +271,6 @@ class RevisionTest(Case):
         # The record is what makes the gap legal.
         shutil.rmtree(next((self.repo / ".dstore" / "refs").glob("forgotten*")))
         self.assertIn("not in the store", "".join(self.decode().stdout + self.decode().stderr))
-
-
-class DamageTest(Case):
-    def setUp(self):
-        super().setUp()
-        self.make_store()
-        self.packs = sorted((self.repo / ".dstore" / "packs").iterdir())
-
-    def problems(self):
-        """All that a check of the repository finds. Anything but a Problem that is raised fails the test."""
-        try:
-            repository = Repository(self.repo)
-        except Problem as error:
-            return [str(error)]
-        problems = repository.problems + check_packs(repository.store) + check_links(repository)
-        return problems + [problem for each in repository.signature_problems.values() for problem in each]
-
-    def rewrite(self, path, content):
-        path.unlink()
-        path.write_bytes(content)
-
-    def test_whole(self):
-        self.assertEqual(self.problems(), [])
-        self.decode_well()
-
-    def test_flipped_bits_of_packs(self):
-        for path in self.packs:
-            content = path.read_bytes()
-            for at in self.rng.sample(range(len(content)), 60):
-                self.rewrite(path, content[:at] + bytes([content[at] ^ 1 << self.rng.randrange(8)]) + content[at + 1:])
-                self.assertNotEqual(self.problems(), [], f"byte {at} of {path.name}")
-            self.rewrite(path, content)
-        self.assertEqual(self.problems(), [])
-
-    def test_packs_cut_short_longer_renamed_and_missing(self):
-        path = self.packs[0]
-        content = path.read_bytes()
-        for other in (b"", content[:100], content[:-1], content + b"\0", content[:16] + content[17:]):
-            self.rewrite(path, other)
-            self.assertNotEqual(self.problems(), [])
-        self.rewrite(path, content)
-        other = path.with_name("0" * 64 + ".pack")
-        path.rename(other)
-        self.assertNotEqual(self.problems(), [])
-        other.unlink()
-        self.assertNotEqual(self.problems(), [])
-
-    def test_symbolic_links_are_not_followed(self):
-        path = self.packs[0]
-        path.rename(self.root / "moved")
-        path.symlink_to(self.root / "moved")
-        self.assertNotEqual(self.problems(), [])
-
-    def test_flipped_bits_of_refs_and_config(self):
-        files = [path for path in (self.repo / ".dstore" / "refs").rglob("*") if path.is_file()]
-        for path in files:
-            content = path.read_bytes()
-            for at in self.rng.sample(range(len(content)), 80):
-                self.rewrite(path, content[:at] + bytes([content[at] ^ 1 << self.rng.randrange(8)]) + content[at + 1:])
-                self.assertNotEqual(self.problems(), [], f"byte {at} of {path}")
-            self.rewrite(path, content)
-        path = self.repo / ".dstore" / "config"
-        content = path.read_bytes()
-        for at in range(len(content)):
-            self.rewrite(path, content[:at] + bytes([content[at] ^ 1]) + content[at + 1:])
-            self.assertNotEqual(self.problems(), [], f"byte {at} of config")
-
-    def test_a_damaged_chunk_is_refused_at_checkout(self):
-        for path in self.packs:
-            content = bytearray(path.read_bytes())
-            content[120] ^= 1
-            self.rewrite(path, bytes(content))
-        done = self.decode("task", "-o", self.root / "out")
-        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1), done)
-
-    def test_damaged_content_never_crashes(self):
-        """As if somebody had made the ids and checksums fit: every parser alone."""
-        store = Repository(self.repo).store
-        for id in store.places:
-            kind = store.kind(id)
-            content = store.read(kind, id)
-            for at in self.rng.sample(range(len(content)), min(60, len(content))):
-                damaged = content[:at] + bytes([content[at] ^ 1 << self.rng.randrange(8)]) + content[at + 1:]
-                for other in (damaged, content[:at]):
-                    try:
-                        check_content(kind, other, checksums=False)
-                    except Problem:
-                        pass
 
 
 if __name__ == "__main__":
