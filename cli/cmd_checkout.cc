@@ -3,6 +3,7 @@
 #include "command.h"
 #include "dstore/error.h"
 #include "output.h"
+#include "three_way_output.h"
 
 namespace dstore::cli {
 namespace {
@@ -16,7 +17,11 @@ std::string signature_line(const Session& session, const CheckedCommit& commit) 
 void print_json_report(const CheckoutReport& report, const std::string& folder) {
   Json json;
   json.set("folder", folder);
-  json.set("weights", report.weights.hex());
+  json.set("weights", report.weights.is_none() ? std::string() : report.weights.hex());
+  if (report.overlap) {
+    json.set("changed", static_cast<std::int64_t>(report.overlap->changed));
+    json.set("shared", static_cast<std::int64_t>(report.overlap->shared));
+  }
   json.set("written", static_cast<std::int64_t>(report.written));
   json.set("kept", static_cast<std::int64_t>(report.kept));
   json.set("removed", static_cast<std::int64_t>(report.removed));
@@ -43,6 +48,9 @@ int run(const Arguments& arguments, Session& session) {
   options.single_file = arguments.has("single-file");
   options.verify = arguments.has("verify");
   options.notice = [&](const std::string& line) { session.note("note: " + line); };
+  if (revision.computed && arguments.has("base-from")) {
+    throw Error(ErrorCode::invalid_argument, "--base-from goes with one commit or base+task, not with a computed revision; `dstore import --link FOLDER` makes the base known");
+  }
   const auto base = base_from(arguments, session, repository, revision.commit);
   CheckoutReport report;
   {
@@ -58,16 +66,18 @@ int run(const Arguments& arguments, Session& session) {
   if (report.in_place) line += ", " + std::to_string(report.kept) + " kept";
   if (report.removed > 0) line += ", " + std::to_string(report.removed) + " removed";
   session.say(line);
-  session.say("verified: weights " + report.weights.hex());
+  if (report.overlap) session.say(overlap_text(*report.overlap));
+  session.say(report.weights.is_none() ? "verified: the " + std::to_string(report.commits.size()) + " commits that it is computed from"
+                                       : "verified: weights " + report.weights.hex());
   return 0;
 }
 
 }  // namespace
 
 Command checkout_command() {
-  return {"checkout", "Work", "Write a model's files: a base, a task, or base+task",
-          "dstore checkout base+sst2 -o ./out",
-          {{"rev", "base, task, base+task, task~1, a tag or an id prefix"}},
+  return {"checkout", "Work", "Write a model's files: a base, a task, base+task, or what is computed from several",
+          "dstore checkout base+sst2 -o ./out\n  dstore checkout 'base+0.7*sst2+0.3*mnli' -o ./both\n  dstore checkout 'merge(ties,density=0.2: sst2, mnli)' -o ./merged",
+          {{"rev", "base, task, base+task, task~1, a tag or an id prefix; base+0.7*a - b, merge(METHOD: a, b), rebase(task, newbase)"}},
           {{"-o,--output", "FOLDER", "A new folder, or an earlier checkout: only what differs is rewritten (required)"},
            {"--force", nullptr, "Overwrite changed and foreign files"},
            {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"},

@@ -93,7 +93,7 @@ int run(const Arguments& arguments, Session& session) {
   std::vector<TaskStats> tasks;
   std::vector<std::unique_ptr<CheckpointFolder>> bases;
   for (const std::string& revision : arguments.all("rev")) {
-    bases.push_back(base_from(arguments, session, repository, resolve_revision(repository, revision).commit));
+    bases.push_back(base_from(arguments, session, repository, resolve_commit(repository, revision)));
     const Progress progress = session.progress("comparing " + printable(revision));
     tasks.push_back(task_stats(repository, sizer, revision, progress));
   }

@@ -1,7 +1,7 @@
 #include "dstore/model.h"
 
 #include "dstore/error.h"
-#include "repo/compose.h"
+#include "repo/open_revision.h"
 #include "tensor/checkpoint_folder.h"
 
 namespace dstore {
@@ -12,13 +12,12 @@ class RevisionModel : public Model {
  public:
   RevisionModel(Repository repository, std::string_view text) : repository_(std::move(repository)) {
     const Revision revision = resolve_revision(repository_, text);
-    LoadedRevision loaded = load_revision(repository_, revision);
-    files_ = std::move(loaded.files);
-    commit_ = revision.commit;
-    description_ = std::string(text) + " (commit " + revision.commit.short_hex() + ")";
+    files_ = open_revision(repository_, revision).files;
+    if (!revision.computed) commit_ = revision.commit;
+    description_ = std::string(text) + (commit_ ? " (commit " + commit_->short_hex() + ")" : " (computed)");
   }
 
-  const TensorSource& tensors() const override { return *files_.weights; }
+  const TensorSource& tensors() const override { return files_.source(); }
 
   std::vector<std::string> side_files() const override {
     std::vector<std::string> paths;
@@ -39,7 +38,7 @@ class RevisionModel : public Model {
  private:
   Repository repository_;
   ModelFiles files_;
-  ObjectId commit_;
+  std::optional<ObjectId> commit_;
   std::string description_;
 };
 

@@ -30,10 +30,13 @@ struct PlainFile {
 
 /// Everything a checkout of one revision writes: the weights and the files around them.
 struct ModelFiles {
-  std::unique_ptr<StoredWeights> weights;
+  std::unique_ptr<StoredWeights> weights;  ///< of one commit; null where they are computed from several
+  std::unique_ptr<TensorSource> computed;  ///< set instead of `weights`
   std::vector<ShardFile> shards;           ///< sorted by path
   std::map<std::string, PlainFile> files;  ///< by path
   std::optional<ObjectId> task;            ///< delta's commit, for messages and records
+
+  const TensorSource& source() const { return computed ? *computed : *weights; }
 };
 
 /// The files of one commit, exactly as it was committed.
