@@ -104,7 +104,7 @@ class Evaluator {
     }
     auto source = std::make_unique<SumSource>(StoredWeights::load(repository_.store(), base.lineage.base_weights), std::move(terms));
     Part out;
-    out.sum = source.get();
+    if (expression.terms.size() > 2) out.sum = source.get();
     out.lineage = {base.lineage.base, base.lineage.base_weights, source->pairs()};
     const std::optional<std::size_t> shape = source->shape();
     const DeltaTable names = name_delta(*base.files.weights, *source, source->pairs());

@@ -17,7 +17,7 @@ struct Lineage {
 /// A revision as a model, and every commit that it was made from (signatures judged). The repository must outlive it.
 struct OpenRevision : LoadedRevision {
   std::optional<Lineage> lineage;     ///< set where it is computed: files.computed
-  const SumSource* sum = nullptr;     ///< where it is a sum: for overlap(), once its tensors were read
+  const SumSource* sum = nullptr;     ///< where it is a sum of several tasks: for overlap(), once its tensors were read
 };
 
 /// Any revision: commits, base+task, sums, merge(...), rebase(...) (spec/revisions.md, "Meaning"). Methods that look at the whole
