@@ -16,6 +16,8 @@ using namespace segment_layout;
 
 namespace {
 
+/// Positions whose units are asked for before the first of them is read.
+constexpr std::size_t kAhead = 4096;
 constexpr unsigned kWithinBits = 3;  ///< of the first byte; the Rice parameter fills the rest
 
 std::uint64_t checksum(ByteSpan bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
@@ -117,8 +119,12 @@ ByteSpan gather(const UnitType& unit, const Covered& covered, ByteSpan block, By
   }
   with_unit(unit.bytes, [&]<class U>(U) {
     const std::uint32_t* const positions = covered.positions.data();
-    for (std::size_t i = 0; i < covered.count; ++i) {
-      std::memcpy(to + i * sizeof(U), block.data() + std::size_t{positions[i]} * sizeof(U), sizeof(U));
+    const auto place = [&](std::size_t i) { return block.data() + std::size_t{positions[i]} * sizeof(U); };
+    for (std::size_t at = 0; at < covered.count; at += kAhead) {
+      const std::size_t end = std::min(covered.count, at + kAhead);
+      // Into the second-level cache: more loads can be under way there than to the first.
+      for (std::size_t i = at; i < end; ++i) __builtin_prefetch(place(i), 0, 2);
+      for (std::size_t i = at; i < end; ++i) std::memcpy(to + i * sizeof(U), place(i), sizeof(U));
     }
   });
   return target;
