@@ -149,7 +149,7 @@ std::uint64_t ContextModel::written_bytes() const {
 namespace {
 
 /// Entries of one table of DecodeTables::direct, or, where `tokens` is not null, of DecodeTables::tokens.
-void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint16_t* tokens) {
+void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint32_t* tokens) {
   const EncodeTable codes = encode_table(table);
   for (unsigned token = table.first; token < unsigned{table.first} + table.count; ++token) {
     const unsigned length = table.lengths[token];
@@ -157,7 +157,7 @@ void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint16_t
     const TokenForm& form = token_forms()[token];
     for (unsigned at = codes.codes[token]; at < 1u << kMaxCodeBits; at += 1u << length) {
       if (tokens != nullptr) {
-        tokens[at] = static_cast<std::uint16_t>(token | length << 8);
+        tokens[at] = (length + form.extra) | length << 8 | form.extra << 16 | static_cast<std::uint32_t>(form.bias >> form.extra) << 24;
       } else if (length + form.extra <= kMaxCodeBits) {
         direct[at] = (length + form.extra) | static_cast<std::uint32_t>(form.bias + (at >> length & form.mask)) << 16;
       } else {
