@@ -1,5 +1,6 @@
 #include "delta/context_model.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "delta/residual.h"
@@ -127,8 +128,9 @@ void ContextModel::set_starts(std::uint32_t starts) {
 
 std::vector<TokenCounts> ContextModel::class_counts(const TokenHistogram& histogram) const {
   std::vector<TokenCounts> classes(kClasses, TokenCounts{});
-  for (std::size_t i = 0; i < histogram.size(); ++i) {
-    classes[class_of(static_cast<unsigned>(i / kTokens))][i % kTokens] += histogram[i];
+  for (unsigned exponent = 0; exponent < histogram.size() / kTokens; ++exponent) {
+    TokenCounts& counts = classes[class_of(exponent)];
+    for (unsigned token = 0; token < kTokens; ++token) counts[token] += histogram[exponent * kTokens + token];
   }
   return classes;
 }
@@ -171,12 +173,16 @@ void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint32_t
 
 ModelEncoder::ModelEncoder(const ContextModel& model, const UnitType& unit, std::optional<Drift> drift)
     : codes_((std::size_t{1} << unit.exponent_bits) * kTokens), drift_(std::move(drift)) {
-  for (unsigned exponent = 0; exponent < 1u << unit.exponent_bits; ++exponent) {
-    const CodeLengths& table = model.table(model.table_for(exponent));
-    const EncodeTable codes = encode_table(table);
+  std::vector<std::array<CellCode, kTokens>> tables(model.tables());
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    const EncodeTable codes = encode_table(model.table(i));
     for (unsigned token = 0; token < kTokens; ++token) {
-      codes_[exponent * kTokens + token] = codes.codes[token] | static_cast<CellCode>(table.lengths[token]) << 16 | extra_bits(token) << 24;
+      tables[i][token] = codes.codes[token] | static_cast<CellCode>(codes.lengths[token]) << 16 | extra_bits(token) << 24;
     }
+  }
+  for (unsigned exponent = 0; exponent < 1u << unit.exponent_bits; ++exponent) {
+    const auto& codes = tables[model.table_for(exponent)];
+    std::copy(codes.begin(), codes.end(), codes_.begin() + static_cast<std::ptrdiff_t>(exponent * kTokens));
   }
 }
 

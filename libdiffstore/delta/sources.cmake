@@ -6,5 +6,5 @@ dstore_layer(delta
   LINK PkgConfig::LZ4 PkgConfig::XXHASH)
 # Loops that must vectorise.
 set_source_files_properties(delta/kernels_avx2.cc delta/kernels_plain.cc delta/drift.cc delta/byte_huffman.cc delta/byte_huffman_decode.cc
-  delta/block_scan.cc delta/chunk_codec.cc delta/positions.cc
+  delta/block_scan.cc delta/chunk_codec.cc delta/context_model.cc delta/positions.cc
   PROPERTIES COMPILE_OPTIONS "-O3;-fno-trapping-math;-fno-math-errno")
