@@ -94,6 +94,8 @@ MergeSettings::MergeSettings(std::string_view method, Defaults defaults, const G
   }
 }
 
+MergeSettings MergeSettings::for_tensor(std::string_view) const { return *this; }
+
 double MergeSettings::number(std::string_view name, std::size_t model) const {
   const auto& values = values_.find(name)->second;
   return to_number(values[values.size() == 1 ? 0 : model]);

@@ -32,6 +32,9 @@ class MergeSettings {
   /// value out of range, another number of values than models.
   MergeSettings(std::string_view method, Defaults defaults, const Given& given, std::size_t models, std::uint64_t seed);
 
+  /// The values for one tensor of the base.
+  MergeSettings for_tensor(std::string_view name) const;
+
   std::size_t models() const { return models_; }
   std::uint64_t seed() const { return seed_; }
   double number(std::string_view name, std::size_t model = 0) const;
