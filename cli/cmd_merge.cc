@@ -36,6 +36,7 @@ std::vector<std::string> densities(const std::string& text) {
 MergeSettings::Given given_parameters(const Arguments& arguments) {
   MergeSettings::Given given;
   if (arguments.has("weights")) given["weight"] = split_list(arguments.get("weights"));
+  if (arguments.has("preset")) given["preset"] = {arguments.get("preset")};
   if (arguments.has("density")) given["density"] = densities(arguments.get("density"));
   for (const std::string& setting : arguments.all("set")) {
     const std::size_t equals = setting.find('=');
@@ -59,6 +60,16 @@ void check_weights(const MergeMethod& method, const MergeSettings& settings) {
   for (std::size_t i = 0; i < settings.models(); ++i) sum += settings.number("weight", i);
   if (sum != 0) return;
   throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method " + std::string(method.name) + " divides by their sum; give others, or --set normalize=false");
+}
+
+/// --statistics FILE,FILE,…: one for each model.
+void add_statistics(const Arguments& arguments, const Session& session, std::vector<MergeSource>& sources) {
+  if (!arguments.has("statistics")) return;
+  const std::vector<std::string> files = split_list(arguments.get("statistics"));
+  if (files.size() != sources.size()) {
+    throw Error(ErrorCode::invalid_argument, "--statistics: " + std::to_string(files.size()) + " files for " + std::to_string(sources.size()) + " models");
+  }
+  for (std::size_t i = 0; i < files.size(); ++i) sources[i].statistics = session.path(files[i]);
 }
 
 MergeOptions::Heads choose_heads(const Arguments& arguments, const Repository& repository, const std::vector<MergeSource>& sources, std::size_t& of) {
@@ -97,13 +108,13 @@ int list_methods(const Session& session) {
   return 0;
 }
 
-/// With --json {commit, branch, base, method, files_of, merged, unchanged, own, changed, elements, full_bytes, stored_bytes}.
+/// With --json {commit, branch, base, method, files_of, merged, unchanged, own, changed, elements, full_bytes, stored_bytes, notes}.
 void print_merge(const Session& session, const MergeReport& report, const MergeOptions& options, const std::string& branch, std::size_t models) {
   if (session.json) {
     print_pretty(ordered_json{{"commit", report.commit.hex()}, {"branch", branch}, {"base", report.base.hex()}, {"method", std::string(options.method->name)},
                               {"files_of", report.files_of}, {"merged", report.counts.merged}, {"unchanged", report.counts.unchanged}, {"own", report.counts.own},
                               {"changed", report.delta.changed}, {"elements", report.delta.base_elements}, {"full_bytes", report.full_bytes},
-                              {"stored_bytes", report.stored_bytes}});
+                              {"stored_bytes", report.stored_bytes}, {"notes", report.notes}});
     return;
   }
   const double share = report.delta.base_elements == 0 ? 0 : static_cast<double>(report.delta.changed) / static_cast<double>(report.delta.base_elements);
@@ -127,6 +138,7 @@ int run(const Arguments& arguments, Session& session) {
     sources.push_back({resolve_commit(repository, text), text});
     names += (names.empty() ? "" : ", ") + text;
   }
+  add_statistics(arguments, session, sources);
   check_models(method, sources.size());
   const MergeSettings settings(method.name, method.parameters, given_parameters(arguments), sources.size(), arguments.number("seed").value_or(0));
   check_weights(method, settings);
@@ -139,6 +151,7 @@ int run(const Arguments& arguments, Session& session) {
   const RefName branch = RefName::parse(arguments.get("name"));
   const Committer committer = session.committer(arguments);
   const MergeReport report = merge(repository, sources, options, branch, committer, session.progress("merging"));
+  for (const std::string& note : report.notes) session.note("note: " + note);
   print_merge(session, report, options, branch.text(), sources.size());
   return 0;
 }
@@ -153,6 +166,8 @@ Command merge_command() {
            {"--weights", "W,W,…", "Of each model, or one for all (default: 1)"},
            {"--density", "D,D,…", "Share of each model's difference that is kept: 20% or 0.2"},
            {"--set", "KEY=VALUE", "A parameter of the method; KEY=V1,V2,… for each model", true},
+           {"--preset", "P", "Rules of mergekit, peft or the method's paper, where they differ"},
+           {"--statistics", "FILE,…", "Of each model, for fisher and regmean: `dstore stats fisher` makes them"},
            {"--seed", "N", "For methods that drop at random (default: 0)"},
            {"--heads", "REV|none", "Whose tensors that the base lacks are taken, with that model's files"},
            {"--name", "TASK", "New branch for the result"},

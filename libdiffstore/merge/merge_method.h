@@ -51,6 +51,8 @@ class TensorMerge {
   virtual std::uint64_t row() const { return 1; }
   /// Whether elements that no model changes matter to the others: the passes must be shown every element.
   virtual bool wants_unchanged() const { return row() > 1; }
+  /// Something the user should know, once the passes are done; mostly empty.
+  virtual std::string note() const { return {}; }
   /// Values of the dtype. Thread-safe.
   virtual void apply(const MergeWindow& window, std::span<double> out) const = 0;
 };
@@ -89,6 +91,6 @@ const MergeMethod& find_merge_method(std::string_view name);
 // One row each.
 extern const MergeMethod kLinearMerge, kTaskArithmeticMerge, kTiesMerge, kDareLinearMerge, kDareTiesMerge, kBreadcrumbsMerge,
     kBreadcrumbsTiesMerge, kMagnitudePruneMerge, kSlerpMerge, kNuslerpMerge, kModelStockMerge, kRamMerge, kRamPlusMerge, kSceMerge,
-    kNearswapMerge;
+    kNearswapMerge, kDellaLinearMerge, kDellaMerge, kConsensusMerge, kPcbMerge, kFisherMerge, kRegMeanMerge;
 
 }  // namespace dstore

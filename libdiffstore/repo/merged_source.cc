@@ -130,8 +130,9 @@ MergedSource::Tensor MergedSource::plan(const TensorInfo& info, std::size_t base
 }
 
 MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInput>& models, const MergeMethod& method, const MergeSettings& settings,
-                           const MergeShape& shape)
-    : base_(base), models_(models), method_(method), settings_(settings), of_base_(models.size(), std::vector<std::optional<std::size_t>>(base.tensors().size())) {
+                           const MergeShape& shape, std::optional<DType> calculated_in)
+    : base_(base), models_(models), method_(method), settings_(settings), of_base_(models.size(), std::vector<std::optional<std::size_t>>(base.tensors().size())),
+      calculated_in_(calculated_in) {
   std::vector<std::string> with_own;  // models that bring tensors, with one of them
   for (std::size_t m = 0; m < models.size(); ++m) {
     std::string own;
@@ -186,7 +187,7 @@ void MergedSource::describe() {
     Tensor& tensor = tensors_[t];
     if (std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); })) tensor.merged = described_.size();
     const TensorInfo& info = base_.tensors()[*tensor.base];
-    MergedTensor out{info.name, info.dtype, unit_count(info.dtype, info.bytes), info.shape, {}};
+    MergedTensor out{info.name, calculated_in_.value_or(info.dtype), unit_count(info.dtype, info.bytes), info.shape, {}};
     for (std::size_t m = 0; m < models_.size() && !method_.statistics.empty(); ++m) {
       TensorStatistic& statistic = out.statistics.emplace_back();
       if (!models_[m].statistics) continue;
@@ -265,6 +266,14 @@ void MergedSource::prepare_tensor(std::size_t index) {
 void MergedSource::prepare(unsigned threads, const Progress& progress) {
   prepare_model(threads, progress);
   for_each_tensor(infos_, threads, progress, [&](std::size_t t) { prepare_tensor(t); });
+}
+
+std::vector<std::string> MergedSource::notes() const {
+  std::vector<std::string> out;
+  for (const Tensor& tensor : tensors_) {
+    if (std::string note = tensor.merge ? tensor.merge->note() : ""; !note.empty()) out.push_back(std::move(note));
+  }
+  return out;
 }
 
 void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {

@@ -39,9 +39,9 @@ struct MergeCounts {
 class MergedSource : public TensorSource {
  public:
   /// Error{conflict} where tensors cannot be merged: other shapes or dtypes, integers that differ, several models with
-  /// tensors of their own and none chosen.
+  /// tensors of their own and none chosen. `calculated_in`: instead of each tensor's dtype; it has all values of those.
   MergedSource(const StoredWeights& base, const std::vector<MergeInput>& models, const MergeMethod& method, const MergeSettings& settings,
-               const MergeShape& shape);
+               const MergeShape& shape, std::optional<DType> calculated_in = std::nullopt);
 
   /// Looks at the tensors as often as the method needs; before read().
   void prepare(unsigned threads, const Progress& progress);
@@ -52,6 +52,8 @@ class MergedSource : public TensorSource {
   /// For write_delta().
   const std::vector<Pairing>& pairs() const { return pairs_; }
   const MergeCounts& counts() const { return counts_; }
+  /// What the user should know of single tensors, after prepare().
+  std::vector<std::string> notes() const;
 
  private:
   struct Tensor {
@@ -84,6 +86,7 @@ class MergedSource : public TensorSource {
   std::unique_ptr<ModelMerge> model_;
   std::vector<Pairing> pairs_;
   MergeCounts counts_;
+  std::optional<DType> calculated_in_;
 };
 
 }  // namespace dstore
