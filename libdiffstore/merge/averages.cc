@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dstore/error.h"
 #include "merge/make_merge.h"
 
 namespace dstore {
@@ -19,6 +20,9 @@ class Linear : public TensorMerge {
     for (std::size_t i = 0; i < settings.models(); ++i) {
       weights_.push_back(A::widen(settings.number("weight", i)));
       divisor_ = A::widen(divisor_ + weights_.back());
+    }
+    if (normalize_ && divisor_ == 0) {
+      throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method linear divides by their sum; give others, or normalize=false");
     }
   }
   void apply(const MergeWindow& window, std::span<double> out) const override {

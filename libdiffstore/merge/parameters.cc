@@ -129,6 +129,7 @@ std::string_view MergeSettings::word(std::string_view name) const { return value
 
 std::map<std::string, std::string> MergeSettings::texts() const {
   std::map<std::string, std::string> out;
+  if (by_tensor_) return out;
   for (const auto& [name, values] : values_) {
     std::string text;
     for (const std::string& value : values) text += (text.empty() ? "" : ",") + value;

@@ -39,7 +39,8 @@ class MergeSettings {
   /// value out of range, another number of values than models.
   MergeSettings(std::string_view method, Defaults defaults, const Given& given, std::size_t models, std::uint64_t seed);
 
-  /// From now on the values depend on the tensor; these are what its model is merged with where a method looks at it as a whole.
+  /// From now on the values depend on the tensor; what was given first holds where a method looks at the model as a whole.
+  /// `by_tensor` is called by several threads.
   void vary(GivenByTensor by_tensor) { by_tensor_ = std::move(by_tensor); }
   /// The values for one tensor of the base. Errors as of the constructor.
   MergeSettings for_tensor(std::string_view name) const;
@@ -50,7 +51,7 @@ class MergeSettings {
   std::string_view word(std::string_view name) const;
   bool flag(std::string_view name) const { return word(name) == "true"; }
   bool has(std::string_view name) const { return values_.find(name) != values_.end(); }
-  /// Every parameter with its value or, for models, its values: "0.5,0.3".
+  /// Every parameter with its value or, for models, its values: "0.5,0.3". Empty where they depend on the tensor.
   std::map<std::string, std::string> texts() const;
 
  private:
