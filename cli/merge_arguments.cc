@@ -6,7 +6,6 @@
 #include "dstore/error.h"
 
 namespace dstore::cli {
-namespace {
 
 std::vector<std::string> split_list(const std::string& text) {
   std::vector<std::string> out;
@@ -17,6 +16,8 @@ std::vector<std::string> split_list(const std::string& text) {
   }
   return out;
 }
+
+namespace {
 
 /// "20%" is 0.2; everything else is checked by the parameter it is for.
 std::vector<std::string> densities(const std::string& text) {
@@ -32,6 +33,7 @@ std::vector<std::string> densities(const std::string& text) {
 MergeSettings::Given given_merge_parameters(const Arguments& arguments) {
   MergeSettings::Given given;
   if (arguments.has("weights")) given["weight"] = split_list(arguments.get("weights"));
+  if (arguments.has("preset")) given["preset"] = {arguments.get("preset")};
   if (arguments.has("density")) given["density"] = densities(arguments.get("density"));
   for (const std::string& setting : arguments.all("set")) {
     const std::size_t equals = setting.find('=');

@@ -5,7 +5,9 @@
 
 namespace dstore::cli {
 
-/// A method's parameters: --weights, --density, --set KEY=VALUE.
+/// At commas; empty parts stay.
+std::vector<std::string> split_list(const std::string& text);
+/// A method's parameters: --weights, --density, --preset, --set KEY=VALUE.
 MergeSettings::Given given_merge_parameters(const Arguments& arguments);
 
 }  // namespace dstore::cli

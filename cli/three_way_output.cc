@@ -158,7 +158,8 @@ ThreeWayOptions three_way_options(const Arguments& arguments, const ThreeWayWord
       throw Error(ErrorCode::invalid_argument, "--on-conflict " + printable(how) + ": there are " + policy_names(words) + ", and the methods of `dstore merge --list-methods`");
     }
     settings.emplace(out.resolution.method->name, out.resolution.method->parameters, given_merge_parameters(arguments), 2, arguments.number("seed").value_or(0));
-    check_merge(*out.resolution.method, *settings);
+    check_merge_models(*out.resolution.method, 2);
+    check_merge_weights(*out.resolution.method, *settings);
     out.resolution.settings = &*settings;
   }
   if (arguments.has("files")) {

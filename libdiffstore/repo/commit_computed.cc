@@ -8,11 +8,11 @@ namespace dstore {
 ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress) {
   ComputedTask out;
   const auto base = StoredWeights::load(repository.store(), lineage.base_weights);
-  out.delta = write_delta(session, *base, *files.computed, lineage.pairs, 0, progress);
+  out.delta = write_delta(session, *base, files.source(), lineage.pairs, 0, progress);
   CheckpointTable table;
   table.weights = out.delta.table.result_weights;
   for (const ShardFile& shard : files.shards) {
-    table.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes(), hash_shard(*files.computed, shard.header, 0)});
+    table.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes(), hash_shard(files.source(), shard.header, 0)});
     out.full_bytes += shard.bytes();
   }
   for (const auto& [path, file] : files.files) {

@@ -2,6 +2,7 @@
 
 #include "dstore/error.h"
 #include "repo/model_files.h"
+#include "repo/same_tensor.h"
 
 namespace dstore {
 namespace {
@@ -9,6 +10,19 @@ namespace {
 [[noreturn]] void fail_other_base(const MergeSource& first, const ObjectId& wanted, const MergeSource& other, const ObjectId& found) {
   throw Error(ErrorCode::conflict, printable(first.text) + " is made from the weights " + wanted.short_hex() + ", " + printable(other.text) + " from " +
                                        found.short_hex() + "; only tasks of the same base can be merged");
+}
+
+/// Embeddings of another vocabulary are refused with what says so.
+void require_same_rows(const Repository& repository, const MergeSources& loaded, const MergeInput& model, const Commit& commit) {
+  for (const Pairing& pair : model.pairs) {
+    const auto base = pair.base ? pair.base : loaded.base_weights->find(pair.name);
+    if (!base) continue;
+    const TensorInfo &info = loaded.base_weights->tensors()[*base], &own = model.weights->tensors()[*pair.task];
+    if (!only_rows_differ(info, own)) continue;
+    const std::string tokenizers = tokenizer_text(load_commit_files(repository, commit), model.name, load_commit_files(repository, repository.read_commit(loaded.base)), "the base");
+    throw Error(ErrorCode::conflict, "tensor " + printable(info.name) + ": " + model.name + " has it as " + form_text(own) + ", the base as " + form_text(info) +
+                                         (tokenizers.empty() ? "" : "; tokenizers: " + tokenizers) + "; `dstore merge " + model.name + " --into BRANCH --vocab base-rows` merges the rows that both have");
+  }
 }
 
 }  // namespace
@@ -43,6 +57,7 @@ MergeSources load_merge_sources(const Repository& repository, const std::vector<
       input.weights = StoredWeights::load(repository.store(), own);
       for (std::size_t t = 0; t < input.weights->tensors().size(); ++t) input.pairs.push_back({input.weights->tensors()[t].name, t, t});
     }
+    require_same_rows(repository, out, input, commit);
     out.inputs.push_back(std::move(input));
   }
   return out;
@@ -62,18 +77,18 @@ MergeShape choose_merge_shape(const MergeSources& sources, MergeHeads heads, std
   return {task, false};
 }
 
-void check_merge(const MergeMethod& method, const MergeSettings& settings) {
-  const std::size_t models = settings.models();
-  const std::string name(method.name);
-  if (models < method.least_models || models > method.most_models) {
-    throw Error(ErrorCode::invalid_argument, "method " + name + " merges " + (method.least_models == method.most_models ? "exactly " : "at least ") +
-                                                 std::to_string(method.least_models) + " models, not " + std::to_string(models));
-  }
+void check_merge_models(const MergeMethod& method, std::size_t models) {
+  if (models >= method.least_models && models <= method.most_models) return;
+  throw Error(ErrorCode::invalid_argument, "method " + std::string(method.name) + " merges " + (method.least_models == method.most_models ? "exactly " : "at least ") +
+                                               std::to_string(method.least_models) + " models, not " + std::to_string(models));
+}
+
+void check_merge_weights(const MergeMethod& method, const MergeSettings& settings) {
   if (!settings.has("normalize") || !settings.flag("normalize")) return;
   double sum = 0;
-  for (std::size_t i = 0; i < models; ++i) sum += settings.number("weight", i);
+  for (std::size_t i = 0; i < settings.models(); ++i) sum += settings.number("weight", i);
   if (sum != 0) return;
-  throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method " + name + " divides by their sum; give others, or --set normalize=false");
+  throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method " + std::string(method.name) + " divides by their sum; give others, or --set normalize=false");
 }
 
 }  // namespace dstore

@@ -13,6 +13,7 @@ namespace dstore {
 struct MergeSource {
   ObjectId commit;
   std::string text;
+  std::string statistics{};  ///< path of a statistics file (spec/merging.md), for methods that need one
 };
 
 /// The sources of a merge, looked up: all of one base.
@@ -32,7 +33,9 @@ enum class MergeHeads { single, of_model, none };
 /// The model with tensors of its own, or the first task: its files say what the result is (labels, architecture).
 MergeShape choose_merge_shape(const MergeSources& sources, MergeHeads heads, std::size_t heads_of);
 
-/// Error{invalid_argument}: a number of models that the method does not take, weights that sum to 0 where it divides by the sum.
-void check_merge(const MergeMethod& method, const MergeSettings& settings);
+/// Error{invalid_argument} unless the method merges so many.
+void check_merge_models(const MergeMethod& method, std::size_t models);
+/// Error{invalid_argument} for weights that sum to 0 where the method divides by the sum.
+void check_merge_weights(const MergeMethod& method, const MergeSettings& settings);
 
 }  // namespace dstore

@@ -42,6 +42,11 @@ struct ModelFiles {
 /// The files of one commit, exactly as it was committed.
 ModelFiles load_commit_files(const Repository& repository, const Commit& commit);
 
+/// What tells contents of a side file apart; none where there is no such file.
+std::optional<ObjectId> file_digest(const ModelFiles& files, const std::string& path);
+/// "tokenizer.json 0123456789 (ours), 9876543210 (theirs)": why embeddings have other rows. Empty where neither has a tokenizer.
+std::string tokenizer_text(const ModelFiles& a, std::string_view a_name, const ModelFiles& b, std::string_view b_name);
+
 /// The commit's checkpoint table.
 CheckpointTable read_checkpoint(const Repository& repository, const Commit& commit);
 DeltaTable read_delta(const Repository& repository, const Commit& commit);

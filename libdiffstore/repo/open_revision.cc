@@ -113,45 +113,56 @@ class Evaluator {
     return out;
   }
 
-  Part merge(const RevisionCall& call) {
-    const MergeMethod& method = find_merge_method(call.method);
-    MergeSettings::Given given = call.parameters;
-    std::vector<MergeSource> sources;
+  /// The commits that merge(...) merges; weights before them become the parameter.
+  std::vector<MergeSource> models_of(const RevisionCall& call, MergeSettings::Given& given) const {
+    std::vector<MergeSource> out;
     std::vector<std::string> weights;
+    bool weighted = false;
     for (const RevisionExpression& argument : call.arguments) {
       const Term& model = argument.terms.front();
       if (argument.terms.size() > 1 || !model.call.empty()) {
-        throw Error(ErrorCode::unsupported, "\"" + printable(text_) + "\": the models of merge(...) are commits; make one first: dstore merge '" + printable(argument.terms.size() > 1 ? argument.pinned() : model.text()) + "' --name NAME");
+        throw Error(ErrorCode::unsupported, "\"" + printable(text_) + "\": the models of merge(...) are commits; make one first: dstore merge '" +
+                                                printable(argument.terms.size() > 1 ? argument.text() : model.text()) + "' --name NAME");
       }
-      sources.push_back({model.atom.commit, model.atom.text()});
+      out.push_back({model.atom.commit, model.atom.text()});
       weights.push_back(model.weight.value_or("1"));
+      weighted = weighted || model.weight;
     }
-    if (std::any_of(call.arguments.begin(), call.arguments.end(), [](const RevisionExpression& argument) { return argument.terms.front().weight.has_value(); })) {
-      if (!given.emplace("weight", weights).second) fail("weights are given twice, as weight=… and before the models");
-    }
-    const std::uint64_t seed = take_number(given, "seed", UINT64_MAX).value_or(0);
-    MergeHeads heads = MergeHeads::single;
-    std::size_t heads_of = 0;
-    if (const auto place = given.find("heads"); place != given.end() && place->second == std::vector<std::string>{"none"}) {
-      heads = MergeHeads::none;
+    if (weighted && !given.emplace("weight", weights).second) fail("weights are given twice, as weight=… and before the models");
+    return out;
+  }
+
+  /// The parameter `heads`, taken out of those of the method: none, or the number of a model.
+  MergeShape shape_of(const MergeSources& sources, MergeSettings::Given& given) const {
+    const auto place = given.find("heads");
+    if (place == given.end()) return choose_merge_shape(sources, MergeHeads::single, 0);
+    if (place->second == std::vector<std::string>{"none"}) {
       given.erase(place);
-    } else if (const auto number = take_number(given, "heads", sources.size()); number && *number > 0) {
-      heads = MergeHeads::of_model;
-      heads_of = *number - 1;
+      return choose_merge_shape(sources, MergeHeads::none, 0);
     }
-    MergeSettings settings(method.name, method.parameters, given, sources.size(), seed);
-    check_merge(method, settings);
-    for (const MergeSource& source : sources) require(source.commit);
-    MergeSources loaded = load_merge_sources(repository_, sources);
-    require(loaded.base);
-    const MergeShape shape = choose_merge_shape(loaded, heads, heads_of);
+    return choose_merge_shape(sources, MergeHeads::of_model, take_number(given, "heads", 1, sources.inputs.size()).value() - 1);
+  }
+
+  Part merge(const RevisionCall& call) {
+    const MergeMethod& method = find_merge_method(call.method);
+    if (!method.statistics.empty()) fail("method " + call.method + " needs statistics files; commit the merge with `dstore merge --method " + call.method + " --statistics …`");
+    MergeSettings::Given given = call.parameters;
+    const std::vector<MergeSource> models = models_of(call, given);
+    check_merge_models(method, models.size());
+    for (const MergeSource& model : models) require(model.commit);
+    MergeSources sources = load_merge_sources(repository_, models);
+    require(sources.base);
+    const MergeShape shape = shape_of(sources, given);
+    const std::uint64_t seed = take_number(given, "seed", 0, UINT64_MAX).value_or(0);
+    MergeSettings settings(method.name, method.parameters, given, models.size(), seed);
+    check_merge_weights(method, settings);
     Part out;
-    out.lineage = {loaded.base, loaded.base_weights->weights_id(), {}};
-    ModelFiles files = load_commit_files(repository_, shape.model ? loaded.commits[*shape.model].commit : repository_.read_commit(loaded.base));
+    out.lineage = {sources.base, sources.base_weights->weights_id(), {}};
+    ModelFiles files = load_commit_files(repository_, shape.model ? sources.commits[*shape.model].commit : repository_.read_commit(sources.base));
     out.files.shards = std::move(files.shards);
     for (ShardFile& shard : out.files.shards) shard.sha256.reset();
     out.files.files = std::move(files.files);
-    auto source = std::make_unique<MergeOfCommits>(std::move(loaded), method, std::move(settings), shape);
+    auto source = std::make_unique<MergeOfCommits>(std::move(sources), method, std::move(settings), shape);
     source->source().prepare(0, progress_);
     out.lineage.pairs = source->source().pairs();
     out.files.computed = std::move(source);
@@ -178,15 +189,15 @@ class Evaluator {
     return out;
   }
 
-  /// A parameter that is a whole number up to `most`, taken out of those of the method.
-  std::optional<std::uint64_t> take_number(MergeSettings::Given& given, std::string_view name, std::uint64_t most) const {
+  /// A parameter that is a whole number, taken out of those of the method.
+  std::optional<std::uint64_t> take_number(MergeSettings::Given& given, std::string_view name, std::uint64_t least, std::uint64_t most) const {
     const auto place = given.find(name);
     if (place == given.end()) return std::nullopt;
     std::uint64_t value = 0;
     const std::string& text = place->second.front();
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (place->second.size() != 1 || result.ec != std::errc() || result.ptr != text.data() + text.size() || value > most) {
-      fail(std::string(name) + "=" + text + " is no whole number" + (most < UINT64_MAX ? " from 1 to " + std::to_string(most) + ", nor none" : ""));
+    if (place->second.size() != 1 || result.ec != std::errc() || result.ptr != text.data() + text.size() || value < least || value > most) {
+      fail(std::string(name) + "=" + text + " is no whole number" + (most < UINT64_MAX ? " from " + std::to_string(least) + " to " + std::to_string(most) : ""));
     }
     given.erase(place);
     return value;

@@ -48,6 +48,7 @@ struct RevisionExpression {
     friend bool operator==(const Term&, const Term&) = default;
   };
   std::vector<Term> terms;
+  std::string text() const;
   /// With the ids of the commits where they were looked up: what it means today, for ever. parse_revision() reads it.
   std::string pinned() const;
   friend bool operator==(const RevisionExpression&, const RevisionExpression&) = default;

@@ -243,6 +243,8 @@ double RevisionExpression::Term::factor() const {
 
 std::string RevisionExpression::Term::text() const { return render(*this, false); }
 
+std::string RevisionExpression::text() const { return render(*this, false); }
+
 std::string RevisionExpression::pinned() const { return render(*this, true); }
 
 }  // namespace dstore

@@ -4,6 +4,7 @@
 
 #include "base/tensor_range.h"
 #include "repo/stored_weights.h"
+#include "tensor/dtype.h"
 
 namespace dstore {
 
@@ -27,6 +28,13 @@ bool same_tensor(const TensorSource& a, std::size_t i, const TensorSource& b, st
   }
   return true;
 }
+
+bool only_rows_differ(const TensorInfo& a, const TensorInfo& b) {
+  return a.dtype == b.dtype && !a.shape.empty() && a.shape.size() == b.shape.size() && std::equal(a.shape.begin() + 1, a.shape.end(), b.shape.begin() + 1) &&
+         a.shape.front() > 0 && b.shape.front() > 0 && a.shape.front() != b.shape.front();
+}
+
+std::string form_text(const TensorInfo& info) { return std::string(dtype_info(info.dtype).name) + " " + shape_text(info); }
 
 std::string shape_text(const TensorInfo& info) {
   std::string text = "[";

@@ -83,8 +83,8 @@ void SumSource::check_same_form(std::size_t base_index) const {
     }
     const TensorInfo& other = weights.tensors()[*own];
     if (other.shape != info.shape || other.dtype != info.dtype) {
-      throw Error(ErrorCode::conflict, "tensor " + printable(info.name) + ": " + terms_[t].name + " has it as " + std::string(dtype_info(other.dtype).name) + " " + shape_text(other) +
-                                           ", the base as " + std::string(dtype_info(info.dtype).name) + " " + shape_text(info) + "; models can be added where their shapes and dtypes are the base's");
+      throw Error(ErrorCode::conflict, "tensor " + printable(info.name) + ": " + terms_[t].name + " has it as " + form_text(other) +
+                                           ", the base as " + form_text(info) + "; models can be added where their shapes and dtypes are the base's");
     }
     if (!known_equal(weights, *own, *base_, base_index)) changing = &terms_[t];
   }

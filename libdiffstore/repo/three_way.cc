@@ -144,7 +144,7 @@ ThreeWayOutcome merge_into(Repository& repository, const MergeSource& theirs, co
   const Lineage lineage = lineage_of(repository, versions[Side::ours], *merged);
   out.base = lineage.base;
   const PerSide<const ModelFiles*> files{{&versions[Side::base].files, &versions[Side::ours].files, &versions[Side::theirs].files}};
-  if (any_rows(out.report)) out.tokenizers = tokenizer_text(files);
+  if (any_rows(out.report)) out.tokenizers = tokenizer_text(*files[Side::ours], "ours", *files[Side::theirs], "theirs");
   const std::optional<Side> choice = options.files ? options.files : options.resolution.side();
   const ModelFiles result = three_way_files(files, std::move(merged), choice, out.files);
   if (!is_resolved(out, choice)) return out;
@@ -163,7 +163,7 @@ Rebased rebase_model(const Repository& repository, ModelFiles task, const Lineag
   out.report = merged->analyse(progress);
   out.lineage.pairs = merged->pairs_with(Side::theirs);
   const PerSide<const ModelFiles*> files{{&base, &task, &target}};
-  if (any_rows(out.report)) out.tokenizers = tokenizer_text(files);
+  if (any_rows(out.report)) out.tokenizers = tokenizer_text(*files[Side::ours], "ours", *files[Side::theirs], "theirs");
   out.files = three_way_files(files, std::move(merged), options.files.value_or(Side::ours), out.file_conflicts);
   return out;
 }

@@ -2,21 +2,10 @@
 
 #include <set>
 
-#include "base/sha256.h"
 #include "repo/compose.h"
 
 namespace dstore {
 namespace {
-
-/// Files that say which row of an embedding is which token, the telling ones first.
-constexpr const char* kTokenizers[] = {"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
-
-/// What a side has under a path: none, or something that tells contents apart.
-std::optional<ObjectId> digest(const ModelFiles& files, const std::string& path) {
-  const auto place = files.files.find(path);
-  if (place == files.files.end()) return std::nullopt;
-  return place->second.file ? *place->second.file : sha256(place->second.content);
-}
 
 std::string describe(const std::optional<ObjectId>& base, const std::optional<ObjectId>& ours, const std::optional<ObjectId>& theirs) {
   if (!base) return "added by both";
@@ -41,7 +30,7 @@ ModelFiles three_way_files(const PerSide<const ModelFiles*>& files, std::unique_
   }
   paths.erase(std::string(kIndexFile));
   for (const std::string& path : paths) {
-    const auto base = digest(*files[Side::base], path), ours = digest(*files[Side::ours], path), theirs = digest(*files[Side::theirs], path);
+    const auto base = file_digest(*files[Side::base], path), ours = file_digest(*files[Side::ours], path), theirs = file_digest(*files[Side::theirs], path);
     std::optional<Side> from = ours == base ? Side::theirs : Side::ours;
     if (ours != base && theirs != base && ours != theirs) {
       conflicts.push_back({path, describe(base, ours, theirs)});
@@ -59,16 +48,6 @@ ModelFiles three_way_files(const PerSide<const ModelFiles*>& files, std::unique_
     out.files[std::string(kIndexFile)] = PlainFile{std::nullopt, std::move(made)};
   }
   return out;
-}
-
-std::string tokenizer_text(const PerSide<const ModelFiles*>& files) {
-  for (const char* path : kTokenizers) {
-    const auto ours = digest(*files[Side::ours], path), theirs = digest(*files[Side::theirs], path);
-    if (!ours && !theirs) continue;
-    const auto text = [](const std::optional<ObjectId>& id) { return id ? id->short_hex() : std::string("none"); };
-    return std::string(path) + " " + text(ours) + " (ours), " + text(theirs) + " (theirs)";
-  }
-  return {};
 }
 
 }  // namespace dstore

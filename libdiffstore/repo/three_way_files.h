@@ -15,7 +15,4 @@ struct FileConflict {
 /// changed one differently, it is that of `choice`; without one the conflict alone is told.
 ModelFiles three_way_files(const PerSide<const ModelFiles*>& files, std::unique_ptr<ThreeWaySource> merged, std::optional<Side> choice, std::vector<FileConflict>& conflicts);
 
-/// "tokenizer.json 0123456789ab (ours), ba9876543210 (theirs)": why tensors have other rows. Empty where no side has a tokenizer.
-std::string tokenizer_text(const PerSide<const ModelFiles*>& files);
-
 }  // namespace dstore

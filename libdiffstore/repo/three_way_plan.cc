@@ -5,7 +5,6 @@
 
 #include "dstore/error.h"
 #include "repo/same_tensor.h"
-#include "tensor/dtype.h"
 
 namespace dstore {
 namespace {
@@ -15,14 +14,6 @@ constexpr ConflictPolicy kPolicies[] = {{"fail", "fail", std::nullopt},
                                         {"theirs", "keep-base", Side::theirs},
                                         {"base", "old-base", Side::base},
                                         {"add", "add", std::nullopt, true}};
-
-std::string form(const TensorInfo& info) { return std::string(dtype_info(info.dtype).name) + " " + shape_text(info); }
-
-/// Whether they differ in nothing but the first dimension.
-bool only_rows_differ(const TensorInfo& a, const TensorInfo& b) {
-  return a.dtype == b.dtype && !a.shape.empty() && a.shape.size() == b.shape.size() && std::equal(a.shape.begin() + 1, a.shape.end(), b.shape.begin() + 1) &&
-         a.shape.front() > 0 && b.shape.front() > 0;
-}
 
 class Planner {
  public:
@@ -60,7 +51,8 @@ class Planner {
     }
     if (same(at, Side::ours, Side::base)) return take(at, Side::theirs);
     if (same(at, Side::theirs, Side::base) || same(at, Side::ours, Side::theirs)) return take(at, Side::ours);
-    const bool rows = only_rows_differ(o, a) && only_rows_differ(o, b);
+    const auto fits = [](const TensorInfo& x, const TensorInfo& y) { return only_rows_differ(x, y) || (x.dtype == y.dtype && x.shape == y.shape); };
+    const bool rows = fits(o, a) && fits(o, b);
     if (!rows || !common_rows_) return conflict(at, rows);
     const std::uint64_t least = std::min({o.shape.front(), a.shape.front(), b.shape.front()});
     merge(at, a.shape == o.shape ? Side::theirs : Side::ours, o.bytes / o.shape.front() * least);
@@ -95,7 +87,7 @@ class Planner {
     for (const Side side : {Side::ours, Side::theirs, Side::base}) {
       const std::string name = kNames[static_cast<std::size_t>(side)];
       if (at[side]) out.name = out.name.empty() ? info(at, side).name : out.name;
-      out.what += (out.what.empty() ? "" : ", ") + name + (at[side] ? ": " + form(info(at, side)) : side == Side::base ? " has none" : at[Side::base] ? " removed it" : " has none");
+      out.what += (out.what.empty() ? "" : ", ") + name + (at[side] ? ": " + form_text(info(at, side)) : side == Side::base ? " has none" : at[Side::base] ? " removed it" : " has none");
     }
     plan_.conflicts.push_back(std::move(out));
     if (const auto side = resolution_.side(); side && at[*side]) take(at, *side);

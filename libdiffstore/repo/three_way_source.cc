@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "delta/bits.h"
 #include "delta/stats.h"
+#include "dstore/error.h"
 
 namespace dstore {
 namespace {
@@ -91,6 +92,15 @@ class ConflictsAlone {
   std::array<std::span<const double>, 2> models_{ours_, theirs_};
 };
 
+/// The method for the elements of one tensor. Conflicts are scattered, so methods that look at rows, at other tensors or at statistics have no say.
+std::unique_ptr<TensorMerge> method_for(const Resolution& resolution, const PlannedTensor& tensor) {
+  const MergedTensor described{tensor.info.name, tensor.info.dtype, unit_count(tensor.info.dtype, tensor.common), tensor.info.shape, {}};
+  const bool of_model = resolution.method->make_model != nullptr && resolution.method->make_model(*resolution.settings, std::span(&described, 1)) != nullptr;
+  auto merge = of_model || !resolution.method->statistics.empty() ? nullptr : resolution.method->make(*resolution.settings, described);
+  if (merge && merge->row() == 1) return merge;
+  throw Error(ErrorCode::invalid_argument, "method " + std::string(resolution.method->name) + " looks at rows, at other tensors or at statistics; to decide what is in conflict take one that does not, such as linear or ties");
+}
+
 void add_sums(const UnitType& unit, const Window& window, const Numbers& numbers, const std::vector<std::uint32_t>& conflicts, ConflictCounts& out) {
   const std::size_t units = window[Side::base].size() / unit.bytes;
   for (std::size_t i = 0; i < units; ++i) {
@@ -160,7 +170,7 @@ ThreeWaySource::ThreeWaySource(PerSide<std::unique_ptr<TensorSource>> models, co
     infos_.push_back(tensor.info);
     methods_.emplace_back();
     if (resolution.method == nullptr || tensor.whole || tensor.ours_is_base || tensor.theirs_is_base || !is_numeric(tensor.info.dtype)) continue;
-    methods_.back() = resolution.method->make(*resolution.settings, {infos_.back().name, tensor.info.dtype, unit_count(tensor.info.dtype, tensor.common)});
+    methods_.back() = method_for(resolution, tensor);
   }
 }
 

@@ -293,6 +293,8 @@ TEST_CASE("a rebase takes a task's changes to another base, and says what both c
   CHECK(resolve_commit(f.repository, "task") == old);
   CHECK(error_of([&] { f.tensor_of("rebase(task, base)", "head"); }) == ErrorCode::conflict);
   CHECK(f.onto("task", "base~1", f.options("fail")).kind == Kind::up_to_date);
+  commit_computed(f.repository, resolve_revision(f.repository, "rebase(task, base~1)"), "same", RefName::parse("same"), f.box.committer(), {});
+  CHECK(f.tensor_of("same", "head") == task.back().bytes);
   CHECK(f.onto("task", "base", f.options("add")).kind == Kind::merged);
   CHECK(resolve_commit(f.repository, "task~1") == old);
   CHECK(error_of([&] { f.onto("base", "base~1", f.options("add")); }) == ErrorCode::invalid_argument);
