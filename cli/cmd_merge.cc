@@ -175,6 +175,7 @@ Request configured(const Arguments& arguments, const Session& session, const Rep
   request.options.calculated_in = calculated_in(config, tensors);
   request.options.more_facts["merge_config_sha256"] = config.sha256;
   request.plan.emplace(std::move(config), tensors);
+  for (const std::string& note : request.plan->notes()) session.note("note: " + note);
   check_base(repository, request.plan->base(), base);
   request.given = request.plan->given("");
   return request;
