@@ -59,6 +59,7 @@ Command cat_command();
 Command checkout_command();
 Command clone_command();
 Command commit_command();
+Command compare_command();
 Command diff_command();
 Command du_command();
 Command eval_command();

@@ -1,3 +1,6 @@
+#include <xxhash.h>
+
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <type_traits>
@@ -36,6 +39,6 @@ bool everywhere() { return true; }
 
 }  // namespace
 
-constinit const Kernels kPlainKernels = {"plain", everywhere, compare, residuals, cells, encode, decode, apply, split, merge, rice};
+constinit const Kernels kPlainKernels = {"plain", everywhere, compare, residuals, cells, encode, decode, apply, split, merge, checksum, rice};
 
 }  // namespace dstore

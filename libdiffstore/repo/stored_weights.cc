@@ -1,6 +1,7 @@
 #include "repo/stored_weights.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "dstore/error.h"
@@ -177,7 +178,14 @@ const std::vector<StoredWeights::PiecePlace>& StoredWeights::places(std::size_t 
 }
 
 void StoredWeights::for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const {
+  for_each_piece(index, 0, std::numeric_limits<std::uint64_t>::max(), visit);
+}
+
+void StoredWeights::for_each_piece(std::size_t index, std::uint64_t first, std::uint64_t count,
+                                   const std::function<void(const SegmentReader&, std::size_t)>& visit) const {
   for (const PiecePlace& place : places(index)) {
+    if (place.first + place.count <= first) continue;
+    if (place.first >= first && place.first - first >= count) return;
     const auto loaded = segments_->get(place.segment);
     visit(*loaded->reader, place.piece);
   }
