@@ -59,7 +59,7 @@ Axis axis_of(double low, double high) {
 
 std::string place(double value) { return number_text(std::round(value * 10) / 10, 6); }
 
-/// The rows of one metric on several splits, as lines over the commits.
+/// The rows of one metric on several splits, as lines over two or more commits.
 class Chart {
  public:
   Chart(const Line& line, std::vector<const MetricRow*> rows) : line_(line), rows_(std::move(rows)) {
@@ -86,7 +86,7 @@ class Chart {
  private:
   double x(std::size_t commit) const {
     const double room = kWidth - kLeft - kRight;
-    return line_.ids.size() < 2 ? kLeft + room / 2 : kLeft + 6 + (room - 12) * static_cast<double>(commit) / static_cast<double>(line_.ids.size() - 1);
+    return kLeft + 6 + (room - 12) * static_cast<double>(commit) / static_cast<double>(line_.ids.size() - 1);
   }
   double y(double value) const { return kHeight - kBottom - (kHeight - kTop - kBottom) * (value - axis_.low) / (axis_.high - axis_.low); }
 
@@ -101,7 +101,7 @@ class Chart {
       }
       out += (out.empty() ? "" : "; ") + escaped(row->split) + " from " + escaped(first) + " to " + escaped(last);
     }
-    return out + ", over " + std::to_string(line_.ids.size()) + (line_.ids.size() == 1 ? " commit" : " commits");
+    return out + ", over " + std::to_string(line_.ids.size()) + " commits";
   }
   std::string grid() const {
     std::string out;
@@ -115,7 +115,6 @@ class Chart {
     const auto label = [&](std::size_t commit, const char* anchor) {
       return "<text x=\"" + place(x(commit)) + "\" y=\"" + place(kHeight - 8) + "\" text-anchor=\"" + anchor + "\">" + line_.ids[commit].short_hex().substr(0, 7) + "</text>\n";
     };
-    if (line_.ids.size() == 1) return out + label(0, "middle");
     return out + label(0, "start") + label(line_.ids.size() - 1, "end");
   }
   std::string series(const MetricRow& row, const std::string& style) const {
@@ -155,7 +154,8 @@ std::string values_table(const Line& line, const std::vector<MetricRow>& rows) {
     for (const MetricRow& row : rows) cells.push_back({row.values[i] ? name_html(row.values[i]->text) : ""});
     table.add(std::move(cells));
   }
-  return folded("Every value", scrolling("Metrics by commit", table.html()));
+  const std::string all = scrolling("Metrics by commit", table.html());
+  return line.ids.size() > 1 ? folded("Every value", all) : all;
 }
 
 std::string charts_of(const Line& line, const std::string& revision, const std::string& id) {
@@ -163,6 +163,7 @@ std::string charts_of(const Line& line, const std::string& revision, const std::
   for (const Commit& commit : line.commits) commits.push_back(&commit);
   const std::vector<MetricRow> rows = metric_rows(commits);
   if (rows.empty()) return "<p>No metric was recorded.</p>\n";
+  if (line.ids.size() == 1) return values_table(line, rows);
   std::vector<std::pair<std::string, std::vector<const MetricRow*>>> metrics;
   for (const MetricRow& row : rows) {
     auto known = std::find_if(metrics.begin(), metrics.end(), [&](const auto& metric) { return metric.first == row.name; });

@@ -1,5 +1,6 @@
 #include "report/html.h"
 
+#include "base/bytes.h"
 #include "dstore/error.h"
 
 namespace dstore::cli {

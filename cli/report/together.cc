@@ -1,7 +1,7 @@
 #include <cmath>
+#include <cstdio>
 #include <iterator>
 
-#include "number_text.h"
 #include "report/html.h"
 #include "report/sections.h"
 
@@ -32,6 +32,14 @@ const Matrix kMatrices[] = {
      [](const TaskPair& p) { return p.conflict_energy(); }, "0"},
 };
 
+/// Two decimals: as wide as every other cell.
+std::string value_text(double value) {
+  if (value == 0) return "0";
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2f", value);
+  return buffer;
+}
+
 std::string matrix_html(const ComparedTasks& compared, const Matrix& matrix) {
   const std::size_t n = compared.tasks.size();
   std::vector<std::vector<HtmlTable::Cell>> cells(n, std::vector<HtmlTable::Cell>(n, {"&#183;", "none"}));
@@ -39,7 +47,7 @@ std::string matrix_html(const ComparedTasks& compared, const Matrix& matrix) {
   for (const TaskPair& pair : compared.comparison.pairs) {
     const double value = matrix.value(pair);
     if (!std::isfinite(value)) continue;
-    cells[pair.a][pair.b] = cells[pair.b][pair.a] = {escaped(number_text(value, 2)), style_on(matrix.begin, matrix.end, value)};
+    cells[pair.a][pair.b] = cells[pair.b][pair.a] = {value_text(value), style_on(matrix.begin, matrix.end, value)};
   }
   std::vector<HtmlTable::Cell> headings{{""}};
   for (std::size_t i = 0; i < n; ++i) headings.push_back({std::to_string(i + 1)});
@@ -59,7 +67,7 @@ std::string together_section(const ComparedTasks& compared) {
   if (compared.comparison.pairs.empty()) return "";
   std::string content;
   for (const Matrix& matrix : kMatrices) content += matrix_html(compared, matrix);
-  return section("How the tasks go together", "Only tasks on one base are compared; a dot stands for what cannot be.", "<div class=\"columns\">\n" + content + "</div>\n");
+  return section("How the tasks go together", "Only tasks on one base are compared; a dot stands for what cannot be.", "<div class=\"maps\">\n" + content + "</div>\n");
 }
 
 }  // namespace dstore::cli
