@@ -7,7 +7,7 @@ import struct
 import unittest
 
 import safetensors_file as st
-from sandbox import DONE, FINDINGS, IO, NOT_FOUND, USAGE, Case
+from sandbox import CONFLICT, DONE, FINDINGS, NOT_FOUND, USAGE, Case
 
 QUERY, OUT, BIAS = "layer.0.attention.self.query.weight", "layer.1.output.dense.weight", "layer.1.output.dense.bias"
 HOSTILE = "layer.0.<script>alert(1)</script>\"'&"
@@ -225,9 +225,9 @@ class StatsTest(Case):
         path.write_text("old")
         self.assertEqual(self.ok("stats", "a", "--html", path, "--json").json["tasks"][0]["revision"], "a")
         self.assertTrue(path.read_text().startswith("<!doctype html>"))
-        result = self.run_in("stats", "a", "--html", self.root / "nowhere" / "page.html")
-        self.assertIn(result.code, (IO, NOT_FOUND))
+        self.fails(NOT_FOUND, "stats", "a", "--html", self.root / "nowhere" / "page.html", says="there is no folder")
         self.assertFalse((self.root / "nowhere").exists())
+        self.fails(CONFLICT, "stats", "a", "--html", self.root, says="is a folder")
 
     # One tensor.
 
@@ -270,6 +270,12 @@ class StatsTest(Case):
         self.assertEqual((by_name["embeddings.weight"]["changed"], by_name["embeddings.weight"]["new_elements"]), (2, 8))
         self.assertEqual((by_name["steps"]["changed"], by_name["steps"]["ulps"], by_name["steps"]["l2"]), (2, {"8": 2}, None))
         self.page("odd")
+
+    def test_tasks_of_a_base(self):
+        self.assertIn("no task hangs on base", self.run_in("tasks", "base").err)
+        self.two_tasks()
+        self.assertEqual([row["name"] for row in self.ok("tasks", "base", "--json").json], ["a", "b"])
+        self.fails(USAGE, "tasks", "a", says="dstore tasks base")
 
     def test_a_renamed_model_compares_with_its_base(self):
         renamed = {"bert." + name: tensor for name, tensor in self.tensors.items()}
