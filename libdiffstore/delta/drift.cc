@@ -1,6 +1,7 @@
 #include "delta/drift.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <string>
 
@@ -30,17 +31,49 @@ class Bins {
 
 std::uint64_t bit_cost(std::uint64_t residual) { return std::bit_width(residual); }
 
-template <class U>
-std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, ByteSpan task) {
-  using Signed = std::make_signed_t<U>;
-  const Bins<U> bins(unit, kDriftLog2);
+/// Visits a sample of the units: visit(old value, new value).
+template <class U, class Visit>
+void for_sample(ByteSpan base, ByteSpan task, Visit visit) {
   const std::size_t units = base.size() / sizeof(U);
   const std::size_t stride = std::max<std::size_t>(1, units / kDriftSample) | 1;  // odd: rows of a matrix have even lengths
-  std::vector<std::vector<Signed>> moves(std::size_t{1} << kDriftLog2);
-  for (std::size_t at = 0; at < units; at += stride) {
-    const U from = load_le<U>(&base[at * sizeof(U)]), to = load_le<U>(&task[at * sizeof(U)]);
-    if (bins.moves(from)) moves[bins.bin(from)].push_back(static_cast<Signed>(static_cast<U>(to - from)));
+  for (std::size_t at = 0; at < units; at += stride) visit(load_le<U>(&base[at * sizeof(U)]), load_le<U>(&task[at * sizeof(U)]));
+}
+
+/// How many units of a bin were sampled, moved down, stayed: three counts in one word, as a sample has less than 2^21 units.
+class MoveCounts {
+ public:
+  void add(bool counted, bool down, bool none) {
+    const std::uint64_t kinds = std::uint64_t{1} | std::uint64_t{down} << kField | std::uint64_t{none} << 2 * kField;
+    counts_ += kinds & (std::uint64_t{0} - std::uint64_t{counted});
   }
+  std::uint64_t all() const { return counts_ & kMask; }
+  bool median_is_zero() const {
+    const std::uint64_t down = counts_ >> kField & kMask, none = counts_ >> 2 * kField;
+    return all() == 0 || (down <= all() / 2 && all() / 2 < down + none);
+  }
+
+ private:
+  static constexpr unsigned kField = 21;
+  static constexpr std::uint64_t kMask = (std::uint64_t{1} << kField) - 1;
+  static_assert(2 * kDriftSample + 1 <= kMask);
+  std::uint64_t counts_ = 0;
+};
+
+/// The median move of each bin; empty if none moves.
+template <class U>
+std::vector<std::uint64_t> median_moves(const Bins<U>& bins, ByteSpan base, ByteSpan task) {
+  using Signed = std::make_signed_t<U>;
+  std::array<MoveCounts, std::size_t{1} << kDriftLog2> counts;
+  for_sample<U>(base, task, [&](U from, U to) {
+    const auto move = static_cast<Signed>(static_cast<U>(to - from));
+    counts.data()[bins.bin(from)].add(bins.moves(from), move < 0, move == 0);
+  });
+  if (std::all_of(counts.begin(), counts.end(), [](const MoveCounts& moves) { return moves.median_is_zero(); })) return {};
+  std::vector<std::vector<Signed>> moves(counts.size());
+  for (std::size_t b = 0; b < counts.size(); ++b) moves[b].reserve(counts[b].all());
+  for_sample<U>(base, task, [&](U from, U to) {
+    if (bins.moves(from)) moves[bins.bin(from)].push_back(static_cast<Signed>(static_cast<U>(to - from)));
+  });
   std::vector<std::uint64_t> shifts(moves.size());
   for (std::size_t b = 0; b < moves.size(); ++b) {
     if (moves[b].empty()) continue;
@@ -48,15 +81,22 @@ std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, Byte
     std::nth_element(moves[b].begin(), middle, moves[b].end());
     shifts[b] = static_cast<U>(*middle);
   }
+  return shifts;
+}
+
+template <class U>
+std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, ByteSpan task) {
+  const Bins<U> bins(unit, kDriftLog2);
+  std::vector<std::uint64_t> shifts = median_moves<U>(bins, base, task);
+  if (shifts.empty()) return shifts;
   const ResidualMap<U> map(unit);
   std::uint64_t before = 0, after = 0, sampled = 0;
-  for (std::size_t at = 0; at < units; at += stride) {
-    const U from = load_le<U>(&base[at * sizeof(U)]), to = load_le<U>(&task[at * sizeof(U)]);
+  for_sample<U>(base, task, [&](U from, U to) {
     const U predicted = bins.moves(from) ? static_cast<U>(from + shifts[bins.bin(from)]) : from;
     before += bit_cost(map.residual(from, to));
     after += bit_cost(map.residual(predicted, to));
     ++sampled;
-  }
+  });
   if (kDriftGain * (after + sampled) >= (kDriftGain - 1) * (before + sampled)) shifts.clear();
   return shifts;
 }
