@@ -45,7 +45,9 @@ void require_folder_of(const Session& session, const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const auto info = session.fs().stat(folder, true);
-  if (!info || info->type != FileInfo::Type::directory) throw Error(ErrorCode::not_found, printable(path) + ": there is no folder " + printable(folder) + " to write it to");
+  if (!info || info->type != FileInfo::Type::directory) {
+    throw Error(ErrorCode::not_found, printable(path) + ": there is no folder " + printable(folder) + " to write it to");
+  }
   if (const auto there = session.fs().stat(path, true); there && there->type == FileInfo::Type::directory) {
     throw Error(ErrorCode::conflict, printable(path) + " is a folder; name a file in it");
   }

@@ -26,7 +26,8 @@ ObjectId weights_of_base(const Repository& repository, const RefNames& names, co
   const Commit commit = repository.read_commit(id);
   if (commit.is_task()) {
     std::string base = commit.base ? commit.base->short_hex() : "unknown";
-    if (const auto named = commit.base ? names.find(*commit.base) : names.end(); named != names.end() && !named->second.front().starts_with("tag: ")) base = named->second.front();
+    const auto named = commit.base ? names.find(*commit.base) : names.end();
+    if (named != names.end() && !named->second.front().starts_with("tag: ")) base = named->second.front();
     throw Error(ErrorCode::invalid_argument, printable(revision) + " is a task itself; for what else hangs on its base: dstore tasks " + printable(base));
   }
   return read_checkpoint(repository, commit).weights;

@@ -15,8 +15,9 @@ namespace {
 using Part = TensorPlace::Part;
 using Role = TensorPlace::Role;
 
-constexpr ScaleStep kScale[] = {{0, "k0", "none"},           {1e-4, "k1", "to 0.01 %"}, {1e-3, "k2", "to 0.1 %"}, {5e-3, "k3", "to 0.5 %"}, {1e-2, "k4", "to 1 %"},
-                                {5e-2, "k5", "to 5 %"},      {0.2, "k6", "to 20 %"},    {0.5, "k7", "to 50 %"},   {1, "k8", "more"}};
+constexpr ScaleStep kScale[] = {{0, "k0", "none"},      {1e-4, "k1", "to 0.01 %"}, {1e-3, "k2", "to 0.1 %"},
+                                {5e-3, "k3", "to 0.5 %"}, {1e-2, "k4", "to 1 %"},    {5e-2, "k5", "to 5 %"},
+                                {0.2, "k6", "to 20 %"},  {0.5, "k7", "to 50 %"},    {1, "k8", "more"}};
 
 struct Cell {
   DifferenceStats difference;

@@ -8,7 +8,8 @@
 namespace dstore::cli {
 namespace {
 
-constexpr ScaleStep kShares[] = {{0.005, "k0", "to 0.005"}, {0.02, "k1", "to 0.02"}, {0.1, "k3", "to 0.1"}, {0.3, "k5", "to 0.3"}, {0.6, "k6", "to 0.6"}, {1, "k8", "to 1"}};
+constexpr ScaleStep kShares[] = {{0.005, "k0", "to 0.005"}, {0.02, "k1", "to 0.02"}, {0.1, "k3", "to 0.1"},
+                                 {0.3, "k5", "to 0.3"},     {0.6, "k6", "to 0.6"},   {1, "k8", "to 1"}};
 constexpr ScaleStep kCosines[] = {{-0.5, "m4", "-1 to -0.5"}, {-0.1, "m2", "to -0.1"},  {-0.01, "m1", "to -0.01"}, {0.01, "k0", "about 0"},
                                   {0.1, "k1", "to 0.1"},      {0.5, "k4", "to 0.5"}, {1, "k7", "to 1"}};
 constexpr ScaleStep kConflicts[] = {{0.02, "k0", "to 0.02"}, {0.1, "m1", "to 0.1"}, {0.3, "m2", "to 0.3"}, {0.5, "m3", "to 0.5"}, {1, "m4", "to 1"}};
@@ -67,7 +68,9 @@ std::string together_section(const ComparedTasks& compared) {
   if (compared.comparison.pairs.empty()) return "";
   std::string content;
   for (const Matrix& matrix : kMatrices) content += matrix_html(compared, matrix);
-  return section("How the tasks go together", "Only tasks on one base are compared; a dot stands for what cannot be.", "<div class=\"maps\">\n" + content + "</div>\n");
+  return section("How the tasks go together",
+                 "Only tasks on one base are compared; a dot stands for what cannot be.",
+                 "<div class=\"maps\">\n" + content + "</div>\n");
 }
 
 }  // namespace dstore::cli
