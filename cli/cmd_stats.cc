@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "commit_view.h"
+#include "dstore/error.h"
 #include "output.h"
 #include "repo/revision.h"
 #include "report/report.h"
@@ -39,8 +40,22 @@ void print_stats_json(const Session& session, const Repository& repository, Comm
   print_pretty(out);
 }
 
+/// Said before the work, not after it.
+void require_folder_of(const Session& session, const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const auto info = session.fs().stat(folder, true);
+  if (!info || info->type != FileInfo::Type::directory) {
+    throw Error(ErrorCode::not_found, printable(path) + ": there is no folder " + printable(folder) + " to write it to");
+  }
+  if (const auto there = session.fs().stat(path, true); there && there->type == FileInfo::Type::directory) {
+    throw Error(ErrorCode::conflict, printable(path) + " is a folder; name a file in it");
+  }
+}
+
 int run(const Arguments& arguments, Session& session) {
   const Grouping& grouping = find_grouping(arguments.get("by", "layer"));
+  if (arguments.has("html")) require_folder_of(session, session.path(arguments.get("html")));
   Repository repository = session.open();
   CommitSizer sizer(repository);
   const std::vector<std::string> revisions = arguments.all("rev");
