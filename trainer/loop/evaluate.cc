@@ -123,7 +123,8 @@ std::string load_config(const Model& model) {
   return *std::move(config);
 }
 
-TrainedTask load_trained_task(const std::string& what, const std::string& repository, const DataOptions& data, unsigned threads, const std::string& device) {
+TrainedTask load_trained_task(const std::string& what, const std::string& repository, const DataOptions& data, unsigned threads,
+                              const std::string& device) {
   TrainedTask task;
   task.model = open_model(what, repository);
   const Model& model = *task.model;

@@ -38,7 +38,8 @@ struct TrainedTask {
   std::optional<Network> network;
 };
 /// Error{invalid_argument} for a model without a head, bad data.
-TrainedTask load_trained_task(const std::string& what, const std::string& repository, const DataOptions& data, unsigned threads, const std::string& device);
+TrainedTask load_trained_task(const std::string& what, const std::string& repository, const DataOptions& data, unsigned threads,
+                              const std::string& device);
 
 /// `dstore eval`.
 int run_evaluation(const EvalOptions& options);

@@ -94,7 +94,9 @@ Bytes render(const std::vector<Parameter>& parameters, const Sums& sums, const s
   for (const std::size_t index : plan.order) {
     for (const double value : *values[index]) {
       const auto narrow = static_cast<float>(value);
-      if (!std::isfinite(narrow)) throw Error(ErrorCode::invalid_argument, "tensor " + printable(infos[index].name) + ": its statistic is not finite; the model's numbers are too large");
+      if (!std::isfinite(narrow)) {
+        throw Error(ErrorCode::invalid_argument, "tensor " + printable(infos[index].name) + ": its statistic is not finite; the model's numbers are too large");
+      }
       const std::size_t at = out.size();
       out.resize(at + sizeof narrow);
       std::memcpy(out.data() + at, &narrow, sizeof narrow);
@@ -111,13 +113,15 @@ int run_statistics(const StatisticsOptions& options) {
   const std::size_t count = options.examples == 0 ? task.dataset.examples.size() : std::min(options.examples, task.dataset.examples.size());
   if (count == 0) throw Error(ErrorCode::invalid_argument, printable(options.data.data) + " has no examples");
   const Sums sums = kind.make(task, count, options);
-  std::map<std::string, std::string> metadata{{"dstore.statistic", kind.name}, {"dstore.data_sha256", task.dataset.sha256.hex()}, {"dstore.examples", std::to_string(count)}};
+  std::map<std::string, std::string> metadata{
+      {"dstore.statistic", kind.name}, {"dstore.data_sha256", task.dataset.sha256.hex()}, {"dstore.examples", std::to_string(count)}};
   if (!options.weights.empty()) metadata["dstore.weights"] = options.weights;
   const Bytes file = render(task.network->parameters(), sums, options.kind, metadata);
   write_file_atomically(posix_filesystem(), options.output, file);
   if (options.json) {
-    std::cout << nlohmann::ordered_json{{"statistic", kind.name}, {"model", options.model}, {"weights", options.weights}, {"data_sha256", task.dataset.sha256.hex()},
-                                        {"examples", count}, {"output", options.output}, {"bytes", file.size()}}.dump() << '\n';
+    const nlohmann::ordered_json out{{"statistic", kind.name}, {"model", options.model}, {"weights", options.weights}, {"data_sha256", task.dataset.sha256.hex()},
+                                     {"examples", count}, {"output", options.output}, {"bytes", file.size()}};
+    std::cout << out.dump() << '\n';
   } else if (!options.quiet) {
     std::cout << kind.name << " of " << task.model->description() << " on " << count << " examples: wrote " << printable(options.output) << '\n';
   }
