@@ -25,13 +25,13 @@ constexpr std::uint64_t kListed = 20;  ///< elements of one tensor, without -n
 constexpr std::size_t kNumbersWidth = 50;  ///< of the table, beside the name
 
 /// A revision, or a folder relative to -C DIR.
-std::unique_ptr<Model> open_side(const Session& session, const std::string& what) {
+std::unique_ptr<Model> open_side(const Session& session, const std::string& what, const std::string& base_from) {
   const bool is_path = what == "." || what == ".." || what.starts_with("./") || what.starts_with("../") || what.ends_with("/");
   std::string path = session.path(what);
   if (!path.starts_with("/") && !path.starts_with("./") && !path.starts_with("../")) path = "./" + path;
   if (is_path) return open_model(path, session.directory);
   try {
-    return open_model(what, session.directory);
+    return open_model(what, session.directory, base_from);
   } catch (const Error& error) {
     const auto info = session.fs().stat(path, true);
     if (error.code() != ErrorCode::not_found || !info || info->type != FileInfo::Type::directory) throw;
@@ -198,8 +198,9 @@ void print_all(const Session& session, const TensorsDiff& diff, const std::vecto
 }
 
 int run(const Arguments& arguments, Session& session) {
-  const auto a = open_side(session, arguments.get("a"));
-  const auto b = open_side(session, arguments.get("b"));
+  const std::string base_from = session.path(arguments.get("base-from"));
+  const auto a = open_side(session, arguments.get("a"), base_from);
+  const auto b = open_side(session, arguments.get("b"), base_from);
   if (arguments.has("tensor")) return print_tensor(session, *a, *b, arguments.get("tensor"), arguments.number("lines").value_or(kListed));
   TensorsDiff diff;
   {
@@ -219,7 +220,8 @@ Command diff_command() {
           "dstore diff base sst2 --tensor encoder.layer.0.output.dense.weight",
           {{"a", "A revision or a folder"}, {"b", "Another one; names are aligned, so a prefix such as \"bert.\" is no obstacle"}},
           {{"--tensor", "NAME", "This tensor alone: its largest changes, and how far its elements moved"},
-           {"-n,--lines", "N", "With --tensor: at most N elements (default 20)"}},
+           {"-n,--lines", "N", "With --tensor: at most N elements (default 20)"},
+           {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"}},
           run};
 }
 

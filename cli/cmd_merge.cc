@@ -85,20 +85,48 @@ MergeOptions::Heads choose_heads(const Arguments& arguments, const Repository& r
   return MergeOptions::Heads::of_model;
 }
 
+/// What a parameter can be set to.
+std::string values_text(const MergeParameter& parameter) {
+  std::string text;
+  for (const std::string_view choice : parameter.choices) text += (text.empty() ? "" : "|") + std::string(choice);
+  if (text.empty()) text = "a number";
+  return text + (parameter.per_model ? ", or one for each model" : "");
+}
+
+/// The parameters of one method, with what they mean: with --json an array of {parameter, default, per_model, choices, summary}.
+int list_parameters(const Session& session, const MergeMethod& method) {
+  ordered_json out = ordered_json::array();
+  std::string text = std::string(method.name) + ": " + std::string(method.summary);
+  for (const auto& [name, value] : method.parameters) {
+    const MergeParameter& parameter = *find_merge_parameter(method.name, name);
+    out.push_back({{"parameter", std::string(name)}, {"default", std::string(value)}, {"per_model", parameter.per_model}, {"choices", ordered_json::array()},
+                   {"summary", std::string(parameter.summary)}});
+    for (const std::string_view choice : parameter.choices) out.back()["choices"].push_back(std::string(choice));
+    text += "\n  " + std::string(name) + "=" + std::string(value) + "  (" + values_text(parameter) + ")\n      " + std::string(parameter.summary);
+  }
+  if (session.json) print_pretty(out);
+  else session.say(text);
+  return 0;
+}
+
 /// --list-methods: with --json an array of {method, summary, parameters: {name: default}}.
 int list_methods(const Session& session) {
+  constexpr std::size_t kColumns = 100;
   ordered_json out = ordered_json::array();
-  Table table({"method", "parameters and defaults"});
+  Table table({"method", "parameters and defaults; --list-methods --method M explains them"});
   for (const MergeMethod* method : merge_methods()) {
     ordered_json parameters = ordered_json::object();
-    std::string text;
+    std::vector<std::string> lines{std::string(method->summary), ""};
     for (const auto& [name, value] : method->parameters) {
       parameters[std::string(name)] = std::string(value);
-      text += (text.empty() ? "" : " ") + std::string(name) + "=" + std::string(value);
+      const std::string word = std::string(name) + "=" + std::string(value);
+      if (lines.back().size() + word.size() > kColumns) lines.emplace_back();
+      lines.back() += (lines.back().empty() ? "" : " ") + word;
     }
     out.push_back({{"method", std::string(method->name)}, {"summary", std::string(method->summary)}, {"parameters", std::move(parameters)}});
-    table.add({std::string(method->name), std::string(method->summary)});
-    if (!text.empty()) table.add({"", text});
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      if (!lines[i].empty()) table.add({i == 0 ? std::string(method->name) : "", lines[i]});
+    }
   }
   if (session.json) {
     print_pretty(out);
@@ -175,6 +203,7 @@ Request configured(const Arguments& arguments, const Session& session, const Rep
   request.options.calculated_in = calculated_in(config, tensors);
   request.options.more_facts["merge_config_sha256"] = config.sha256;
   request.plan.emplace(std::move(config), tensors);
+  for (const std::string& note : request.plan->notes()) session.note("note: " + note);
   check_base(repository, request.plan->base(), base);
   request.given = request.plan->given("");
   return request;
@@ -190,7 +219,7 @@ Request typed(const Arguments& arguments, const Repository& repository) {
 }
 
 int run(const Arguments& arguments, Session& session) {
-  if (arguments.has("list-methods")) return list_methods(session);
+  if (arguments.has("list-methods")) return arguments.has("method") ? list_parameters(session, find_merge_method(arguments.get("method"))) : list_methods(session);
   if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "say what the result is called: --name NAME");
   Repository repository = session.open();
   Request request = arguments.has("config") ? configured(arguments, session, repository) : typed(arguments, repository);
@@ -234,7 +263,7 @@ Command merge_command() {
            {"-m,--message", "MSG", "What it is (default: what was done)"},
            {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},
            {"--no-sign", nullptr, "Make an unsigned commit"},
-           {"--list-methods", nullptr, "List the methods with their parameters"}},
+           {"--list-methods", nullptr, "List the methods with their parameters; with --method M what M's parameters mean"}},
           run};
 }
 

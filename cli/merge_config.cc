@@ -18,11 +18,12 @@ constexpr std::uint64_t kMostBytes = 1 << 20;
 /// Reads a node of the file; what is wrong is said with its line.
 class Part {
  public:
-  Part(const YAML::Node& node, const std::string& file, std::string name) : node_(node), file_(file), name_(std::move(name)) {}
+  Part(const YAML::Node& node, const std::string& file, std::string name) : Part(node, file, std::move(name), node.Mark()) {}
+  /// `mark`: where its key stands.
+  Part(const YAML::Node& node, const std::string& file, std::string name, const YAML::Mark& mark) : node_(node), file_(file), name_(std::move(name)), mark_(mark) {}
 
   [[noreturn]] void fail(const std::string& message) const {
-    const YAML::Mark mark = node_.Mark();
-    throw Error(ErrorCode::invalid_argument, printable(file_) + (mark.is_null() ? "" : ", line " + std::to_string(mark.line + 1)) + ": " + printable(name_) + ": " + message);
+    throw Error(ErrorCode::invalid_argument, printable(file_) + (mark_.is_null() ? "" : ", line " + std::to_string(mark_.line + 1)) + ": " + printable(name_) + ": " + message);
   }
   bool is_list() const { return node_.IsSequence(); }
   bool is_map() const { return node_.IsMap(); }
@@ -53,7 +54,7 @@ class Part {
       for (const auto& [other, part] : out) {
         if (other == key) Part(member.first, file_, key).fail("stands there twice");
       }
-      if (!member.second.IsNull()) out.emplace_back(key, Part(member.second, file_, key));
+      if (!member.second.IsNull()) out.emplace_back(key, Part(member.second, file_, key, member.first.Mark()));
     }
     return out;
   }
@@ -62,6 +63,7 @@ class Part {
   YAML::Node node_;
   const std::string& file_;
   std::string name_;
+  YAML::Mark mark_;
 };
 
 template <class Target>

@@ -107,7 +107,10 @@ MergePlan::MergePlan(MergeConfig config, const std::vector<TensorInfo>& tensors)
     collect(slice.parameters);
     for (const ConfigSource& source : slice.sources) collect(source.parameters);
   }
-  parameters_.assign(names.begin(), names.end());
+  for (const std::string& name : names) {
+    if (has_parameter(name) || find_merge_parameter("", name) == nullptr) parameters_.push_back(name);
+    else notes_.push_back("parameter " + name + " is ignored: method " + config_.method + " has none");
+  }
 }
 
 /// The slices must be the layers in their order, each from the same layer of every model.
@@ -165,6 +168,10 @@ bool MergePlan::varies() const {
   };
   return config_.slices.size() > 1 || varied(config_.parameters) || varied(config_.slices.front().parameters) ||
          std::any_of(config_.slices.front().sources.begin(), config_.slices.front().sources.end(), [&](const ConfigSource& source) { return varied(source.parameters); });
+}
+
+bool MergePlan::has_parameter(std::string_view name) const {
+  return std::any_of(method_.parameters.begin(), method_.parameters.end(), [&](const auto& row) { return row.first == name; });
 }
 
 MergeSettings::Given MergePlan::given(std::string_view tensor) const {

@@ -31,6 +31,7 @@ class MergePlan {
   MergeSettings::Given given(std::string_view tensor) const;
   /// Whether they are not the same for every tensor.
   bool varies() const;
+  const std::vector<std::string>& notes() const { return notes_; }  ///< what has no effect
 
   /// The models that a configuration names, before its layers are known. Error{invalid_argument} where that is unclear.
   static std::vector<std::string> models_of(const MergeConfig& config);
@@ -41,6 +42,7 @@ class MergePlan {
     double t = 0;
   };
   Place place_of(std::string_view tensor) const;
+  bool has_parameter(std::string_view name) const;
   void check_layers(std::uint64_t layers) const;
   std::optional<std::string> find(std::string_view parameter, std::string_view tensor, const Place& place, const std::string* model, bool words) const;
 
@@ -49,6 +51,7 @@ class MergePlan {
   BaseRole role_;
   std::vector<std::string> models_;
   std::vector<std::string> parameters_;  ///< every name that stands in it
+  std::vector<std::string> notes_;
   std::uint64_t layers_ = 0;
 };
 

@@ -1,11 +1,9 @@
 #if defined(__x86_64__)
 
 #include <immintrin.h>
-
 #include <stdlib.h>
 #include <string.h>
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <type_traits>

@@ -1,6 +1,5 @@
 #include <xxhash.h>
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <type_traits>

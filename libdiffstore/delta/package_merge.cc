@@ -13,11 +13,10 @@ struct Leaf {
   std::size_t symbol;
 };
 
-/// One list of package-merge: weights in increasing order, each a leaf or a package of two of the list below. The leaves' weights
-/// and those below are followed by kNone.
-constexpr std::uint64_t kNone = UINT64_MAX;
+constexpr std::uint64_t kNone = UINT64_MAX;  ///< follows the weights of a list, twice
 
-/// Fills the list; returns how many there are.
+/// Makes one list of package-merge: weights in increasing order, each a leaf or a package of two of the list below. Returns how
+/// many there are; kNone follows once.
 std::size_t merge(const std::uint64_t* leaves, const std::uint64_t* below, std::uint64_t* weights, std::uint8_t* is_package) {
   std::size_t at = 0;
   for (;; ++at) {  // no branches on the weights: they are as good as random
