@@ -87,10 +87,7 @@ class Band : public Trim {
 class RandomTrim : public Trim {
  public:
   RandomTrim(const MergedTensor& tensor, double density, std::uint64_t seed, std::size_t model) : density_(static_cast<float>(density)) {
-    const std::string text = "dstore merge\n" + std::to_string(seed) + "\n" + std::to_string(model) + "\n" + std::string(tensor.name);
-    const ObjectId digest = sha256(as_bytes(text));
-    Reader words(digest.bytes(), "digest");
-    key_ = {words.u32(), words.u32()};
+    key_ = trim_key(tensor.name, seed, model);
   }
   void apply(std::uint64_t first, std::span<double> differences) const override {
     PhiloxBlock words{};
@@ -107,6 +104,19 @@ class RandomTrim : public Trim {
 };
 
 }  // namespace
+
+PhiloxKey trim_key(std::string_view tensor, std::uint64_t seed, std::size_t model) {
+  const std::string text = "dstore merge\n" + std::to_string(seed) + "\n" + std::to_string(model) + "\n" + std::string(tensor);
+  const ObjectId digest = sha256(as_bytes(text));
+  Reader words(digest.bytes(), "digest");
+  const std::uint32_t low = words.u32();
+  return {low, words.u32()};
+}
+
+float trim_draw(PhiloxKey key, std::uint64_t element) {
+  const std::uint64_t block = element / 4;
+  return uniform_float(philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0}, key)[element % 4]);
+}
 
 std::unique_ptr<Trim> Trim::keep_all() { return std::make_unique<KeepAll>(); }
 

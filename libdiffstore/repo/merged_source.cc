@@ -45,12 +45,13 @@ class Range {
   }
   ByteSpan base() const { return views_[0]; }
 
-  /// Calls visit(window, offset in bytes) for each.
+  /// Calls visit(window, offset in bytes) for each, of whole rows.
   template <class Visit>
-  void for_each_window(std::uint64_t first, Visit visit) {
+  void for_each_window(std::uint64_t first, std::uint64_t row, Visit visit) {
     std::vector<std::span<const double>> models(views_.size() - 1);
-    for (std::size_t at = 0; at < size_; at += kWindow * unit_) {
-      const std::size_t bytes = std::min(size_ - at, kWindow * unit_);
+    const std::size_t step = std::max<std::size_t>(1, kWindow / row) * row * unit_;
+    for (std::size_t at = 0; at < size_; at += step) {
+      const std::size_t bytes = std::min(size_ - at, step);
       for (std::size_t i = 0; i < views_.size(); ++i) {
         values_[i].resize(bytes / unit_);
         if (i > 0 && views_[i].data() == views_[0].data()) {
@@ -129,8 +130,9 @@ MergedSource::Tensor MergedSource::plan(const TensorInfo& info, std::size_t base
 }
 
 MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInput>& models, const MergeMethod& method, const MergeSettings& settings,
-                           const MergeShape& shape)
-    : base_(base), models_(models), of_base_(models.size(), std::vector<std::optional<std::size_t>>(base.tensors().size())) {
+                           const MergeShape& shape, std::optional<DType> calculated_in)
+    : base_(base), models_(models), method_(method), settings_(settings), of_base_(models.size(), std::vector<std::optional<std::size_t>>(base.tensors().size())),
+      calculated_in_(calculated_in) {
   std::vector<std::string> with_own;  // models that bring tensors, with one of them
   for (std::size_t m = 0; m < models.size(); ++m) {
     std::string own;
@@ -162,9 +164,6 @@ MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInp
       tensor = plan(base.tensors()[*base_of[i]], *base_of[i]);
       const bool changes = std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); });
       ++(changes ? counts_.merged : counts_.unchanged);
-      if (changes && !tensor.copied_from) {
-        tensor.merge = method.make(settings, {base.tensors()[*base_of[i]].name, info.dtype, unit_count(info.dtype, info.bytes)});
-      }
     } else {
       tensor.copied_from = shape.model;
       tensor.copied = i;
@@ -174,17 +173,43 @@ MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInp
     infos_.push_back(std::move(info));
     tensors_.push_back(std::move(tensor));
   }
+  describe();
 }
 
-/// Calls take(range, offset) for the bytes [begin, begin + size) of a merged tensor, by whole pieces where it can.
+/// Fills described_.
+void MergedSource::describe() {
+  std::vector<std::size_t> order;
+  for (std::size_t t = 0; t < tensors_.size(); ++t) {
+    if (tensors_[t].base && !tensors_[t].copied_from && is_numeric(infos_[t].dtype)) order.push_back(t);
+  }
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return *tensors_[a].base < *tensors_[b].base; });
+  for (const std::size_t t : order) {
+    Tensor& tensor = tensors_[t];
+    if (std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); })) tensor.merged = described_.size();
+    const TensorInfo& info = base_.tensors()[*tensor.base];
+    MergedTensor out{info.name, calculated_in_.value_or(info.dtype), unit_count(info.dtype, info.bytes), info.shape, {}};
+    for (std::size_t m = 0; m < models_.size() && !method_.statistics.empty(); ++m) {
+      TensorStatistic& statistic = out.statistics.emplace_back();
+      if (!models_[m].statistics) continue;
+      const auto own = of_base_[m][*tensor.base];
+      const auto place = models_[m].statistics->find(own ? models_[m].weights->tensors()[*own].name : info.name);
+      if (place) statistic = {models_[m].statistics.get(), *place};
+    }
+    described_.push_back(std::move(out));
+  }
+}
+
+/// Calls take(range, offset) for the bytes [begin, begin + size) of a merged tensor, by whole pieces where it can, and whole rows.
 template <class Take>
-void MergedSource::visit(std::size_t index, std::uint64_t begin, std::uint64_t size, Take take) const {
+void MergedSource::visit(std::size_t index, std::uint64_t begin, std::uint64_t size, std::uint64_t row, Take take) const {
   const Tensor& tensor = tensors_[index];
   Range range(infos_[index].dtype, models_.size());
   std::vector<bool> own;
   for (const auto& model : tensor.models) own.push_back(model.has_value());
+  const std::uint64_t row_bytes = row * unit_type(infos_[index].dtype).bytes;
+  const std::uint64_t piece = row == 1 ? kPieceBytes : std::max<std::uint64_t>(1, kPieceBytes / row_bytes) * row_bytes;
   for (std::uint64_t at = begin; at < begin + size;) {
-    const std::uint64_t next = std::min(begin + size, (at / kPieceBytes + 1) * kPieceBytes);
+    const std::uint64_t next = std::min(begin + size, (at / piece + 1) * piece);
     range.fill(static_cast<std::size_t>(next - at), own, [&](std::size_t source, MutableByteSpan out) {
       if (source == 0) base_.read(*tensor.base, at, out);
       else models_[source - 1].weights->read(*tensor.models[source - 1], at, out);
@@ -194,22 +219,61 @@ void MergedSource::visit(std::size_t index, std::uint64_t begin, std::uint64_t s
   }
 }
 
-void MergedSource::prepare(unsigned threads, const Progress& progress) {
+/// Shows look() every window of a merged tensor, in order.
+template <class Look>
+void MergedSource::look_at(std::size_t index, std::uint64_t row, Look look) const {
+  visit(index, 0, infos_[index].bytes, row, [&](Range& range, std::uint64_t offset) {
+    range.for_each_window(offset / unit_type(infos_[index].dtype).bytes, row, [&](const MergeWindow& window, std::size_t) { look(window); });
+  });
+}
+
+/// Calls each(tensor) for every tensor, side by side.
+template <class Each>
+void for_each_tensor(const std::vector<TensorInfo>& infos, unsigned threads, const Progress& progress, Each each) {
   std::uint64_t total = 0, done = 0;
-  for (const TensorInfo& info : infos_) total += info.bytes;
+  for (const TensorInfo& info : infos) total += info.bytes;
   std::mutex mutex;
-  parallel_for(tensors_.size(), threads, [&](std::size_t t) {
-    const Tensor& tensor = tensors_[t];
-    while (tensor.merge && tensor.merge->wants_pass()) {
-      visit(t, 0, infos_[t].bytes, [&](Range& range, std::uint64_t offset) {
-        range.for_each_window(offset / unit_type(infos_[t].dtype).bytes, [&](const MergeWindow& window, std::size_t) { tensor.merge->look(window); });
-      });
-      tensor.merge->end_pass();
-    }
+  parallel_for(infos.size(), threads, [&](std::size_t t) {
+    each(t);
     const std::scoped_lock lock(mutex);
-    done += infos_[t].bytes;
+    done += infos[t].bytes;
     if (progress) progress(done, total);
   });
+}
+
+void MergedSource::prepare_model(unsigned threads, const Progress& progress) {
+  if (method_.make_model != nullptr) model_ = method_.make_model(settings_, described_);
+  while (model_ && model_->wants_pass()) {
+    for_each_tensor(infos_, threads, progress, [&](std::size_t t) {
+      if (tensors_[t].merged) look_at(t, 1, [&](const MergeWindow& window) { model_->look(*tensors_[t].merged, window); });
+    });
+    model_->end_pass();
+  }
+}
+
+void MergedSource::prepare_tensor(std::size_t index) {
+  Tensor& tensor = tensors_[index];
+  if (!tensor.merged) return;
+  const MergedTensor& described = described_[*tensor.merged];
+  const MergeSettings settings = settings_.for_tensor(described.name);
+  tensor.merge = model_ ? model_->make(settings, *tensor.merged) : method_.make(settings, described);
+  while (tensor.merge->wants_pass()) {
+    look_at(index, tensor.merge->row(), [&](const MergeWindow& window) { tensor.merge->look(window); });
+    tensor.merge->end_pass();
+  }
+}
+
+void MergedSource::prepare(unsigned threads, const Progress& progress) {
+  prepare_model(threads, progress);
+  for_each_tensor(infos_, threads, progress, [&](std::size_t t) { prepare_tensor(t); });
+}
+
+std::vector<std::string> MergedSource::notes() const {
+  std::vector<std::string> out;
+  for (const Tensor& tensor : tensors_) {
+    if (std::string note = tensor.merge ? tensor.merge->note() : ""; !note.empty()) out.push_back(std::move(note));
+  }
+  return out;
 }
 
 void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {
@@ -218,14 +282,15 @@ void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::
   if (!tensor.merge) return base_.read(*tensor.base, offset, out);
   const DType dtype = infos_[index].dtype;
   const std::uint64_t unit = unit_type(dtype).bytes;
-  const std::uint64_t begin = offset / unit * unit, end = (offset + out.size() + unit - 1) / unit * unit;
+  const std::uint64_t row = tensor.merge->row(), step = unit * row;
+  const std::uint64_t begin = offset / step * step, end = (offset + out.size() + step - 1) / step * step;
   Bytes result(end - begin);
-  visit(index, begin, result.size(), [&](Range& range, std::uint64_t at) {
+  visit(index, begin, result.size(), row, [&](Range& range, std::uint64_t at) {
     const MutableByteSpan target = MutableByteSpan(result).subspan(at - begin, range.base().size());
     std::copy(range.base().begin(), range.base().end(), target.begin());
     if (!range.changed()) return;
     std::vector<double> merged;
-    range.for_each_window(at / unit, [&](const MergeWindow& window, std::size_t from) {
+    range.for_each_window(at / unit, row, [&](const MergeWindow& window, std::size_t from) {
       merged.resize(window.size());
       tensor.merge->apply(window, merged);
       Bytes bits(merged.size() * unit);
