@@ -65,7 +65,7 @@ int run_statistics(const Arguments& arguments, Session& session, const std::stri
   }
   if (model.find('/') == std::string::npos && model != "." && model != "..") {
     const Repository repository = session.open();
-    const Commit commit = repository.read_commit(resolve_revision(repository, model).commit);
+    const Commit commit = repository.read_commit(resolve_commit(repository, model));
     words.insert(words.end(), {"--weights", read_checkpoint(repository, commit).weights.hex()});
   }
   return run_trainer(session, trainer_words(session, "statistics", words));
