@@ -8,7 +8,7 @@
 #include "delta/stats.h"
 #include "dstore/error.h"
 #include "tensor/dtype.h"
-#include "tensor_role.h"
+#include "tensor_place.h"
 
 namespace dstore::cli {
 namespace {
@@ -94,8 +94,8 @@ std::vector<std::string> MergePlan::models_of(const MergeConfig& config) {
 MergePlan::MergePlan(MergeConfig config, const std::vector<TensorInfo>& tensors)
     : config_(std::move(config)), method_(find_merge_method(config_.method)), role_(role_of(config_.method)), models_(models_of(config_)) {
   for (const TensorInfo& info : tensors) {
-    const TensorRole role = tensor_role(info.name);
-    if (role.part == TensorRole::Part::layer) layers_ = std::max<std::uint64_t>(layers_, role.layer + 1);
+    const TensorPlace place = tensor_place(info.name);
+    if (place.part == TensorPlace::Part::layer) layers_ = std::max(layers_, std::uint64_t{place.layer} + 1);
   }
   check_layers(layers_);
   std::set<std::string> names;
@@ -130,12 +130,12 @@ void MergePlan::check_layers(std::uint64_t layers) const {
 }
 
 MergePlan::Place MergePlan::place_of(std::string_view tensor) const {
-  const TensorRole role = tensor_role(tensor);
-  if (role.part != TensorRole::Part::layer) return {role.part == TensorRole::Part::embedding ? 0 : config_.slices.size() - 1, 0};
+  const TensorPlace where = tensor_place(tensor);
+  if (where.part != TensorPlace::Part::layer) return {where.part == TensorPlace::Part::embedding ? 0 : config_.slices.size() - 1, 0};
   for (std::size_t s = 0; s < config_.slices.size(); ++s) {
     const auto [first, end] = config_.slices[s].sources.front().layers.value_or(std::pair<std::uint64_t, std::uint64_t>{0, layers_});
-    if (role.layer < first || role.layer >= end) continue;
-    return {s, end - first == 1 ? 1.0 : static_cast<double>(role.layer - first) / static_cast<double>(end - first - 1)};
+    if (where.layer < first || where.layer >= end) continue;
+    return {s, end - first == 1 ? 1.0 : static_cast<double>(where.layer - first) / static_cast<double>(end - first - 1)};
   }
   return {};
 }
