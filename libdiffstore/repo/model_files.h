@@ -38,9 +38,12 @@ struct ModelFiles {
 
 /// The files of one commit, exactly as it was committed.
 ModelFiles load_commit_files(const Repository& repository, const Commit& commit);
+/// The files of the folder that the commit's adapter is; it has one.
+ModelFiles load_adapter_files(const Repository& repository, const Commit& commit);
 
-/// The commit's checkpoint table.
+/// The commit's checkpoint table, or any.
 CheckpointTable read_checkpoint(const Repository& repository, const Commit& commit);
+CheckpointTable read_checkpoint(const Repository& repository, const ObjectId& checkpoint);
 DeltaTable read_delta(const Repository& repository, const Commit& commit);
 /// Error{invalid_argument} unless the commit is a task.
 void require_task(const CheckedCommit& commit, std::string_view name);
