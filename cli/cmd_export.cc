@@ -68,6 +68,10 @@ int run(const Arguments& arguments, Session& session) {
   if (rank && !format.takes_rank) throw Error(ErrorCode::invalid_argument, "--rank goes with --format peft-lora alone");
   Repository repository = session.open();
   const Revision revision = resolve_revision(repository, arguments.get("rev"));
+  if (revision.computed && format.write != plain_folder) {
+    throw Error(ErrorCode::invalid_argument, "\"" + printable(revision.text) + "\" is computed from several commits; make it a task first (`dstore merge`), or export it as hf");
+  }
+  if (revision.computed && arguments.has("base-from")) throw Error(ErrorCode::invalid_argument, "--base-from goes with one commit or base+task");
   const auto base = base_from(arguments, session, repository, revision.commit);
   const std::string target = session.path(arguments.get("output"));
   ExportReport report;
