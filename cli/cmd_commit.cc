@@ -40,6 +40,9 @@ std::pair<ObjectId, RefName> place_of(const Session& session, const Repository& 
   if (!arguments.has("base") && !record) {
     throw Error(ErrorCode::invalid_argument, printable(folder) + ": is not a checkout of this store; say what it was made from: --base REV --name TASK");
   }
+  if (!arguments.has("base") && !record->expression.empty()) {
+    throw Error(ErrorCode::invalid_argument, printable(folder) + ": holds a computed model; say what to take the difference from: --base REV --name TASK");
+  }
   std::string name = arguments.get("name");
   if (name.empty() && is_task) name = record->branch;
   if (name.empty()) throw Error(ErrorCode::invalid_argument, "give the task a name: --name TASK");

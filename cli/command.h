@@ -75,6 +75,7 @@ Command merge_command();
 Command pull_command();
 Command push_command();
 Command query_command();
+Command rebase_command();
 Command remote_command();
 Command repack_command();
 Command reset_command();

@@ -145,6 +145,7 @@ CheckoutRecord new_record(const Revision& revision) {
   record.revision = revision.text;
   record.commit = revision.commit;
   if (revision.base) record.base = *revision.base;
+  if (revision.computed) record.expression = revision.computed->pinned();
   if (revision.branch) record.branch = revision.branch->text();
   return record;
 }
@@ -164,11 +165,11 @@ CheckoutReport write_new_folder(const Repository& repository, const ModelFiles& 
 CheckoutReport checkout(const Repository& repository, const Revision& revision, const std::string& folder,
                         const CheckoutOptions& options, const Progress& progress) {
   Filesystem& fs = repository.fs();
-  LoadedRevision loaded = load_revision(repository, revision);
+  OpenRevision loaded = open_revision(repository, revision, progress);
   if (options.single_file) join_shards(loaded.files);
   CheckoutReport report;
   report.commits = std::move(loaded.commits);
-  report.weights = loaded.files.weights->weights_id();
+  if (loaded.files.weights) report.weights = loaded.files.weights->weights_id();
   const FileSet set(repository, loaded.files);
 
   const std::string target = without_slash(folder);
@@ -184,6 +185,7 @@ CheckoutReport checkout(const Repository& repository, const Revision& revision, 
     const auto before = read_checkout_record(fs, target, lock);
     checkout_in_place(fs, set, clones, target, before, new_record(revision), options, report, progress);
   }
+  if (loaded.sum != nullptr) report.overlap = loaded.sum->overlap();
   return report;
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/room.h"
 #include "repo/checkout_record.h"
-#include "repo/compose.h"
+#include "repo/open_revision.h"
 #include "repo/write_delta.h"
 
 namespace dstore {
@@ -20,7 +20,8 @@ struct CheckoutOptions {
 
 struct CheckoutReport {
   std::vector<CheckedCommit> commits;  ///< whose signatures were checked, the task (or only) commit first
-  ObjectId weights;                    ///< verified
+  ObjectId weights;                    ///< verified; none where the revision is computed
+  std::optional<SumSource::Overlap> overlap;  ///< of a sum
   std::size_t written = 0;
   std::size_t kept = 0;                ///< files that were already as wanted
   std::size_t removed = 0;

@@ -2,9 +2,16 @@
 
 #include <algorithm>
 
+#include "base/sha256.h"
 #include "dstore/error.h"
 
 namespace dstore {
+namespace {
+
+/// Files that say which row of an embedding is which token, the telling ones first.
+constexpr const char* kTokenizers[] = {"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
+
+}  // namespace
 
 CheckpointTable read_checkpoint(const Repository& repository, const Commit& commit) {
   return CheckpointTable::parse(repository.store().read(ObjectKind::checkpoint, commit.checkpoint),
@@ -62,6 +69,22 @@ ModelFiles load_commit_files(const Repository& repository, const Commit& commit)
   for (const CheckpointTable::FileRow& row : checkpoint.files) out.files.emplace(row.path, PlainFile{row.file, {}});
   check_coverage(out, "checkpoint " + commit.checkpoint.short_hex());
   return out;
+}
+
+std::optional<ObjectId> file_digest(const ModelFiles& files, const std::string& path) {
+  const auto place = files.files.find(path);
+  if (place == files.files.end()) return std::nullopt;
+  return place->second.file ? *place->second.file : sha256(place->second.content);
+}
+
+std::string tokenizer_text(const ModelFiles& a, std::string_view a_name, const ModelFiles& b, std::string_view b_name) {
+  for (const char* path : kTokenizers) {
+    const auto first = file_digest(a, path), second = file_digest(b, path);
+    if (!first && !second) continue;
+    const auto text = [](const std::optional<ObjectId>& id, std::string_view name) { return (id ? id->short_hex() : std::string("none")) + " (" + std::string(name) + ")"; };
+    return std::string(path) + " " + text(first, a_name) + ", " + text(second, b_name);
+  }
+  return {};
 }
 
 }  // namespace dstore

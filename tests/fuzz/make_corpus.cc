@@ -76,7 +76,8 @@ void write_refs(Folder& folder) {
   for (const char* name : {"base", "tasks/Sst2", "a.b_c-d/9", "tasks%2f%53st2", ".hidden", "a..b", "x.lock", "%", "%2"}) {
     folder.add("ref_name", "", name);
   }
-  for (const char* text : {"base", "base+sst2", "base + 0.7*sst2 - other~2", "sst2@{3}^^", "0123abcd~10", "base+-1*toxic", "+", "1e3*a", "a - "}) {
+  for (const char* text : {"base", "base+sst2", "base + 0.7*sst2 - other~2", "sst2@{3}^^", "0123abcd~10", "base+-1*toxic", "+", "1e3*a", "a - ", "merge(ties,density=20%;0.1,seed=7: a, 0.5*b)",
+                           "rebase(add: a~2, base@{1})+c - 0.1*d", "base+2*merge(linear: rebase(a,b), c+d)", "merge(ties,k=1;: a", "rebase(a)"}) {
     folder.add("revision", "", text);
   }
 }
