@@ -28,17 +28,13 @@ class Bins {
   unsigned mantissa_bits_, drop_, exponent_mask_, bin_mask_;
 };
 
-std::uint64_t bit_cost(std::uint64_t residual) { return std::bit_width(residual); }
-
 template <class U>
-std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, ByteSpan task) {
+std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan old_sample, ByteSpan new_sample) {
   using Signed = std::make_signed_t<U>;
   const Bins<U> bins(unit, kDriftLog2);
-  const std::size_t units = base.size() / sizeof(U);
-  const std::size_t stride = std::max<std::size_t>(1, units / kDriftSample) | 1;  // odd: rows of a matrix have even lengths
   std::vector<std::vector<Signed>> moves(std::size_t{1} << kDriftLog2);
-  for (std::size_t at = 0; at < units; at += stride) {
-    const U from = load_le<U>(&base[at * sizeof(U)]), to = load_le<U>(&task[at * sizeof(U)]);
+  for (std::size_t at = 0; at < old_sample.size(); at += sizeof(U)) {
+    const U from = load_le<U>(&old_sample[at]), to = load_le<U>(&new_sample[at]);
     if (bins.moves(from)) moves[bins.bin(from)].push_back(static_cast<Signed>(static_cast<U>(to - from)));
   }
   std::vector<std::uint64_t> shifts(moves.size());
@@ -50,11 +46,11 @@ std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, Byte
   }
   const ResidualMap<U> map(unit);
   std::uint64_t before = 0, after = 0, sampled = 0;
-  for (std::size_t at = 0; at < units; at += stride) {
-    const U from = load_le<U>(&base[at * sizeof(U)]), to = load_le<U>(&task[at * sizeof(U)]);
+  for (std::size_t at = 0; at < old_sample.size(); at += sizeof(U)) {
+    const U from = load_le<U>(&old_sample[at]), to = load_le<U>(&new_sample[at]);
     const U predicted = bins.moves(from) ? static_cast<U>(from + shifts[bins.bin(from)]) : from;
-    before += bit_cost(map.residual(from, to));
-    after += bit_cost(map.residual(predicted, to));
+    before += Drift::bit_cost(map.residual(from, to));
+    after += Drift::bit_cost(map.residual(predicted, to));
     ++sampled;
   }
   if (kDriftGain * (after + sampled) >= (kDriftGain - 1) * (before + sampled)) shifts.clear();
@@ -63,10 +59,20 @@ std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, Byte
 
 }  // namespace
 
-std::optional<Drift> Drift::find(const UnitType& unit, ByteSpan base, ByteSpan task) {
-  if (unit.mantissa_bits < kDriftLog2) return std::nullopt;
-  std::vector<std::uint64_t> shifts =
-      with_unit(unit.bytes, [&]<class U>(U) { return find_shifts<U>(unit, base, task); });
+bool Drift::fits(const UnitType& unit) { return unit.mantissa_bits >= kDriftLog2; }
+
+std::uint64_t Drift::sample_stride(std::uint64_t units) {
+  return std::max<std::uint64_t>(1, units / kDriftSample) | 1;  // odd: rows of a matrix have even lengths
+}
+
+std::uint64_t Drift::bit_cost(std::uint64_t residual) { return static_cast<std::uint64_t>(std::bit_width(residual)); }
+
+/// The gain that find() asks for, if nothing at all were left of the residuals.
+bool Drift::can_pay(std::uint64_t cost, std::uint64_t count) { return kDriftGain * count < (kDriftGain - 1) * (cost + count); }
+
+std::optional<Drift> Drift::find(const UnitType& unit, ByteSpan old_sample, ByteSpan new_sample) {
+  if (!fits(unit)) return std::nullopt;
+  std::vector<std::uint64_t> shifts = with_unit(unit.bytes, [&]<class U>(U) { return find_shifts<U>(unit, old_sample, new_sample); });
   if (shifts.empty()) return std::nullopt;
   return Drift(unit, kDriftLog2, std::move(shifts));
 }

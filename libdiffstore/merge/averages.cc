@@ -2,37 +2,36 @@
 #include <algorithm>
 #include <cmath>
 
+#include "merge/loop_merge.h"
 #include "merge/make_merge.h"
 
 namespace dstore {
 namespace {
 
-double fused(double a, double b, double c, bool wide) {
-  return wide ? std::fma(a, b, c) : std::fma(static_cast<float>(a), static_cast<float>(b), static_cast<float>(c));
-}
-
 /// The weighted mean or sum, by fused multiply-add in fp32 (fp64 for f64), rounded once.
 template <class A>
-class Linear : public TensorMerge {
+class Linear : public LoopMerge<A> {
  public:
-  explicit Linear(const MergeSettings& settings) : normalize_(settings.flag("normalize")) {
+  using Value = typename LoopMerge<A>::Value;
+
+  explicit Linear(const MergeSettings& settings) {
+    double total = 0;
     for (std::size_t i = 0; i < settings.models(); ++i) {
-      weights_.push_back(A::widen(settings.number("weight", i)));
-      divisor_ = A::widen(divisor_ + weights_.back());
+      weights_.push_back(static_cast<Value>(A::widen(settings.number("weight", i))));
+      total = A::widen(total + weights_.back());
     }
+    if (settings.flag("normalize")) divisor_ = static_cast<Value>(total);
   }
-  void apply(const MergeWindow& window, std::span<double> out) const override {
-    for (std::size_t j = 0; j < out.size(); ++j) {
-      double sum = 0;
-      for (std::size_t i = 0; i < weights_.size(); ++i) sum = fused(window.models[i][j], weights_[i], sum, A::type == DType::f64);
-      out[j] = A::round(normalize_ ? A::widen(sum / divisor_) : sum);
-    }
+  bool only_changes() const override { return true; }
+  void merge(const NumberWindow<Value>& window, std::span<Value> out) const override {
+    std::fill(out.begin(), out.end(), Value{0});
+    for (std::size_t i = 0; i < weights_.size(); ++i) this->loops().fuse(window.models[i].data(), weights_[i], out.size(), out.data());
+    this->loops().divide(out.data(), divisor_, out.size());
   }
 
  private:
-  bool normalize_;
-  std::vector<double> weights_;
-  double divisor_ = 0;
+  std::vector<Value> weights_;
+  Value divisor_ = 1;
 };
 
 /// Lengths and scalar products of vectors that are shown window by window.
@@ -100,6 +99,7 @@ class Nuslerp : public TensorMerge {
     const double total = settings.number("weight", 0) + settings.number("weight", 1);
     t_ = std::fabs(total) < 1e-6 ? 0.5 : settings.number("weight", 1) / total;
   }
+  bool only_changes() const override { return differences_; }
   bool wants_pass() const override { return !ready_; }
   void look(const MergeWindow& window) override {
     angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return value(window, i, j); });
@@ -120,7 +120,7 @@ class Nuslerp : public TensorMerge {
  private:
   static constexpr double kLeastLength = 1e-7, kCollinear = 1e-8;
   double value(const MergeWindow& window, std::size_t i, std::size_t j) const {
-    return differences_ ? A::round(window.models[i][j] - window.base[j]) : window.models[i][j];
+    return differences_ ? difference<A>(window.models[i][j], window.base[j]) : window.models[i][j];
   }
   bool differences_;
   double t_;
@@ -133,9 +133,10 @@ template <class A>
 class ModelStock : public TensorMerge {
  public:
   explicit ModelStock(const MergeSettings& settings) : models_(settings.models()), angles_(models_) {}
+  bool only_changes() const override { return true; }
   bool wants_pass() const override { return !ready_; }
   void look(const MergeWindow& window) override {
-    angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return A::round(window.models[i][j] - window.base[j]); });
+    angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return difference<A>(window.models[i][j], window.base[j]); });
   }
   void end_pass() override {
     double sum = 0;
@@ -170,6 +171,7 @@ template <class A>
 class Nearswap : public TensorMerge {
  public:
   explicit Nearswap(const MergeSettings& settings) : t_(settings.number("t")) {}
+  bool only_changes() const override { return true; }
   void apply(const MergeWindow& window, std::span<double> out) const override {
     for (std::size_t j = 0; j < out.size(); ++j) {
       const double from = window.models[0][j], to = window.models[1][j];

@@ -8,74 +8,17 @@
 #include "base/parallel.h"
 #include "delta/stats.h"
 #include "dstore/error.h"
+#include "merge/piece_merge.h"
 #include "tensor/dtype.h"
 
 namespace dstore {
 namespace {
-
-constexpr std::size_t kWindow = 1 << 14;  ///< elements that a method sees at once
 
 std::string shape_text(const TensorInfo& info) {
   std::string text = "[";
   for (const std::uint64_t size : info.shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
   return text + "]";
 }
-
-/// The same bytes of the base and of every model, and their numbers window by window.
-class Range {
- public:
-  Range(DType dtype, std::size_t models) : dtype_(dtype), unit_(unit_type(dtype).bytes), bytes_(models + 1), views_(models + 1), values_(models + 1) {}
-
-  /// `read(i, out)` reads the i-th source, the base first; sources without a tensor of their own share the base's bytes.
-  template <class Read>
-  void fill(std::size_t size, const std::vector<bool>& own, Read read) {
-    size_ = size;
-    for (std::size_t i = 0; i < bytes_.size(); ++i) {
-      if (i > 0 && !own[i - 1]) {
-        views_[i] = views_[0];
-        continue;
-      }
-      bytes_[i].resize(size);
-      read(i, MutableByteSpan(bytes_[i]));
-      views_[i] = bytes_[i];
-    }
-  }
-  bool changed() const {
-    return std::any_of(views_.begin() + 1, views_.end(), [&](ByteSpan view) { return view.data() != views_[0].data() && std::memcmp(view.data(), views_[0].data(), size_) != 0; });
-  }
-  ByteSpan base() const { return views_[0]; }
-
-  /// Calls visit(window, offset in bytes) for each.
-  template <class Visit>
-  void for_each_window(std::uint64_t first, Visit visit) {
-    std::vector<std::span<const double>> models(views_.size() - 1);
-    for (std::size_t at = 0; at < size_; at += kWindow * unit_) {
-      const std::size_t bytes = std::min(size_ - at, kWindow * unit_);
-      for (std::size_t i = 0; i < views_.size(); ++i) {
-        values_[i].resize(bytes / unit_);
-        if (i > 0 && views_[i].data() == views_[0].data()) {
-          models[i - 1] = values_[0];
-          continue;
-        }
-        read_doubles(dtype_, views_[i].subspan(at, bytes), values_[i]);
-        if (i > 0) models[i - 1] = values_[i];
-      }
-      visit(MergeWindow{first + at / unit_, values_[0], models}, at);
-    }
-  }
-  /// Whether a model has other bits than the base in the unit at `offset`.
-  bool differs(std::size_t offset) const {
-    return std::any_of(views_.begin() + 1, views_.end(), [&](ByteSpan view) { return std::memcmp(view.data() + offset, views_[0].data() + offset, unit_) != 0; });
-  }
-
- private:
-  DType dtype_;
-  std::size_t unit_;
-  std::size_t size_ = 0;
-  std::vector<Bytes> bytes_;
-  std::vector<ByteSpan> views_;
-  std::vector<std::vector<double>> values_;
-};
 
 }  // namespace
 
@@ -116,6 +59,10 @@ MergedSource::Tensor MergedSource::plan(const TensorInfo& info, std::size_t base
     if (own) changing.push_back(m);
     tensor.models.push_back(own);
   }
+  tensor.deltas = std::all_of(changing.begin(), changing.end(), [&](std::size_t m) {
+    const DerivedTensor* derived = models_[m].weights->derived(*tensor.models[m]);
+    return derived != nullptr && derived->op == DeltaOp::modify && derived->index == base_index;
+  });
   if (changing.empty() || is_numeric(info.dtype)) return tensor;
   for (const std::size_t m : changing) {
     const StoredWeights& first = *models_[changing.front()].weights;
@@ -163,7 +110,8 @@ MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInp
       const bool changes = std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); });
       ++(changes ? counts_.merged : counts_.unchanged);
       if (changes && !tensor.copied_from) {
-        tensor.merge = method.make(settings, {base.tensors()[*base_of[i]].name, info.dtype, unit_count(info.dtype, info.bytes)});
+        const std::vector<std::uint64_t> most = changed(tensor);
+        tensor.merge = method.make(settings, {base.tensors()[*base_of[i]].name, info.dtype, unit_count(info.dtype, info.bytes), most});
       }
     } else {
       tensor.copied_from = shape.model;
@@ -176,22 +124,83 @@ MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInp
   }
 }
 
-/// Calls take(range, offset) for the bytes [begin, begin + size) of a merged tensor, by whole pieces where it can.
-template <class Take>
-void MergedSource::visit(std::size_t index, std::uint64_t begin, std::uint64_t size, Take take) const {
+/// How many elements each model changes; empty where that is not known.
+std::vector<std::uint64_t> MergedSource::changed(const Tensor& tensor) const {
+  std::vector<std::uint64_t> out;
+  if (!tensor.deltas) return out;
+  for (std::size_t m = 0; m < models_.size(); ++m) out.push_back(tensor.models[m] ? models_[m].weights->changed(*tensor.models[m]) : 0);
+  return out;
+}
+
+struct MergedSource::HeldPieces {
+  std::vector<StoredWeights::HeldPiece> held;
+  std::vector<ModelPiece> models;
+};
+
+MergedSource::HeldPieces MergedSource::hold(std::size_t index, std::uint64_t offset) const {
   const Tensor& tensor = tensors_[index];
-  Range range(infos_[index].dtype, models_.size());
-  std::vector<bool> own;
-  for (const auto& model : tensor.models) own.push_back(model.has_value());
-  for (std::uint64_t at = begin; at < begin + size;) {
-    const std::uint64_t next = std::min(begin + size, (at / kPieceBytes + 1) * kPieceBytes);
-    range.fill(static_cast<std::size_t>(next - at), own, [&](std::size_t source, MutableByteSpan out) {
-      if (source == 0) base_.read(*tensor.base, at, out);
-      else models_[source - 1].weights->read(*tensor.models[source - 1], at, out);
-    });
-    take(range, at);
-    at = next;
+  HeldPieces out;
+  out.models.resize(models_.size());
+  for (std::size_t m = 0; m < models_.size(); ++m) {
+    if (!tensor.models[m]) continue;
+    auto piece = models_[m].weights->piece_at(*tensor.models[m], offset);
+    if (!piece) continue;
+    out.models[m] = {piece->segment->reader.get(), piece->index};
+    out.held.push_back(std::move(*piece));
   }
+  return out;
+}
+
+ChangeSource::Touch MergedSource::touch(std::size_t index, std::uint64_t offset) const {
+  const Tensor& tensor = tensors_[index];
+  if (tensor.copied_from) return Touch::dense;
+  if (!tensor.merge) return Touch::none;
+  if (!tensor.deltas) return Touch::dense;
+  std::uint64_t changed = 0;
+  for (std::size_t m = 0; m < models_.size(); ++m) {
+    if (tensor.models[m]) changed += models_[m].weights->changed_at(*tensor.models[m], offset);
+  }
+  if (changed == 0) return Touch::none;
+  const TensorInfo& info = infos_[index];
+  return merges_sparsely(*tensor.merge, unit_count(info.dtype, std::min(kPieceBytes, info.bytes - offset)), changed) ? Touch::sparse : Touch::dense;
+}
+
+Changes MergedSource::changes(std::size_t index, std::uint64_t offset, ByteSpan base) const {
+  const TensorInfo& info = infos_[index];
+  const HeldPieces pieces = hold(index, offset);
+  return PieceMerge(info.dtype, unit_count(info.dtype, offset), base, pieces.models, info.name).apply(*tensors_[index].merge);
+}
+
+template <class Use>
+void MergedSource::with_models(std::size_t index, std::uint64_t offset, ByteSpan base, Use use) const {
+  const Tensor& tensor = tensors_[index];
+  std::vector<Bytes> bytes(models_.size());
+  std::vector<ByteSpan> views;
+  for (std::size_t m = 0; m < models_.size(); ++m) {
+    views.push_back(base);
+    if (!tensor.models[m]) continue;
+    bytes[m].resize(base.size());
+    models_[m].weights->read(*tensor.models[m], offset, bytes[m]);
+    views.back() = bytes[m];
+  }
+  use(RawElements{{unit_count(infos_[index].dtype, offset), {}}, base, views});
+}
+
+void MergedSource::make(std::size_t index, std::uint64_t offset, ByteSpan base, MutableByteSpan out) const {
+  const Tensor& tensor = tensors_[index];
+  if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
+  with_models(index, offset, base, [&](const RawElements& raw) { ElementMerge(infos_[index].dtype).apply(*tensor.merge, raw, out); });
+}
+
+/// Shows the merge one piece of the tensor.
+void MergedSource::look(std::size_t index, std::uint64_t offset, ByteSpan base) const {
+  const TensorInfo& info = infos_[index];
+  TensorMerge& merge = *tensors_[index].merge;
+  if (touch(index, offset) == Touch::sparse) {
+    const HeldPieces pieces = hold(index, offset);
+    return PieceMerge(info.dtype, unit_count(info.dtype, offset), base, pieces.models, info.name).look(merge);
+  }
+  with_models(index, offset, base, [&](const RawElements& raw) { ElementMerge(info.dtype).look(merge, raw); });
 }
 
 void MergedSource::prepare(unsigned threads, const Progress& progress) {
@@ -200,10 +209,14 @@ void MergedSource::prepare(unsigned threads, const Progress& progress) {
   std::mutex mutex;
   parallel_for(tensors_.size(), threads, [&](std::size_t t) {
     const Tensor& tensor = tensors_[t];
+    Bytes base;
     while (tensor.merge && tensor.merge->wants_pass()) {
-      visit(t, 0, infos_[t].bytes, [&](Range& range, std::uint64_t offset) {
-        range.for_each_window(offset / unit_type(infos_[t].dtype).bytes, [&](const MergeWindow& window, std::size_t) { tensor.merge->look(window); });
-      });
+      for (std::uint64_t offset = 0; offset < infos_[t].bytes; offset += kPieceBytes) {
+        if (tensor.merge->only_changes() && touch(t, offset) == Touch::none) continue;
+        base.resize(std::min(kPieceBytes, infos_[t].bytes - offset));
+        base_.read(*tensor.base, offset, base);
+        look(t, offset, base);
+      }
       tensor.merge->end_pass();
     }
     const std::scoped_lock lock(mutex);
@@ -216,26 +229,29 @@ void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::
   const Tensor& tensor = tensors_[index];
   if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
   if (!tensor.merge) return base_.read(*tensor.base, offset, out);
-  const DType dtype = infos_[index].dtype;
-  const std::uint64_t unit = unit_type(dtype).bytes;
-  const std::uint64_t begin = offset / unit * unit, end = (offset + out.size() + unit - 1) / unit * unit;
-  Bytes result(end - begin);
-  visit(index, begin, result.size(), [&](Range& range, std::uint64_t at) {
-    const MutableByteSpan target = MutableByteSpan(result).subspan(at - begin, range.base().size());
-    std::copy(range.base().begin(), range.base().end(), target.begin());
-    if (!range.changed()) return;
-    std::vector<double> merged;
-    range.for_each_window(at / unit, [&](const MergeWindow& window, std::size_t from) {
-      merged.resize(window.size());
-      tensor.merge->apply(window, merged);
-      Bytes bits(merged.size() * unit);
-      write_doubles(dtype, merged, bits);
-      for (std::size_t i = 0; i < bits.size(); i += unit) {
-        if (range.differs(from + i)) std::memcpy(target.data() + from + i, bits.data() + i, unit);
-      }
-    });
-  });
-  std::copy_n(result.begin() + static_cast<std::ptrdiff_t>(offset - begin), out.size(), out.begin());
+  const std::uint64_t unit = unit_type(infos_[index].dtype).bytes, last = offset + out.size();
+  Bytes base, merged;
+  for (std::uint64_t piece = offset / kPieceBytes * kPieceBytes; piece < last; piece += kPieceBytes) {
+    const Touch touched = touch(index, piece);
+    std::uint64_t begin = piece, end = std::min(piece + kPieceBytes, infos_[index].bytes);
+    const std::uint64_t wanted_from = std::max(begin, offset), wanted_to = std::min(end, last);
+    if (touched != Touch::sparse) {  // no more than what is wanted, in whole elements
+      begin = wanted_from / unit * unit;
+      end = std::min(end, (wanted_to + unit - 1) / unit * unit);
+    }
+    base.resize(end - begin);
+    base_.read(*tensor.base, begin, base);
+    if (touched == Touch::dense) {
+      merged.resize(base.size());
+      make(index, begin, base, merged);
+      std::swap(base, merged);
+    } else if (touched == Touch::sparse) {
+      const Changes changes = this->changes(index, begin, base);
+      put_changes(changes, begin / unit, unit, base);
+    }
+    std::copy_n(base.begin() + static_cast<std::ptrdiff_t>(wanted_from - begin), wanted_to - wanted_from,
+                out.begin() + static_cast<std::ptrdiff_t>(wanted_from - offset));
+  }
 }
 
 }  // namespace dstore

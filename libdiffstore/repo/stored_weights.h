@@ -62,6 +62,16 @@ class StoredWeights : public TensorSource {
   /// What is modified, piece by piece: calls visit(reader, piece index) for the pieces stored.
   void for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const;
 
+  /// The piece of a modified tensor that starts at byte `offset`, if it is stored: in memory for as long as this lives.
+  struct HeldPiece {
+    std::shared_ptr<const SegmentCache::Loaded> segment;
+    std::size_t index = 0;
+  };
+  std::optional<HeldPiece> piece_at(std::size_t index, std::uint64_t offset) const;
+  /// Units that change, in that piece and in all of the modified tensor.
+  std::uint64_t changed_at(std::size_t index, std::uint64_t offset) const;
+  std::uint64_t changed(std::size_t index) const;
+
   const ObjectId& weights_id() const { return weights_id_; }
   WeightsTable table() const;
 
@@ -72,6 +82,7 @@ class StoredWeights : public TensorSource {
     std::size_t piece = 0;
     std::uint64_t first = 0;
     std::uint64_t count = 0;
+    std::uint64_t changed = 0;
   };
   struct Tensor {
     ObjectId id;
@@ -92,6 +103,8 @@ class StoredWeights : public TensorSource {
   void read_derived(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
   /// In order of `first`; found when a tensor is first read (its segments are read once for that).
   const std::vector<PiecePlace>& places(std::size_t index) const;
+  /// The piece that starts at that byte; null where none is stored.
+  const PiecePlace* place_at(std::size_t index, std::uint64_t offset) const;
 
   const ObjectStore& store_;
   std::vector<TensorInfo> infos_;
