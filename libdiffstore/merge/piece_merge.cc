@@ -16,27 +16,18 @@ std::vector<Changes> read_changes(std::uint64_t first, ByteSpan base, std::span<
   return out;
 }
 
-/// Where each unit of a piece stands among those that are set.
-class Ranks {
+/// A bit for each unit of a piece.
+class UnitBits {
  public:
-  explicit Ranks(std::uint64_t units) : words_((units + 63) / 64), before_(words_.size()) {}
-  void set(std::uint64_t at) { words_[at / 64] |= std::uint64_t{1} << at % 64; }
-  std::size_t count() {
-    std::uint32_t total = 0;
-    for (std::size_t w = 0; w < words_.size(); ++w) {
-      before_[w] = total;
-      total += static_cast<std::uint32_t>(std::popcount(words_[w]));
-    }
-    return total;
-  }
-  std::size_t rank(std::uint64_t at) const {
-    return before_[at / 64] + static_cast<std::size_t>(std::popcount(words_[at / 64] & ((std::uint64_t{1} << at % 64) - 1)));
+  UnitBits(std::uint64_t first, std::uint64_t units) : first_(first), words_((units + 63) / 64) {}
+  void set(std::span<const std::uint64_t> positions) {
+    for (const std::uint64_t position : positions) words_[(position - first_) / 64] |= std::uint64_t{1} << (position - first_) % 64;
   }
   const std::vector<std::uint64_t>& words() const { return words_; }
 
  private:
+  std::uint64_t first_;
   std::vector<std::uint64_t> words_;
-  std::vector<std::uint32_t> before_;
 };
 
 }  // namespace
@@ -45,29 +36,50 @@ bool merges_sparsely(const TensorMerge& merge, std::uint64_t units, std::uint64_
   return merge.only_changes() && changed <= units / kDenseMergeShare;
 }
 
-ChangeUnion::ChangeUnion(DType dtype, std::uint64_t first, std::uint64_t units, std::span<const Changes> models) : models_(models.size()), views_(models.size()) {
-  Ranks ranks(units);
-  for (const Changes& model : models) {
-    for (const std::uint64_t position : model.positions) ranks.set(position - first);
+ChangeUnion::ChangeUnion(DType dtype, std::uint64_t first, std::uint64_t units, std::vector<Changes> changes) : models_(changes.size()), views_(changes.size()) {
+  std::size_t most = 0;
+  UnitBits all(first, units);
+  for (const Changes& model : changes) {
+    most += model.positions.size();
+    all.set(model.positions);
   }
-  positions_.resize(ranks.count());
+  positions_.resize(most);
   std::uint64_t* to = positions_.data();
-  for (std::size_t w = 0; w < ranks.words().size(); ++w) {
-    for (std::uint64_t word = ranks.words()[w]; word != 0; word &= word - 1) *to++ = first + 64 * w + static_cast<unsigned>(std::countr_zero(word));
+  for (std::size_t w = 0; w < all.words().size(); ++w) {
+    for (std::uint64_t word = all.words()[w]; word != 0; word &= word - 1) *to++ = first + 64 * w + static_cast<unsigned>(std::countr_zero(word));
   }
+  positions_.resize(static_cast<std::size_t>(to - positions_.data()));
+
   with_unit(unit_type(dtype).bytes, [&]<class U>(U) {
     base_.resize(positions_.size() * sizeof(U));
-    const auto put = [&](const Changes& model, const Bytes& values, Bytes& out) {
-      for (std::size_t i = 0; i < model.positions.size(); ++i) {
-        std::memcpy(&out[ranks.rank(model.positions[i] - first) * sizeof(U)], &values[i * sizeof(U)], sizeof(U));
+    // No branches: whether a model changes an element of the union is as good as random. So each has an end that is never reached.
+    const auto walk = [&](Changes& model, auto take) {
+      model.positions.push_back(UINT64_MAX);
+      model.old_values.resize(model.old_values.size() + sizeof(U));
+      model.new_values.resize(model.new_values.size() + sizeof(U));
+      std::size_t next = 0;
+      for (std::size_t j = 0; j < positions_.size(); ++j) {
+        const bool changes_it = model.positions[next] == positions_[j];
+        take(j * sizeof(U), next * sizeof(U), changes_it);
+        next += changes_it;
       }
     };
-    for (const Changes& model : models) put(model, model.old_values, base_);
-    for (std::size_t i = 0; i < models.size(); ++i) {
+    for (Changes& model : changes) {
+      if (model.positions.empty()) continue;
+      walk(model, [&](std::size_t at, std::size_t from, bool changes_it) {
+        const U before = load_le<U>(&base_[at]), own = load_le<U>(&model.old_values[from]);
+        store_le(&base_[at], changes_it ? own : before);
+      });
+      model.positions.pop_back();
+    }
+    for (std::size_t i = 0; i < changes.size(); ++i) {
       views_[i] = base_;
-      if (models[i].positions.empty()) continue;
-      models_[i] = base_;
-      put(models[i], models[i].new_values, models_[i]);
+      if (changes[i].positions.empty()) continue;
+      models_[i].resize(base_.size());
+      walk(changes[i], [&](std::size_t at, std::size_t from, bool changes_it) {
+        const U before = load_le<U>(&base_[at]), own = load_le<U>(&changes[i].new_values[from]);
+        store_le(&models_[i][at], changes_it ? own : before);
+      });
       views_[i] = models_[i];
     }
   });

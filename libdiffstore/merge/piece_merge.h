@@ -25,7 +25,7 @@ bool merges_sparsely(const TensorMerge& merge, std::uint64_t units, std::uint64_
 class ChangeUnion {
  public:
   /// Changes of units [first, first + units); each model's increase.
-  ChangeUnion(DType dtype, std::uint64_t first, std::uint64_t units, std::span<const Changes> models);
+  ChangeUnion(DType dtype, std::uint64_t first, std::uint64_t units, std::vector<Changes> changes);
   /// Views of this.
   RawElements elements() const { return {{0, positions_}, base_, views_}; }
   std::size_t size() const { return positions_.size(); }

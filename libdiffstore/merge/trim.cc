@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <type_traits>
 
 #include "base/bytes.h"
 #include "base/philox.h"
@@ -104,6 +105,14 @@ class Band : public TrimBy<Band> {
   }
   template <class Value>
   void keep(const ElementList& elements, std::span<Value> differences) const {
+    if constexpr (std::is_same_v<Value, double>) {
+      if (key_.bits() < 64) {  // floats held as doubles
+        std::vector<float> values(differences.begin(), differences.end());
+        keep(elements, std::span<float>(values));
+        std::copy(values.begin(), values.end(), differences.begin());
+        return;
+      }
+    }
     // The bounds change after the last of the ties that are kept, of either selection.
     std::size_t at = 0;
     while (at < differences.size()) {
