@@ -1,37 +1,11 @@
 #include "repo/checkout.h"
 
+#include "checkout_output.h"
 #include "command.h"
 #include "dstore/error.h"
-#include "output.h"
 
 namespace dstore::cli {
 namespace {
-
-std::string signature_line(const Session& session, const CheckedCommit& commit) {
-  const std::string id = commit.id.short_hex();
-  if (commit.signature.verdict == Verdict::unsigned_) return session.paint("33", "commit " + id + " is unsigned");
-  return "commit " + id + ": " + session.paint("32", printable(commit.signature.reason));
-}
-
-void print_json_report(const CheckoutReport& report, const std::string& folder) {
-  Json json;
-  json.set("folder", folder);
-  json.set("weights", report.weights.hex());
-  json.set("written", static_cast<std::int64_t>(report.written));
-  json.set("kept", static_cast<std::int64_t>(report.kept));
-  json.set("removed", static_cast<std::int64_t>(report.removed));
-  json.set("bytes", static_cast<std::int64_t>(report.bytes));
-  Json::Array commits;
-  for (const CheckedCommit& commit : report.commits) {
-    Json row;
-    row.set("id", commit.id.hex());
-    row.set("signature", verdict_name(commit.signature.verdict));
-    row.set("principal", commit.signature.principal);
-    commits.push_back(std::move(row));
-  }
-  json.set("commits", Json(std::move(commits)));
-  print_json(json.serialize());
-}
 
 int run(const Arguments& arguments, Session& session) {
   Repository repository = session.open();
@@ -49,16 +23,7 @@ int run(const Arguments& arguments, Session& session) {
     const Progress progress = session.progress("checking out");
     report = checkout(repository, revision, folder, options, progress);
   }
-  if (session.json) {
-    print_json_report(report, folder);
-    return 0;
-  }
-  for (const CheckedCommit& commit : report.commits) session.say(signature_line(session, commit));
-  std::string line = printable(folder) + ": " + printable(revision.text) + ", " + std::to_string(report.written) + " files written (" + human_size(report.bytes) + ")";
-  if (report.in_place) line += ", " + std::to_string(report.kept) + " kept";
-  if (report.removed > 0) line += ", " + std::to_string(report.removed) + " removed";
-  session.say(line);
-  session.say("verified: weights " + report.weights.hex());
+  print_written(session, folder, revision.text, report);
   return 0;
 }
 

@@ -1,3 +1,4 @@
+#include "base/room.h"
 #include "command.h"
 #include "commit_output.h"
 #include "dstore/error.h"
@@ -70,6 +71,9 @@ CommitReport commit_a_folder(const Arguments& arguments, Session& session, Repos
     options.name_map = parse_name_map(read_text_file(session.fs(), map), map);
   }
   const Committer committer = session.committer(arguments);
+  std::uint64_t bytes = 0;
+  for (const Shard& shard : folder.shards()) bytes += shard.bytes.size();
+  announce_reading(2 * bytes, "the commit, with its base,", [&](const std::string& line) { session.note("note: " + line); });
   const CommitReport report = commit_folder(repository, folder, options, name, committer, session.progress("comparing"));
   const bool is_checkout = read_checkout_record(session.fs(), path).has_value();
   if (is_checkout && options.dtype == DTypeChoice::keep) record_committed_folder(repository, folder, report.commit, name);

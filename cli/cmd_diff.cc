@@ -9,6 +9,9 @@
 #include "exit_code.h"
 #include "number_text.h"
 #include "output.h"
+#include "repo/stored_weights.h"
+#include "stats_json.h"
+#include "stats_text.h"
 #include "tensor/dtype.h"
 #include "tensor_listing.h"
 
@@ -22,13 +25,13 @@ constexpr std::uint64_t kListed = 20;  ///< elements of one tensor, without -n
 constexpr std::size_t kNumbersWidth = 50;  ///< of the table, beside the name
 
 /// A revision, or a folder relative to -C DIR.
-std::unique_ptr<Model> open_side(const Session& session, const std::string& what) {
+std::unique_ptr<Model> open_side(const Session& session, const std::string& what, const std::string& base_from) {
   const bool is_path = what == "." || what == ".." || what.starts_with("./") || what.starts_with("../") || what.ends_with("/");
   std::string path = session.path(what);
   if (!path.starts_with("/") && !path.starts_with("./") && !path.starts_with("../")) path = "./" + path;
   if (is_path) return open_model(path, session.directory);
   try {
-    return open_model(what, session.directory);
+    return open_model(what, session.directory, base_from);
   } catch (const Error& error) {
     const auto info = session.fs().stat(path, true);
     if (error.code() != ErrorCode::not_found || !info || info->type != FileInfo::Type::directory) throw;
@@ -53,13 +56,6 @@ std::string detail(const TensorDiff& tensor, bool in_prefix) {
 bool explained_by_prefix(const TensorsDiff& diff, const TensorDiff& tensor) {
   if (diff.prefix.empty() || tensor.base_name.empty()) return false;
   return diff.prefix_in_base ? tensor.base_name == diff.prefix + tensor.name : tensor.name == diff.prefix + tensor.base_name;
-}
-
-std::string shorten_front(const std::string& text, std::size_t width) {
-  if (text.size() <= width) return text;
-  std::size_t cut = text.size() - width + 1;
-  while (cut < text.size() && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) ++cut;  // a whole character
-  return "…" + text.substr(cut);
 }
 
 std::string tensor_table(const TensorsDiff& diff) {
@@ -99,40 +95,88 @@ std::string summary(const TensorsDiff& diff, const std::vector<FileDiff>& files)
   return text + "\nside files: " + (files.empty() ? "equal" : grouped(files.size()) + " differ");
 }
 
+ordered_json info_json(const TensorInfo* info) {
+  return info == nullptr ? ordered_json() : ordered_json{{"dtype", dtype_info(info->dtype).name}, {"shape", info->shape}};
+}
+
 ordered_json tensor_json(const TensorDiff& tensor) {
   ordered_json out{{"name", tensor.name}, {"base_name", tensor.base_name.empty() ? ordered_json() : ordered_json(tensor.base_name)},
-                   {"state", state_name(tensor.state)}};
-  out["before"] = tensor.before != nullptr ? ordered_json{{"dtype", dtype_info(tensor.before->dtype).name}, {"shape", tensor.before->shape}} : ordered_json();
-  out["after"] = tensor.after != nullptr ? ordered_json{{"dtype", dtype_info(tensor.after->dtype).name}, {"shape", tensor.after->shape}} : ordered_json();
-  out["elements"] = tensor.stats.units;
-  out["changed"] = tensor.stats.changed;
-  out["non_finite"] = tensor.stats.non_finite;
-  out["l2"] = tensor.stats.numeric ? ordered_json(tensor.stats.l2()) : ordered_json();
-  out["max_abs"] = tensor.stats.numeric ? ordered_json(tensor.stats.max_abs) : ordered_json();
+                   {"state", state_name(tensor.state)}, {"before", info_json(tensor.before)}, {"after", info_json(tensor.after)}};
+  out.update(difference_json(tensor.stats));
   return out;
 }
 
-/// --tensor; JSON: the tensor as in the list below, with "differences": [{index, before, after}].
-void print_tensor(const Session& session, const Model& a, const Model& b, const TensorDiff& tensor, std::uint64_t limit) {
-  std::vector<ElementDiff> elements;
-  if (tensor.state == State::changed) elements = differing_elements(a.tensors(), b.tensors(), tensor, limit);
-  if (session.json) {
-    ordered_json out = tensor_json(tensor);
-    out["differences"] = ordered_json::array();
-    for (const ElementDiff& element : elements) out["differences"].push_back({{"index", element.index}, {"before", element.before}, {"after", element.after}});
-    return print_pretty(out);
+/// --tensor with --json: the tensor as in the list below, with "rows" (compared, where their numbers differ; else null) and
+/// "differences": [{index, position[], before, after, difference, ulps}], the largest first.
+void print_listing_json(const TensorDiff& tensor, const TensorListing& listing) {
+  ordered_json out = tensor_json(tensor);
+  out["rows"] = listing.rows > 0 ? ordered_json(listing.rows) : ordered_json();
+  out["differences"] = ordered_json::array();
+  for (const ElementDiff& element : listing.elements) {
+    out["differences"].push_back({{"index", element.index}, {"position", position_of(*tensor.after, element.index)}, {"before", element.before}, {"after", element.after},
+                                  {"difference", element.difference ? ordered_json(*element.difference) : ordered_json()}, {"ulps", element.ulps}});
   }
-  std::string line = printable(tensor.name) + ": " + state_name(tensor.state);
-  const std::string more = detail(tensor, false);
-  if (tensor.state == State::changed) line += ", " + grouped(tensor.stats.changed) + " of " + grouped(tensor.stats.units) + " elements differ";
-  session.say(line + (more.empty() ? "" : ", " + more));
-  if (elements.empty()) return;
-  Table table({">index", ">old", ">new"});
-  for (const ElementDiff& element : elements) table.add({position_text(*tensor.after, element.index), element.before, element.after});
-  std::string text = table.text("  ");
-  if (elements.size() < tensor.stats.changed) text += "  and " + grouped(tensor.stats.changed - elements.size()) + " more (-n N lists N)\n";
-  text.pop_back();
-  session.say(text);
+  print_pretty(out);
+}
+
+/// "stored as factors of rank 8 and 12 weights apart": where a task's tensor is made from them.
+std::string factors_text(const TensorSource& source, const std::string& name) {
+  const auto* stored = dynamic_cast<const StoredWeights*>(&source);
+  const auto index = source.find(name);
+  if (stored == nullptr || !index || stored->factors(*index) == nullptr) return "";
+  std::uint64_t apart = 0;
+  stored->for_each_piece(*index, [&](const SegmentReader& reader, std::size_t piece) { apart += reader.pieces()[piece].changed; });
+  const TensorInfo& factor = stored->factors(*index)->tensors()[stored->derived(*index)->factors.a];
+  return "stored as factors of rank " + grouped(factor.shape.front()) + (apart > 0 ? " and " + grouped(apart) + " weights apart" : "");
+}
+
+std::string listing_text(const TensorDiff& tensor, const TensorListing& listing) {
+  const DifferenceStats& stats = listing.stats;
+  std::string text = grouped(stats.changed) + " of " + grouped(stats.units) + " elements differ (" + share_text(stats.density()) + ")";
+  if (listing.rows > 0) text += " in the " + grouped(listing.rows) + " rows that both have";
+  if (stats.numeric && stats.changed > stats.non_finite) text += ", L2 " + number_text(stats.l2()) + ", max |d| " + number_text(stats.max_abs);
+  text += "\n";
+  if (stats.changed == 0) return text;
+  if (!listing.elements.empty()) {
+    Table table({">index", ">old", ">new", ">difference", ">ulps"});
+    for (const ElementDiff& element : listing.elements) {
+      table.add({position_text(*tensor.after, element.index), element.before, element.after, element.difference_text(), element.ulps > 0 ? grouped(element.ulps) : ""});
+    }
+    text += "\n" + table.text("  ");
+  }
+  if (listing.elements.size() < stats.changed) text += "  and " + grouped(stats.changed - listing.elements.size()) + " smaller ones (-n N lists N)\n";
+  const std::string ulps = ulp_text(stats);
+  return text + (ulps.empty() ? "" : "\n" + ulps);
+}
+
+int print_tensor(const Session& session, const Model& a, const Model& b, const std::string& name, std::uint64_t limit) {
+  const TensorsDiff diff = pair_tensors(a.tensors(), b.tensors());
+  TensorDiff tensor = find_tensor(diff, name);
+  TensorListing listing;
+  if (is_listable(tensor)) {
+    const Progress progress = session.progress("comparing");
+    listing = list_changes(a.tensors(), b.tensors(), tensor, limit, progress);
+    tensor.stats = listing.stats;
+    if (listing.rows == 0 && listing.stats.changed > 0) tensor.state = State::changed;
+  }
+  const int status = tensor.state == State::same ? kSuccess : kFindings;
+  if (session.json) {
+    print_listing_json(tensor, listing);
+    return status;
+  }
+  std::string line = printable(tensor.name) + ": " + (tensor.state == State::dtype || tensor.state == State::shape ? "of another " : "") + state_name(tensor.state);
+  const bool alike = tensor.before != nullptr && tensor.after != nullptr && tensor.state != State::dtype && tensor.state != State::shape;
+  if (alike) line += ", " + shape_text(*tensor.after);
+  if (const std::string more = detail(tensor, false); !more.empty()) line += ", " + more;
+  if (const std::string factors = tensor.after != nullptr ? factors_text(b.tensors(), tensor.name) : ""; !factors.empty()) line += ", " + factors;
+  if (is_listable(tensor)) {
+    line += "\n" + listing_text(tensor, listing);
+    line.pop_back();
+  } else if (tensor.before != nullptr && tensor.after != nullptr) {
+    line += "\nits elements are not compared: they do not stand for each other";
+  }
+  session.say(line);
+  return status;
 }
 
 /// --json: {equal, elements, changed, l2, max_abs, prefix, prefix_removed, tensors[those that are not the same], files[{path, state}]}.
@@ -154,17 +198,14 @@ void print_all(const Session& session, const TensorsDiff& diff, const std::vecto
 }
 
 int run(const Arguments& arguments, Session& session) {
-  const auto a = open_side(session, arguments.get("a"));
-  const auto b = open_side(session, arguments.get("b"));
+  const std::string base_from = session.path(arguments.get("base-from"));
+  const auto a = open_side(session, arguments.get("a"), base_from);
+  const auto b = open_side(session, arguments.get("b"), base_from);
+  if (arguments.has("tensor")) return print_tensor(session, *a, *b, arguments.get("tensor"), arguments.number("lines").value_or(kListed));
   TensorsDiff diff;
   {
     const Progress progress = session.progress("comparing");
     diff = diff_tensors(a->tensors(), b->tensors(), progress);
-  }
-  if (arguments.has("tensor")) {
-    const TensorDiff& tensor = find_tensor(diff, arguments.get("tensor"));
-    print_tensor(session, *a, *b, tensor, arguments.number("lines").value_or(kListed));
-    return tensor.state == State::same ? kSuccess : kFindings;
   }
   const std::vector<FileDiff> files = diff_files(*a, *b);
   const bool equal = files.empty() && diff.count(State::same) == diff.tensors.size();
@@ -178,8 +219,9 @@ Command diff_command() {
   return {"diff", "Look", "What differs between two revisions or folders; exit status 1 if anything does",
           "dstore diff base sst2 --tensor encoder.layer.0.output.dense.weight",
           {{"a", "A revision or a folder"}, {"b", "Another one; names are aligned, so a prefix such as \"bert.\" is no obstacle"}},
-          {{"--tensor", "NAME", "List the elements of this tensor that differ"},
-           {"-n,--lines", "N", "With --tensor: at most N elements (default 20)"}},
+          {{"--tensor", "NAME", "This tensor alone: its largest changes, and how far its elements moved"},
+           {"-n,--lines", "N", "With --tensor: at most N elements (default 20)"},
+           {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"}},
           run};
 }
 

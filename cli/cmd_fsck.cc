@@ -65,10 +65,12 @@ void print_json_report(const FsckReport& report, const RepairReport& repaired, c
   json.set("links", static_cast<std::int64_t>(report.links));
   json.set("commits", static_cast<std::int64_t>(report.commits));
   json.set("unsigned", static_cast<std::int64_t>(report.unsigned_commits));
+  json.set("files_resumed", static_cast<std::int64_t>(report.files_resumed));
   json.set("checkouts", static_cast<std::int64_t>(report.checkouts));
   Json repair;
   repair.set("objects", static_cast<std::int64_t>(repaired.objects));
   repair.set("bytes", static_cast<std::int64_t>(repaired.bytes));
+  repair.set("ref_entries", static_cast<std::int64_t>(repaired.ref_entries));
   repair.set("quarantined", texts(repaired.quarantined));
   repair.set("left", texts(repaired.left));
   json.set("repair", std::move(repair));
@@ -90,6 +92,7 @@ void say_report(const Session& session, const FsckReport& report, const LevelRow
   if (level.level != FsckLevel::quick) line += ", " + count_text(report.commits, "commit");
   if (report.unsigned_commits > 0) line += " (" + grouped(report.unsigned_commits) + " unsigned)";
   if (level.level == FsckLevel::deep) line += ", " + count_text(report.checkouts, "checkout");
+  if (report.files_resumed > 0) line += " (" + count_text(report.files_resumed, "file") + " of them by the check that was interrupted)";
   session.say(line + " checked: " + (report.findings.empty() ? session.paint("32", "no damage") : count_text(report.findings.size(), "problem")));
 }
 
@@ -100,7 +103,8 @@ RepairReport repair_from(Session& session, Repository& repository, const FsckRep
     const Progress progress = session.progress("repairing");
     repaired = repair(repository, report, *source, progress, [&](const std::string& line) { session.note("note: " + line); });
   }
-  session.say("repaired from " + printable(name) + ": " + count_text(repaired.objects, "object") + " written, " + human_size(repaired.bytes));
+  session.say("repaired from " + printable(name) + ": " + count_text(repaired.objects, "object") + " written, " + human_size(repaired.bytes) +
+              (repaired.ref_entries > 0 ? ", and " + grouped(repaired.ref_entries) + (repaired.ref_entries == 1 ? " entry" : " entries") + " of refs" : ""));
   for (const std::string& path : repaired.quarantined) session.say("moved aside: " + printable(path));
   for (const std::string& line : repaired.left) session.say(session.paint("31", printable(line)));
   return repaired;
@@ -121,7 +125,9 @@ int run(const Arguments& arguments, Session& session) {
   FsckOptions options;
   options.level = level.level;
   options.progress = [&](const std::string& label) { return session.progress(label); };
+  options.notice = [&](const std::string& line) { session.note("note: " + line); };
   FsckReport report = fsck(repository, options);
+  options.notice = {};
   RepairReport repaired;
   if (arguments.has("repair-from") && !report.findings.empty()) {
     say_findings(session, report);

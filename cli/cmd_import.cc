@@ -6,6 +6,8 @@
 namespace dstore::cli {
 namespace {
 
+constexpr std::uint64_t kWorthTelling = 1'000'000;  ///< bytes: small objects are often there already
+
 int run(const Arguments& arguments, Session& session) {
   if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "give the base a name: dstore import FOLDER --name NAME");
   const RefName branch = RefName::parse(arguments.get("name"));
@@ -31,6 +33,7 @@ int run(const Arguments& arguments, Session& session) {
     json.set("unchanged", report.unchanged ? 1 : 0);
     json.set("folder_bytes", static_cast<std::int64_t>(report.folder_bytes));
     json.set("stored_bytes", static_cast<std::int64_t>(report.stored_bytes));
+    json.set("found_bytes", static_cast<std::int64_t>(report.found_bytes));
     json.set("linked_bytes", static_cast<std::int64_t>(report.linked_bytes));
     json.set("tensors", static_cast<std::int64_t>(report.tensors));
     print_json(json.serialize());
@@ -46,6 +49,7 @@ int run(const Arguments& arguments, Session& session) {
   session.say("[" + branch.text() + " " + report.commit.short_hex() + "] " + grouped(report.tensors) + " tensors in " +
               std::to_string(report.shards) + (report.shards == 1 ? " file, " : " files, ") + std::to_string(report.side_files) +
               " side files: " + human_size(report.folder_bytes) + ", " + human_size(report.stored_bytes) + " new in the store" +
+              (report.found_bytes >= kWorthTelling ? ", " + human_size(report.found_bytes) + " were there already" : "") +
               (report.linked_bytes > 0 ? ", " + human_size(report.linked_bytes) + " linked" : ""));
   if (report.linked_bytes > 0) session.note("note: the store has no copy of these weights; keep the folder as it is, or import it again without --link");
   session.say("weights " + report.weights.hex());

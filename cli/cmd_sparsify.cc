@@ -48,6 +48,7 @@ int run(const Arguments& arguments, Session& session) {
   Repository repository = session.open();
   SparsifyOutcome outcome;
   outcome.source = resolve_commit(repository, revision);
+  const auto base_folder = base_from(arguments, session, repository, outcome.source);
   const RefName branch = choose_branch(repository, arguments, revision);
   outcome.branch = branch.text();
   const Committer committer = session.committer(arguments);
@@ -70,6 +71,7 @@ Command sparsify_command() {
            {"--by", "SCORE", "Largest what, for d = new - old: magnitude |d| (default), relative |d|/|old|, fisher F*d^2"},
            {"--name", "TASK", "New branch for the result (default: the branch that REV names moves on)"},
            {"-m,--message", "MSG", "What it is (default: what was done)"},
+           {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"},
            {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},
            {"--no-sign", nullptr, "Make an unsigned commit"}},
           run};

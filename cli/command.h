@@ -52,11 +52,14 @@ struct Command {
 const std::vector<Command>& command_table();
 
 // One function a file cmd_NAME.cc.
+Command apply_command();
 Command branch_command();
+Command bundle_command();
 Command cat_command();
 Command checkout_command();
 Command clone_command();
 Command commit_command();
+Command compare_command();
 Command diff_command();
 Command du_command();
 Command eval_command();
@@ -79,9 +82,11 @@ Command show_command();
 Command sparsify_command();
 Command stats_command();
 Command status_command();
+Command switch_command();
 Command tag_command();
 Command tasks_command();
 Command train_command();
+Command unapply_command();
 Command verify_command();
 
 /// Parses argv, runs the command, returns the exit status. The only user of CLI11.

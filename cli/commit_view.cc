@@ -9,7 +9,7 @@ namespace dstore::cli {
 namespace {
 
 std::vector<RefEntry> readable_heads(const Session& session, const RefLog& log, const std::string& prefix, RefNames& names) {
-  RefHeads found = log.all_heads();
+  RefHeads found = log.listed_heads();
   for (const Error& error : found.damaged) session.report(error);
   for (const RefEntry& head : found.heads) names[head.new_commit].push_back((head.kind == RefKind::tag ? "tag: " : "") + prefix + head.ref.text());
   return std::move(found.heads);

@@ -81,6 +81,16 @@ std::size_t TensorsDiff::count(State state) const {
   return static_cast<std::size_t>(std::count_if(tensors.begin(), tensors.end(), [&](const TensorDiff& t) { return t.state == state; }));
 }
 
+TensorsDiff pair_tensors(const TensorSource& a, const TensorSource& b) {
+  const Alignment alignment = align(a, b, {});
+  TensorsDiff out;
+  for (const Pairing& pair : alignment.pairs) out.tensors.push_back(pair_up(a, b, pair));
+  out.prefix = alignment.prefix;
+  out.prefix_in_base = alignment.prefix_in_base;
+  append_removed(a, alignment.pairs, out);
+  return out;
+}
+
 TensorsDiff diff_tensors(const TensorSource& a, const TensorSource& b, const Progress& progress) {
   const Alignment alignment = align(a, b, {});
   TensorsDiff out = diff_tensors(a, b, alignment.pairs, progress);

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "delta/stats.h"
+#include "delta/difference.h"
 #include "dstore/model.h"
 #include "repo/write_delta.h"
 
@@ -31,6 +31,9 @@ struct TensorsDiff {
 
   std::size_t count(TensorDiff::State state) const;
 };
+
+/// Which tensors of the two belong together (repo/align.h); no value is compared: `same` and `renamed` say nothing of them.
+TensorsDiff pair_tensors(const TensorSource& a, const TensorSource& b);
 
 /// Aligned by name (repo/align.h), or by `pairs` where given; compared on all cores piece by piece. Tensors of
 /// equal id are not read.

@@ -93,6 +93,28 @@ std::string shorten(std::string_view text, std::size_t width) {
   return std::string(text.substr(0, at)) + "…";
 }
 
+std::string shorten_front(std::string_view text, std::size_t width) {
+  std::size_t left = display_width(text);
+  if (left <= width) return std::string(text);
+  std::size_t at = 0;
+  while (at < text.size() && left + 1 > width) {
+    const auto [bytes, columns] = next_character(text, at);
+    at += bytes;
+    left -= static_cast<std::size_t>(columns);
+  }
+  return "…" + std::string(text.substr(at));
+}
+
+std::string bar_text(double share, std::size_t width) {
+  constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  if (!(share > 0)) return "";
+  const double columns = std::min(share, 1.0) * static_cast<double>(width);
+  const auto eighths = std::max<std::size_t>(1, static_cast<std::size_t>(columns * 8 + 0.5));
+  std::string out;
+  for (std::size_t i = 0; i < eighths / 8; ++i) out += "█";
+  return out + kEighths[eighths % 8];
+}
+
 std::string Table::text(const std::string& indent) const {
   const std::size_t columns = headings_.size();
   std::vector<bool> right(columns);

@@ -23,6 +23,10 @@ std::size_t terminal_width();
 std::size_t display_width(std::string_view text);
 /// At most `width` columns, "…" at the cut.
 std::string shorten(std::string_view text, std::size_t width);
+/// The same, cut at the front.
+std::string shorten_front(std::string_view text, std::size_t width);
+/// A bar of that share (0 to 1) of `width` columns, in eighths of one; a little where the share is not 0.
+std::string bar_text(double share, std::size_t width);
 
 /// Rows under headings, columns aligned; numbers (columns whose heading starts with '>') to the right.
 class Table {

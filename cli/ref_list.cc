@@ -15,7 +15,7 @@ struct Row {
 };
 
 void append(const Session& session, const RefLog& log, RefKind kind, const std::string& prefix, std::vector<Row>& rows) {
-  const RefHeads found = log.all_heads();
+  const RefHeads found = log.listed_heads();
   for (const Error& error : found.damaged) session.report(error);
   for (const RefEntry& head : found.heads) {
     if (head.kind == kind) rows.push_back({prefix + head.ref.text(), head.new_commit});
@@ -30,10 +30,12 @@ int list_refs(const Session& session, const Repository& repository, RefKind kind
   if (remotes) {
     for (const auto& [remote, url] : repository.config().remotes) append(session, repository.remote_refs(remote), kind, remote + "/", rows);
   }
+  std::map<ObjectId, Commit> commits;  // many tags may name one
   Json::Array list;
   Table table({"", "", "", ""});
   for (const Row& row : rows) {
-    const Commit commit = repository.read_commit(row.commit);
+    const auto known = commits.find(row.commit);
+    const Commit& commit = known != commits.end() ? known->second : commits.emplace(row.commit, repository.read_commit(row.commit)).first->second;
     Json json;
     json.set("name", row.name);
     json.set("commit", row.commit.hex());

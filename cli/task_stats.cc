@@ -1,64 +1,106 @@
 #include "task_stats.h"
 
-#include "delta/element.h"
-#include "model_diff.h"
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "base/edit_distance.h"
+#include "dstore/error.h"
 #include "repo/revision.h"
 
 namespace dstore::cli {
 namespace {
 
-/// Encoded pieces and factors of a modified tensor, stored chunks of a new one.
-std::uint64_t bytes_of(const ObjectStore& store, const StoredWeights& weights, std::size_t index) {
-  std::uint64_t bytes = 0;
-  weights.for_each_piece(index, [&](const SegmentReader& reader, std::size_t piece) { bytes += reader.pieces()[piece].bytes; });
-  const auto add_chunks = [&](const StoredWeights& from, std::size_t tensor) {
-    for (const ObjectId& id : from.chunks(tensor)) {
-      const auto entry = store.find(id);
-      bytes += entry ? entry->stored_size : 0;
-    }
-  };
-  add_chunks(weights, index);
-  if (const StoredWeights* factors = weights.factors(index)) {
-    add_chunks(*factors, weights.derived(index)->factors.b);
-    add_chunks(*factors, weights.derived(index)->factors.a);
+/// One part for each key, in order of the keys.
+template <class KeyOf, class NameOf>
+std::vector<PartStats> group_tensors(const TaskChanges& changes, KeyOf key_of, NameOf name_of) {
+  std::map<decltype(key_of(TensorPlace{})), PartStats> groups;
+  for (const TensorChange& tensor : changes.tensors) {
+    const TensorPlace place = tensor_place(tensor.info.name);
+    PartStats& part = groups[key_of(place)];
+    part.name = name_of(place);
+    part.add(tensor);
   }
-  return bytes;
+  std::vector<PartStats> out;
+  for (auto& [key, part] : groups) out.push_back(std::move(part));
+  return out;
 }
+
+std::vector<PartStats> parts_by_tensor(const TaskChanges& changes) {
+  std::vector<PartStats> out;
+  for (const TensorChange& tensor : changes.tensors) {
+    PartStats part;
+    part.name = tensor.info.name;
+    part.add(tensor);
+    out.push_back(std::move(part));
+  }
+  return out;
+}
+
+constexpr Grouping kGroupings[] = {{"layer", parts_by_layer}, {"role", parts_by_role}, {"tensor", parts_by_tensor}};
 
 }  // namespace
 
-RoleStats& RoleStats::operator+=(const RoleStats& other) {
-  tensors += other.tensors;
-  modified += other.modified;
-  new_elements += other.new_elements;
-  difference += other.difference;
-  bytes += other.bytes;
-  return *this;
+void PartStats::add(const TensorChange& tensor) {
+  ++tensors;
+  modified += tensor.how == TensorChange::How::changed;
+  new_units += tensor.new_units;
+  bytes += tensor.bytes;
+  difference += tensor.difference;
 }
 
-TaskStats task_stats(const Repository& repository, CommitSizer& sizer, const std::string& revision, const Progress& progress) {
-  TaskStats out;
-  out.revision = revision;
-  out.commit = repository.check_commit(resolve_commit(repository, revision));
-  require_task(out.commit, revision);
-  out.sizes = sizer.sizes(out.commit.id, out.commit.commit);
-  out.delta = read_delta(repository, out.commit.commit);
-  out.weights = StoredWeights::load(repository.store(), out.delta);
-  const auto base = StoredWeights::load(repository.store(), out.delta.base_weights);
-  const TensorsDiff diff = diff_tensors(*base, *out.weights, pairs_of_delta(*base, *out.weights, out.delta), progress);
-  for (const TensorDiff& tensor : diff.tensors) {
-    if (tensor.state == TensorDiff::State::removed) continue;
-    const std::size_t index = *out.weights->find(tensor.name);
-    const bool is_new = tensor.state == TensorDiff::State::added;
-    RoleStats one;
-    one.tensors = 1;
-    one.modified = out.weights->is_modified(index);
-    one.difference = tensor.stats;
-    if (is_new) one.new_elements = unit_count(tensor.after->dtype, tensor.after->bytes);
-    if (is_new || out.weights->is_modified(index)) one.bytes = bytes_of(repository.store(), *out.weights, index);
-    out.roles[tensor_role(tensor.name)] += one;
-    out.total += one;
+const Grouping& find_grouping(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Grouping& grouping : kGroupings) {
+    if (grouping.name == name) return grouping;
+    names.emplace_back(grouping.name);
   }
+  const auto near = nearest(name, names);
+  throw Error(ErrorCode::invalid_argument, "--by " + printable(name) + ": " + (near ? "did you mean " + *near + "?" : "there is layer, role and tensor"));
+}
+
+bool has_stacks(const TaskChanges& changes) {
+  std::set<std::string> stacks;
+  for (const TensorChange& tensor : changes.tensors) {
+    if (TensorPlace place = tensor_place(tensor.info.name); place.part == TensorPlace::Part::layer) stacks.insert(std::move(place.stack));
+  }
+  return stacks.size() > 1;
+}
+
+std::vector<PartStats> parts_by_layer(const TaskChanges& changes) {
+  const bool stacks = has_stacks(changes);
+  return group_tensors(
+      changes, [](const TensorPlace& place) { return std::tuple(place.part, place.stack, place.layer); },
+      [&](const TensorPlace& place) { return part_name(place, stacks); });
+}
+
+std::vector<PartStats> parts_by_role(const TaskChanges& changes) {
+  return group_tensors(
+      changes, [](const TensorPlace& place) { return place.role; }, [](const TensorPlace& place) { return role_name(place.role); });
+}
+
+PartStats whole_task(const TaskChanges& changes) {
+  PartStats all;
+  all.name = "all";
+  for (const TensorChange& tensor : changes.tensors) all.add(tensor);
+  return all;
+}
+
+ComparedTasks compare_revisions(const Repository& repository, CommitSizer& sizer, const std::vector<std::string>& revisions, const Progress& progress) {
+  ComparedTasks out;
+  std::vector<TaskView> views;
+  out.tasks.reserve(revisions.size());
+  for (const std::string& revision : revisions) {
+    TaskStats& task = out.tasks.emplace_back();
+    task.revision = revision;
+    task.commit = repository.check_commit(resolve_commit(repository, revision));
+    require_task(task.commit, revision);
+    task.sizes = sizer.sizes(task.commit.id, task.commit.commit);
+    task.delta = read_delta(repository, task.commit.commit);
+    task.weights = StoredWeights::load(repository.store(), task.delta);
+    views.push_back({&task.delta, task.weights.get()});
+  }
+  out.comparison = compare_tasks(repository.store(), views, 0, progress);
   return out;
 }
 

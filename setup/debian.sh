@@ -5,7 +5,7 @@
 debian_packages=(
   g++ cmake ninja-build pkg-config
   libsqlite3-dev liblz4-dev libxxhash-dev libssl-dev libonig-dev libutf8proc-dev
-  libcli11-dev nlohmann-json3-dev catch2
+  libcli11-dev nlohmann-json3-dev libyaml-cpp-dev catch2
   openssh-client openssl wordnet-base python3-venv
 )
 

@@ -107,7 +107,7 @@ std::vector<Bytes> merge(const std::vector<Tensor>& tensors, const Tasks& tasks,
       const auto pieces = tasks.pieces(tensor, p);
       for (std::size_t i = 0; i < kTasks; ++i) changed[i] += pieces[i].changed();
     }
-    merges[t] = choice.method->make(choice.settings, {tensor.name, tensor.dtype, tensor.units(), changed});
+    merges[t] = choice.method->make(choice.settings, {tensor.name, tensor.dtype, tensor.units(), {}, {}, changed});
     while (merges[t]->wants_pass()) {
       for (std::size_t p = 0; p < tensor.pieces.size(); ++p) {
         PieceMerge(tensor.dtype, tensor.first(p), tensor.piece(p), tasks.pieces(tensor, p), tensor.name).look(*merges[t]);

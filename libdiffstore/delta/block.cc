@@ -1,12 +1,12 @@
 #include "delta/block.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "delta/bits.h"
+#include "delta/kernels.h"
 #include "delta/residual.h"
+#include "delta/segment.h"
 #include "delta/value_coders.h"
 #include "dstore/error.h"
 
@@ -16,22 +16,15 @@ using namespace segment_layout;
 
 namespace {
 
+/// Positions whose units are asked for before the first of them is read.
+constexpr std::size_t kAhead = 4096;
 constexpr unsigned kWithinBits = 3;  ///< of the first byte; the Rice parameter fills the rest
 
-std::uint64_t checksum(ByteSpan bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+std::uint64_t checksum(ByteSpan bytes) { return kernels().checksum(bytes); }
 
 MutableByteSpan room(Bytes& buffer, std::size_t size) {
   if (buffer.size() < size) buffer.resize(size);
   return MutableByteSpan(buffer).first(size);
-}
-
-/// Equally long whole units that differ.
-std::uint64_t count_different(const UnitType& unit, ByteSpan a, ByteSpan b) {
-  return with_unit(unit.bytes, [&]<class U>(U) {
-    std::uint64_t count = 0;
-    for (std::size_t at = 0; at < a.size(); at += sizeof(U)) count += load_le<U>(a.data() + at) != load_le<U>(b.data() + at);
-    return count;
-  });
 }
 
 /// Codes the values with the coder that makes them smallest, the lower id of equals, into `best`. Those whose size is known
@@ -117,8 +110,12 @@ ByteSpan gather(const UnitType& unit, const Covered& covered, ByteSpan block, By
   }
   with_unit(unit.bytes, [&]<class U>(U) {
     const std::uint32_t* const positions = covered.positions.data();
-    for (std::size_t i = 0; i < covered.count; ++i) {
-      std::memcpy(to + i * sizeof(U), block.data() + std::size_t{positions[i]} * sizeof(U), sizeof(U));
+    const auto place = [&](std::size_t i) { return block.data() + std::size_t{positions[i]} * sizeof(U); };
+    for (std::size_t at = 0; at < covered.count; at += kAhead) {
+      const std::size_t end = std::min(covered.count, at + kAhead);
+      // Into the second-level cache: more loads can be under way there than to the first.
+      for (std::size_t i = at; i < end; ++i) __builtin_prefetch(place(i), 0, 2);
+      for (std::size_t i = at; i < end; ++i) std::memcpy(to + i * sizeof(U), place(i), sizeof(U));
     }
   });
   return target;
@@ -173,7 +170,9 @@ DecodedBlock decode_block(const UnitType& unit, const BlockHeader& header, ByteS
   const ValueCoder& coder = *find_value_coder(header.coder);
   const auto changed = coder.decode(payload.subspan(used), header.parameter, unit, model, old_values, new_values, place);
   if (checksum(new_values) != header.new_check) place.fail("decoded values do not match their checksum");
-  if (changed.value_or(count_different(unit, old_values, new_values)) != header.changed) place.fail("the count of changed elements is wrong");
+  if ((changed ? *changed : count_changed(unit.dtype, old_values, new_values)) != header.changed) {
+    place.fail("the count of changed elements is wrong");
+  }
   return {old_values, new_values};
 }
 

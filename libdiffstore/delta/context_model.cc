@@ -1,5 +1,6 @@
 #include "delta/context_model.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "delta/residual.h"
@@ -127,8 +128,9 @@ void ContextModel::set_starts(std::uint32_t starts) {
 
 std::vector<TokenCounts> ContextModel::class_counts(const TokenHistogram& histogram) const {
   std::vector<TokenCounts> classes(kClasses, TokenCounts{});
-  for (std::size_t i = 0; i < histogram.size(); ++i) {
-    classes[class_of(static_cast<unsigned>(i / kTokens))][i % kTokens] += histogram[i];
+  for (unsigned exponent = 0; exponent < histogram.size() / kTokens; ++exponent) {
+    TokenCounts& counts = classes[class_of(exponent)];
+    for (unsigned token = 0; token < kTokens; ++token) counts[token] += histogram[exponent * kTokens + token];
   }
   return classes;
 }
@@ -149,7 +151,7 @@ std::uint64_t ContextModel::written_bytes() const {
 namespace {
 
 /// Entries of one table of DecodeTables::direct, or, where `tokens` is not null, of DecodeTables::tokens.
-void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint16_t* tokens) {
+void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint32_t* tokens) {
   const EncodeTable codes = encode_table(table);
   for (unsigned token = table.first; token < unsigned{table.first} + table.count; ++token) {
     const unsigned length = table.lengths[token];
@@ -157,7 +159,7 @@ void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint16_t
     const TokenForm& form = token_forms()[token];
     for (unsigned at = codes.codes[token]; at < 1u << kMaxCodeBits; at += 1u << length) {
       if (tokens != nullptr) {
-        tokens[at] = static_cast<std::uint16_t>(token | length << 8);
+        tokens[at] = (length + form.extra) | length << 8 | form.extra << 16 | static_cast<std::uint32_t>(form.bias >> form.extra) << 24;
       } else if (length + form.extra <= kMaxCodeBits) {
         direct[at] = (length + form.extra) | static_cast<std::uint32_t>(form.bias + (at >> length & form.mask)) << 16;
       } else {
@@ -171,12 +173,16 @@ void fill_entries(const CodeLengths& table, std::uint32_t* direct, std::uint16_t
 
 ModelEncoder::ModelEncoder(const ContextModel& model, const UnitType& unit, std::optional<Drift> drift)
     : codes_((std::size_t{1} << unit.exponent_bits) * kTokens), drift_(std::move(drift)) {
-  for (unsigned exponent = 0; exponent < 1u << unit.exponent_bits; ++exponent) {
-    const CodeLengths& table = model.table(model.table_for(exponent));
-    const EncodeTable codes = encode_table(table);
+  std::vector<std::array<CellCode, kTokens>> tables(model.tables());
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    const EncodeTable codes = encode_table(model.table(i));
     for (unsigned token = 0; token < kTokens; ++token) {
-      codes_[exponent * kTokens + token] = codes.codes[token] | static_cast<CellCode>(table.lengths[token]) << 16 | extra_bits(token) << 24;
+      tables[i][token] = codes.codes[token] | static_cast<CellCode>(codes.lengths[token]) << 16 | extra_bits(token) << 24;
     }
+  }
+  for (unsigned exponent = 0; exponent < 1u << unit.exponent_bits; ++exponent) {
+    const auto& codes = tables[model.table_for(exponent)];
+    std::copy(codes.begin(), codes.end(), codes_.begin() + static_cast<std::ptrdiff_t>(exponent * kTokens));
   }
 }
 

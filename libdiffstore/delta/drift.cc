@@ -1,6 +1,7 @@
 #include "delta/drift.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <string>
 
@@ -28,15 +29,47 @@ class Bins {
   unsigned mantissa_bits_, drop_, exponent_mask_, bin_mask_;
 };
 
-template <class U>
-std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan old_sample, ByteSpan new_sample) {
-  using Signed = std::make_signed_t<U>;
-  const Bins<U> bins(unit, kDriftLog2);
-  std::vector<std::vector<Signed>> moves(std::size_t{1} << kDriftLog2);
-  for (std::size_t at = 0; at < old_sample.size(); at += sizeof(U)) {
-    const U from = load_le<U>(&old_sample[at]), to = load_le<U>(&new_sample[at]);
-    if (bins.moves(from)) moves[bins.bin(from)].push_back(static_cast<Signed>(static_cast<U>(to - from)));
+/// Calls visit(old value, new value) for each of the sample.
+template <class U, class Visit>
+void for_sample(ByteSpan old_sample, ByteSpan new_sample, Visit visit) {
+  for (std::size_t at = 0; at < old_sample.size(); at += sizeof(U)) visit(load_le<U>(&old_sample[at]), load_le<U>(&new_sample[at]));
+}
+
+/// How many units of a bin were sampled, moved down, stayed: three counts in one word, as a sample has less than 2^21 units.
+class MoveCounts {
+ public:
+  void add(bool counted, bool down, bool none) {
+    const std::uint64_t kinds = std::uint64_t{1} | std::uint64_t{down} << kField | std::uint64_t{none} << 2 * kField;
+    counts_ += kinds & (std::uint64_t{0} - std::uint64_t{counted});
   }
+  std::uint64_t all() const { return counts_ & kMask; }
+  bool median_is_zero() const {
+    const std::uint64_t down = counts_ >> kField & kMask, none = counts_ >> 2 * kField;
+    return all() == 0 || (down <= all() / 2 && all() / 2 < down + none);
+  }
+
+ private:
+  static constexpr unsigned kField = 21;
+  static constexpr std::uint64_t kMask = (std::uint64_t{1} << kField) - 1;
+  static_assert(2 * kDriftSample + 1 <= kMask);
+  std::uint64_t counts_ = 0;
+};
+
+/// The median move of each bin; empty if none moves.
+template <class U>
+std::vector<std::uint64_t> median_moves(const Bins<U>& bins, ByteSpan base, ByteSpan task) {
+  using Signed = std::make_signed_t<U>;
+  std::array<MoveCounts, std::size_t{1} << kDriftLog2> counts;
+  for_sample<U>(base, task, [&](U from, U to) {
+    const auto move = static_cast<Signed>(static_cast<U>(to - from));
+    counts.data()[bins.bin(from)].add(bins.moves(from), move < 0, move == 0);
+  });
+  if (std::all_of(counts.begin(), counts.end(), [](const MoveCounts& moves) { return moves.median_is_zero(); })) return {};
+  std::vector<std::vector<Signed>> moves(counts.size());
+  for (std::size_t b = 0; b < counts.size(); ++b) moves[b].reserve(counts[b].all());
+  for_sample<U>(base, task, [&](U from, U to) {
+    if (bins.moves(from)) moves[bins.bin(from)].push_back(static_cast<Signed>(static_cast<U>(to - from)));
+  });
   std::vector<std::uint64_t> shifts(moves.size());
   for (std::size_t b = 0; b < moves.size(); ++b) {
     if (moves[b].empty()) continue;
@@ -44,15 +77,22 @@ std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan old_sample
     std::nth_element(moves[b].begin(), middle, moves[b].end());
     shifts[b] = static_cast<U>(*middle);
   }
+  return shifts;
+}
+
+template <class U>
+std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, ByteSpan task) {
+  const Bins<U> bins(unit, kDriftLog2);
+  std::vector<std::uint64_t> shifts = median_moves<U>(bins, base, task);
+  if (shifts.empty()) return shifts;
   const ResidualMap<U> map(unit);
   std::uint64_t before = 0, after = 0, sampled = 0;
-  for (std::size_t at = 0; at < old_sample.size(); at += sizeof(U)) {
-    const U from = load_le<U>(&old_sample[at]), to = load_le<U>(&new_sample[at]);
+  for_sample<U>(base, task, [&](U from, U to) {
     const U predicted = bins.moves(from) ? static_cast<U>(from + shifts[bins.bin(from)]) : from;
     before += Drift::bit_cost(map.residual(from, to));
     after += Drift::bit_cost(map.residual(predicted, to));
     ++sampled;
-  }
+  });
   if (kDriftGain * (after + sampled) >= (kDriftGain - 1) * (before + sampled)) shifts.clear();
   return shifts;
 }

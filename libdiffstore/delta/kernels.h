@@ -26,11 +26,12 @@ using CellCode = std::uint32_t;
 
 /// Decoding tables of a context model. Entries are indexed by the next kMaxCodeBits bits.
 /// Units of one or two bytes use `direct`: length | residual << 16 where code and extra bits fit the index, else
-/// code length | kLongCode | token << 16. Wider units use `tokens`: token | code length << 8.
+/// code length | kLongCode | token << 16. Wider units use `tokens`: bits in all | code length << 8 | extra bits << 16 |
+/// what stands above the extra bits << 24.
 struct DecodeTables {
   static constexpr std::uint32_t kLongCode = 0x8000;
   std::vector<std::uint32_t> direct;
-  std::vector<std::uint16_t> tokens;
+  std::vector<std::uint32_t> tokens;
   std::vector<std::uint32_t> offset_of_exponent;  ///< of the exponent's table in `direct` or `tokens`
 };
 
@@ -74,6 +75,8 @@ struct Kernels {
   /// The bytes of units of `width` bytes one plane after another, and back from planes that lie anywhere.
   void (*split)(unsigned width, const std::byte* units, std::size_t count, std::byte* planes);
   void (*merge)(unsigned width, const std::byte* const* planes, std::size_t count, std::byte* units);
+  /// xxh3-64.
+  std::uint64_t (*checksum)(ByteSpan bytes);
   /// Positions into `out` (count + 16 places). Returns the bytes of `quotients` used, 0 if the streams are malformed.
   std::size_t (*rice)(const RiceStreams& streams, std::uint32_t* out);
 };

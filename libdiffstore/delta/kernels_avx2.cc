@@ -1,6 +1,8 @@
 #if defined(__x86_64__)
 
 #include <immintrin.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <bit>
 #include <cstring>
@@ -33,12 +35,23 @@ bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_support
 
 }  // namespace
 
+}  // namespace dstore
+
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))), apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi,bmi2,lzcnt,popcnt")
 #endif
+
+// Its own copy of xxHash, as the library's is compiled for any processor.
+#define XXH_INLINE_ALL
+#define XXH_VECTOR XXH_AVX2
+#include <xxhash.h>
+
+namespace dstore {
+
+using namespace segment_layout;
 
 namespace {
 
@@ -168,7 +181,7 @@ std::size_t rice(const RiceStreams& in, std::uint32_t* out) {
 #pragma GCC pop_options
 #endif
 
-constinit const Kernels kAvx2Kernels = {"avx2", has_avx2, compare, residuals, cells, encode, decode, apply, split, merge, rice};
+constinit const Kernels kAvx2Kernels = {"avx2", has_avx2, compare, residuals, cells, encode, decode, apply, split, merge, checksum, rice};
 
 }  // namespace dstore
 

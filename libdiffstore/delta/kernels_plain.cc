@@ -1,3 +1,5 @@
+#include <xxhash.h>
+
 #include <bit>
 #include <cstring>
 #include <type_traits>
@@ -36,6 +38,6 @@ bool everywhere() { return true; }
 
 }  // namespace
 
-constinit const Kernels kPlainKernels = {"plain", everywhere, compare, residuals, cells, encode, decode, apply, split, merge, rice};
+constinit const Kernels kPlainKernels = {"plain", everywhere, compare, residuals, cells, encode, decode, apply, split, merge, checksum, rice};
 
 }  // namespace dstore

@@ -13,27 +13,21 @@ struct Leaf {
   std::size_t symbol;
 };
 
-/// One list of package-merge: weights in increasing order, each a leaf or a package of two of the list below.
-struct Level {
-  std::vector<std::uint64_t> weights;
-  std::vector<std::uint8_t> is_package;
-};
+constexpr std::uint64_t kNone = UINT64_MAX;  ///< follows the weights of a list, twice
 
-Level merge(const std::vector<Leaf>& leaves, const Level& below) {
-  Level level;
-  std::size_t leaf = 0;
-  std::size_t pair = 0;
-  const std::size_t pairs = below.weights.size() / 2;
-  level.weights.reserve(leaves.size() + pairs);
-  level.is_package.reserve(leaves.size() + pairs);
-  while (leaf < leaves.size() || pair < pairs) {
-    const std::uint64_t package = pair < pairs ? below.weights[2 * pair] + below.weights[2 * pair + 1] : 0;
-    const bool take_leaf = pair == pairs || (leaf < leaves.size() && leaves[leaf].weight <= package);
-    level.weights.push_back(take_leaf ? leaves[leaf].weight : package);
-    level.is_package.push_back(take_leaf ? 0 : 1);
-    ++(take_leaf ? leaf : pair);
+/// Makes one list of package-merge: weights in increasing order, each a leaf or a package of two of the list below. Returns how
+/// many there are; kNone follows once.
+std::size_t merge(const std::uint64_t* leaves, const std::uint64_t* below, std::uint64_t* weights, std::uint8_t* is_package) {
+  std::size_t at = 0;
+  for (;; ++at) {  // no branches on the weights: they are as good as random
+    const std::uint64_t package = below[0] == kNone || below[1] == kNone ? kNone : below[0] + below[1];
+    const bool take_package = package < *leaves;
+    weights[at] = take_package ? package : *leaves;
+    if (weights[at] == kNone) return at;
+    is_package[at] = static_cast<std::uint8_t>(take_package);
+    below += 2 * take_package;
+    leaves += !take_package;
   }
-  return level;
 }
 
 std::uint16_t reversed(unsigned code, unsigned length) {
@@ -53,15 +47,22 @@ void package_merge(std::span<const std::uint64_t> counts, unsigned max_bits, std
   if (leaves.size() < 2) return;
 
   std::stable_sort(leaves.begin(), leaves.end(), [](const Leaf& a, const Leaf& b) { return a.weight < b.weight; });
-  std::vector<Level> levels(max_bits);
-  levels[0] = merge(leaves, {});
-  for (unsigned i = 1; i < max_bits; ++i) levels[i] = merge(leaves, levels[i - 1]);
+  const std::size_t most = 2 * leaves.size() + 2;  // nodes of a list and what follows them
+  std::vector<std::uint64_t> weights(2 * most, kNone), leaf_weights;
+  std::vector<std::uint8_t> is_package(max_bits * most);
+  for (const Leaf& leaf : leaves) leaf_weights.push_back(leaf.weight);
+  leaf_weights.push_back(kNone);
+  for (unsigned i = 0; i < max_bits; ++i) {
+    std::uint64_t* const list = weights.data() + i % 2 * most;
+    const std::size_t size = merge(leaf_weights.data(), weights.data() + (i + 1) % 2 * most, list, is_package.data() + i * most);
+    list[size + 1] = kNone;
+  }
   std::size_t taken = 2 * leaves.size() - 2;
   for (unsigned i = max_bits; i-- > 0;) {
     std::size_t leaf = 0;
     std::size_t packages = 0;
     for (std::size_t node = 0; node < taken; ++node) {
-      if (levels[i].is_package[node] != 0) {
+      if (is_package[i * most + node] != 0) {
         ++packages;
       } else {
         ++lengths[leaves[leaf++].symbol];

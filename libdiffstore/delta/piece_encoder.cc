@@ -158,12 +158,12 @@ struct Choice {
 };
 
 /// Takes `plan` where it is smaller, with a model or without.
-void consider(const Plan& plan, Choice& best) {
+void consider(Plan plan, Choice& best) {
   const std::uint64_t plain = plan.position_bytes + plan.plain_bytes;
   ContextModel model(plan.histogram);
   const std::uint64_t coded = plan.position_bytes + model.written_bytes() + (model.coded_bits(plan.histogram) + 7) / 8;
   if (std::min(plain, coded) >= best.bytes) return;
-  best = {std::min(plain, coded), plan, std::nullopt, std::nullopt};
+  best = {std::min(plain, coded), std::move(plan), std::nullopt, std::nullopt};
   if (coded < plain) best.model.emplace(std::move(model));
 }
 
@@ -211,9 +211,9 @@ Choice choose(const Piece& piece, Profile profile) {
   if (kDenseShare * piece.changed() < touched) {
     consider(plan_sparse(piece, nullptr), choice);
   } else {
-    const Plan dense = plan_dense(piece);
+    Plan dense = plan_dense(piece);
     if (piece.changed() < touched) consider(plan_sparse(piece, &dense), choice);
-    consider(dense, choice);
+    consider(std::move(dense), choice);
   }
   consider_drift(piece, choice);
   return choice;

@@ -21,6 +21,13 @@ decltype(auto) with_unit(unsigned unit_bytes, Body&& body) {
   }
 }
 
+/// The bits of a float as an integer that grows with its value: NaNs at both ends, -0 just below +0.
+template <std::unsigned_integral U>
+U float_order(U bits) {
+  constexpr unsigned kTop = 8 * sizeof(U) - 1;
+  return static_cast<U>(bits ^ static_cast<U>(static_cast<U>(U{0} - static_cast<U>(bits >> kTop)) | static_cast<U>(U{1} << kTop)));
+}
+
 /// The order-preserving integer difference of spec/segment.md, "Residuals", for units of type U.
 /// A bijection for every pair of bit patterns: new == apply(old, residual(old, new)); 0 means equal.
 template <std::unsigned_integral U>
@@ -45,10 +52,7 @@ class ResidualMap {
   static constexpr unsigned kTop = 8 * sizeof(U) - 1;
   static constexpr U kSign = static_cast<U>(U{1} << kTop);
 
-  U ordered(U bits) const {
-    if (!is_float_) return bits;
-    return static_cast<U>(bits ^ static_cast<U>(static_cast<U>(U{0} - static_cast<U>(bits >> kTop)) | kSign));
-  }
+  U ordered(U bits) const { return is_float_ ? float_order(bits) : bits; }
   U unordered(U value) const {
     if (!is_float_) return value;
     return static_cast<U>(value ^ static_cast<U>(static_cast<U>(static_cast<U>(value >> kTop) - U{1}) | kSign));

@@ -1,11 +1,8 @@
 #include "delta/stats.h"
 
 #include <bit>
-#include <cmath>
 
 #include "delta/bits.h"
-#include "delta/element.h"
-#include "delta/residual.h"
 #include "dstore/error.h"
 
 namespace dstore {
@@ -34,16 +31,15 @@ void write_all(std::span<const double> values, MutableByteSpan out) {
 struct NumericType {
   DType dtype;
   unsigned bytes;
-  double (*value)(const std::byte*);
   void (*read)(ByteSpan, std::span<double>);
   void (*write)(std::span<const double>, MutableByteSpan);
 };
 constexpr NumericType kNumericTypes[] = {
-    {DType::f16, 2, f16_value, read_all<f16_value, 2>, write_all<put_f16, 2>},
-    {DType::bf16, 2, bf16_value, read_all<bf16_value, 2>, write_all<put_bf16, 2>},
-    {DType::f32, 4, f32_value, read_all<f32_value, 4>, write_all<put_f32, 4>},
-    {DType::f64, 8, f64_value, read_all<f64_value, 8>, write_all<put_f64, 8>},
-    {DType::c64, 4, f32_value, read_all<f32_value, 4>, write_all<put_f32, 4>},
+    {DType::f16, 2, read_all<f16_value, 2>, write_all<put_f16, 2>},
+    {DType::bf16, 2, read_all<bf16_value, 2>, write_all<put_bf16, 2>},
+    {DType::f32, 4, read_all<f32_value, 4>, write_all<put_f32, 4>},
+    {DType::f64, 8, read_all<f64_value, 8>, write_all<put_f64, 8>},
+    {DType::c64, 4, read_all<f32_value, 4>, write_all<put_f32, 4>},
 };
 
 const NumericType* find_numeric(DType dtype) {
@@ -51,20 +47,6 @@ const NumericType* find_numeric(DType dtype) {
     if (type.dtype == dtype) return &type;
   }
   return nullptr;
-}
-
-void add_unit(double before, double after, bool changed, DifferenceStats& stats) {
-  if (std::isfinite(before)) stats.base_sum_of_squares += before * before;
-  if (!changed) return;
-  ++stats.changed;
-  if (!std::isfinite(before) || !std::isfinite(after)) {
-    ++stats.non_finite;
-    return;
-  }
-  const double difference = std::abs(after - before);
-  stats.l1 += difference;
-  stats.sum_of_squares += difference * difference;
-  if (difference > stats.max_abs) stats.max_abs = difference;
 }
 
 }  // namespace
@@ -90,39 +72,6 @@ void write_doubles(DType dtype, std::span<const double> values, MutableByteSpan 
   const NumericType& type = require_numeric(dtype);
   if (out.size() / type.bytes < values.size()) throw Error(ErrorCode::invalid_argument, "more values than there is room for");
   type.write(values, out);
-}
-
-double DifferenceStats::l2() const { return std::sqrt(sum_of_squares); }
-
-DifferenceStats& DifferenceStats::operator+=(const DifferenceStats& other) {
-  units += other.units;
-  changed += other.changed;
-  non_finite += other.non_finite;
-  numeric = numeric || other.numeric;
-  l1 += other.l1;
-  sum_of_squares += other.sum_of_squares;
-  if (other.max_abs > max_abs) max_abs = other.max_abs;
-  base_sum_of_squares += other.base_sum_of_squares;
-  return *this;
-}
-
-DifferenceStats difference_stats(DType dtype, ByteSpan base, ByteSpan task) {
-  const UnitType& unit = unit_type(dtype);
-  if (base.size() != task.size() || base.size() % unit.bytes != 0) {
-    throw Error(ErrorCode::invalid_argument, "tensors to compare have different sizes");
-  }
-  DifferenceStats stats;
-  stats.units = base.size() / unit.bytes;
-  const auto differs = [&](std::size_t at) { return std::memcmp(base.data() + at, task.data() + at, unit.bytes) != 0; };
-  if (const NumericType* type = find_numeric(dtype)) {
-    stats.numeric = true;
-    for (std::size_t at = 0; at < base.size(); at += type->bytes) {
-      add_unit(type->value(base.data() + at), type->value(task.data() + at), differs(at), stats);
-    }
-    return stats;
-  }
-  for (std::size_t at = 0; at < base.size(); at += unit.bytes) stats.changed += differs(at);
-  return stats;
 }
 
 }  // namespace dstore

@@ -30,7 +30,7 @@ bool no_parameter(const UnitType&, std::uint8_t parameter) { return parameter ==
 bool encode(const BlockValues& values, const ModelEncoder* model, std::uint64_t limit, std::uint8_t&, Bytes& out) {
   const std::size_t count = values.count();
   const std::size_t unit = values.unit.bytes;
-  Bytes shifted;
+  thread_local Bytes shifted;  // room that stays from block to block
   const ByteSpan old_values = model->drift() ? model->drift()->predict(values.old_values, shifted) : values.old_values;
   const unsigned streams = stream_count(count);
   const std::size_t most = kSizeField * (streams - 1) + (count * (kMaxCodeBits + 8 * unit) + 7) / 8 + 16 * streams;
@@ -63,7 +63,7 @@ std::optional<std::uint64_t> decode(ByteSpan payload, std::uint8_t, const UnitTy
     parts[s] = {rest.first(size), units.begin, units.end};
     rest = rest.subspan(size);
   }
-  Bytes shifted;
+  thread_local Bytes shifted;  // room that stays from block to block
   const ByteSpan from = model->drift() ? model->drift()->predict(old_values, shifted) : old_values;
   if (!kernels().decode(unit, model->tables(), std::span(parts).first(streams), from.data(), new_values.data())) {
     place.fail("the values do not fill their stream");

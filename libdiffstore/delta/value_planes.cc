@@ -11,7 +11,9 @@ bool writes(const UnitType& unit, Profile profile) { return profile == Profile::
 bool no_parameter(const UnitType&, std::uint8_t parameter) { return parameter == 0; }
 
 bool encode(const BlockValues& values, const ModelEncoder*, std::uint64_t limit, std::uint8_t&, Bytes& out) {
-  Bytes residuals(values.new_values.size());
+  thread_local Bytes room;  // stays from block to block
+  if (room.size() < values.new_values.size()) room.resize(values.new_values.size());
+  const MutableByteSpan residuals = MutableByteSpan(room).first(values.new_values.size());
   kernels().residuals(values.unit, values.old_values.data(), values.new_values.data(), values.count(), residuals.data());
   write_planes(residuals, values.unit.bytes, PlaneCodec::lz4, out);
   return out.size() < limit;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dstore/error.h"
 #include "merge/loop_merge.h"
 #include "merge/make_merge.h"
 
@@ -20,7 +21,9 @@ class Linear : public LoopMerge<A> {
       weights_.push_back(static_cast<Value>(A::widen(settings.number("weight", i))));
       total = A::widen(total + weights_.back());
     }
-    if (settings.flag("normalize")) divisor_ = static_cast<Value>(total);
+    if (!settings.flag("normalize")) return;
+    divisor_ = static_cast<Value>(total);
+    if (divisor_ == 0) throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method linear divides by their sum; give others, or normalize=false");
   }
   bool only_changes() const override { return true; }
   void merge(const NumberWindow<Value>& window, std::span<Value> out) const override {
@@ -56,6 +59,40 @@ class Angles {
   std::vector<double> products_;
 };
 
+/// The Angles of a tensor's vectors: of the whole, of each row (along the last axis) or of each column (along the first).
+class GroupedAngles {
+ public:
+  GroupedAngles(std::string_view vectors, const MergedTensor& tensor, std::size_t models) {
+    const std::uint64_t last = tensor.shape.empty() ? 1 : tensor.shape.back();
+    const bool rows = vectors == "rows" && tensor.shape.size() > 1, columns = vectors == "columns" && tensor.shape.size() > 1;
+    length_ = std::max<std::uint64_t>(1, rows ? last * (tensor.elements / std::max<std::uint64_t>(1, product(tensor.shape))) : tensor.elements);
+    if (columns) columns_ = std::max<std::uint64_t>(1, tensor.row());
+    angles_.assign(columns ? columns_ : std::max<std::uint64_t>(1, tensor.elements / length_), Angles(models));
+  }
+  std::size_t of(std::uint64_t element) const { return columns_ > 0 ? element % columns_ : element / length_; }
+  std::size_t count() const { return angles_.size(); }
+  const Angles& operator[](std::size_t group) const { return angles_[group]; }
+  /// `value(i, j)` is the j-th of the window's elements in the i-th model.
+  template <class Value>
+  void add(const MergeWindow& window, Value value) {
+    for (std::size_t at = 0; at < window.size();) {
+      const std::uint64_t element = window.elements()[at];
+      const std::size_t run = columns_ > 0 || !window.positions.empty() ? 1 : std::min<std::uint64_t>(window.size() - at, length_ - element % length_);
+      angles_[of(element)].add(run, [&](std::size_t i, std::size_t j) { return value(i, at + j); });
+      at += run;
+    }
+  }
+
+ private:
+  static std::uint64_t product(const std::vector<std::uint64_t>& shape) {
+    std::uint64_t out = 1;
+    for (const std::uint64_t size : shape) out *= size;
+    return out;
+  }
+  std::uint64_t length_ = 1, columns_ = 0;
+  std::vector<Angles> angles_;
+};
+
 /// What a point on the way from one vector to the other is: a * first + b * second.
 struct Mix {
   double a = 1, b = 0;
@@ -71,6 +108,7 @@ class Slerp : public TensorMerge {
  public:
   explicit Slerp(const MergeSettings& settings) : t_(settings.number("t")) {}
   bool wants_pass() const override { return !ready_; }
+  bool wants_unchanged() const override { return true; }
   void look(const MergeWindow& window) override {
     angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return window.models[i][j]; });
   }
@@ -95,24 +133,29 @@ class Slerp : public TensorMerge {
 template <class A>
 class Nuslerp : public TensorMerge {
  public:
-  explicit Nuslerp(const MergeSettings& settings) : differences_(settings.word("of") == "differences") {
+  Nuslerp(const MergeSettings& settings, const MergedTensor& tensor)
+      : differences_(settings.word("of") == "differences"), angles_(settings.word("vectors"), tensor, 2) {
     const double total = settings.number("weight", 0) + settings.number("weight", 1);
     t_ = std::fabs(total) < 1e-6 ? 0.5 : settings.number("weight", 1) / total;
   }
+  bool wants_pass() const override { return mixes_.empty(); }
+  bool wants_unchanged() const override { return !differences_; }
   bool only_changes() const override { return differences_; }
-  bool wants_pass() const override { return !ready_; }
   void look(const MergeWindow& window) override {
-    angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return value(window, i, j); });
+    angles_.add(window, [&](std::size_t i, std::size_t j) { return value(window, i, j); });
   }
   void end_pass() override {
     const auto safe = [](double length) { return std::max(length, kLeastLength); };
-    const double cosine = std::clamp(angles_.product(0, 1) / (safe(angles_.length(0)) * safe(angles_.length(1))), -1.0, 1.0);
-    mix_ = 1 - cosine * cosine <= kCollinear * kCollinear ? Mix{1 - t_, t_} : spherical(t_, cosine);
-    ready_ = true;
+    for (std::size_t group = 0; group < angles_.count(); ++group) {
+      const Angles& angles = angles_[group];
+      const double cosine = std::clamp(angles.product(0, 1) / (safe(angles.length(0)) * safe(angles.length(1))), -1.0, 1.0);
+      mixes_.push_back(1 - cosine * cosine <= kCollinear * kCollinear ? Mix{1 - t_, t_} : spherical(t_, cosine));
+    }
   }
   void apply(const MergeWindow& window, std::span<double> out) const override {
     for (std::size_t j = 0; j < out.size(); ++j) {
-      const double mixed = A::round(A::widen(mix_.a * value(window, 0, j) + mix_.b * value(window, 1, j)));
+      const Mix& mix = mixes_[angles_.of(window.elements()[j])];
+      const double mixed = A::round(A::widen(mix.a * value(window, 0, j) + mix.b * value(window, 1, j)));
       out[j] = differences_ ? A::round(window.base[j] + mixed) : mixed;
     }
   }
@@ -124,47 +167,49 @@ class Nuslerp : public TensorMerge {
   }
   bool differences_;
   double t_;
-  Angles angles_{2};
-  Mix mix_;
-  bool ready_ = false;
+  GroupedAngles angles_;
+  std::vector<Mix> mixes_;
 };
 
 template <class A>
 class ModelStock : public TensorMerge {
  public:
-  explicit ModelStock(const MergeSettings& settings) : models_(settings.models()), angles_(models_) {}
+  ModelStock(const MergeSettings& settings, const MergedTensor& tensor) : models_(settings.models()), angles_(settings.word("vectors"), tensor, models_) {}
   bool only_changes() const override { return true; }
-  bool wants_pass() const override { return !ready_; }
+  bool wants_pass() const override { return places_.empty(); }
   void look(const MergeWindow& window) override {
-    angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return difference<A>(window.models[i][j], window.base[j]); });
+    angles_.add(window, [&](std::size_t i, std::size_t j) { return difference<A>(window.models[i][j], window.base[j]); });
   }
   void end_pass() override {
-    double sum = 0;
-    for (std::size_t a = 0; a < models_; ++a) {
-      for (std::size_t b = a + 1; b < models_; ++b) {
-        sum += std::clamp(angles_.product(a, b) / std::max(angles_.length(a) * angles_.length(b), kSmall), -1.0, 1.0);
-      }
-    }
-    const auto count = static_cast<double>(models_);
-    const double cosine = sum / (count * (count - 1) / 2), divisor = 1 + (count - 1) * cosine;
-    t_ = std::fabs(divisor) < kSmall ? 0 : count * cosine / divisor;
-    ready_ = true;
+    for (std::size_t group = 0; group < angles_.count(); ++group) places_.push_back(place(angles_[group]));
   }
   void apply(const MergeWindow& window, std::span<double> out) const override {
     const auto count = static_cast<double>(models_);
     for (std::size_t j = 0; j < out.size(); ++j) {
       double mean = 0;
       for (std::size_t i = 0; i < models_; ++i) mean += window.models[i][j];
-      out[j] = A::round(A::widen(t_ * (mean / count) + (1 - t_) * window.base[j]));
+      const double t = places_[angles_.of(window.elements()[j])];
+      out[j] = A::round(A::widen(t * (mean / count) + (1 - t) * window.base[j]));
     }
   }
 
  private:
   static constexpr double kSmall = 1e-6;
+  /// How far from the base to the mean.
+  double place(const Angles& angles) const {
+    double sum = 0;
+    for (std::size_t a = 0; a < models_; ++a) {
+      for (std::size_t b = a + 1; b < models_; ++b) {
+        sum += std::clamp(angles.product(a, b) / std::max(angles.length(a) * angles.length(b), kSmall), -1.0, 1.0);
+      }
+    }
+    const auto count = static_cast<double>(models_);
+    const double cosine = sum / (count * (count - 1) / 2), divisor = 1 + (count - 1) * cosine;
+    return std::fabs(divisor) < kSmall ? 0 : count * cosine / divisor;
+  }
   std::size_t models_;
-  Angles angles_;
-  double t_ = 0;
-  bool ready_ = false;
+  GroupedAngles angles_;
+  std::vector<double> places_;
 };
 
 template <class A>
@@ -188,14 +233,15 @@ class Nearswap : public TensorMerge {
 using Default = std::pair<std::string_view, std::string_view>;
 constexpr Default kLinear[] = {{"weight", "1"}, {"normalize", "true"}};
 constexpr Default kPosition[] = {{"t", "0.5"}};
-constexpr Default kNuslerp[] = {{"weight", "1"}, {"of", "differences"}};
+constexpr Default kNuslerp[] = {{"weight", "1"}, {"of", "differences"}, {"vectors", "tensor"}};
+constexpr Default kModelStock[] = {{"vectors", "tensor"}};
 
 }  // namespace
 
 constinit const MergeMethod kLinearMerge = {"linear", "weighted average of the weights", 1, SIZE_MAX, kLinear, make_merge<Linear>};
 constinit const MergeMethod kSlerpMerge = {"slerp", "spherical interpolation from the first model to the second", 2, 2, kPosition, make_merge<Slerp>};
 constinit const MergeMethod kNuslerpMerge = {"nuslerp", "the same, by their weights, of the differences from the base or of the weights", 2, 2, kNuslerp, make_merge<Nuslerp>};
-constinit const MergeMethod kModelStockMerge = {"model_stock", "between base and mean, by the angles of the differences (Jang et al. 2024)", 2, SIZE_MAX, {},
+constinit const MergeMethod kModelStockMerge = {"model_stock", "between base and mean, by the angles of the differences (Jang et al. 2024)", 2, SIZE_MAX, kModelStock,
                                                 make_merge<ModelStock>};
 constinit const MergeMethod kNearswapMerge = {"nearswap", "the first model, moved to the second where they are near", 2, 2, kPosition, make_merge<Nearswap>};
 

@@ -9,7 +9,9 @@ namespace {
 
 const MergeMethod* const kRows[] = {&kLinearMerge,         &kTaskArithmeticMerge, &kTiesMerge,       &kDareLinearMerge, &kDareTiesMerge,
                                     &kBreadcrumbsMerge,    &kBreadcrumbsTiesMerge, &kMagnitudePruneMerge, &kSlerpMerge,  &kNuslerpMerge,
-                                    &kModelStockMerge,     &kRamMerge,            &kRamPlusMerge,    &kSceMerge,        &kNearswapMerge};
+                                    &kModelStockMerge,     &kRamMerge,            &kRamPlusMerge,    &kSceMerge,        &kNearswapMerge,
+                                    &kDellaLinearMerge,    &kDellaMerge,          &kConsensusMerge,  &kPcbMerge,        &kFisherMerge,
+                                    &kRegMeanMerge};
 
 }  // namespace
 

@@ -22,7 +22,7 @@ struct LastSteps {
 template <class Value>
 struct NumberLoops {
   void (*read)(const std::byte* bits, std::size_t count, Value* out);
-  /// Values of the dtype; a NaN becomes the dtype's positive quiet one without payload.
+  /// r(value); a NaN becomes the dtype's positive quiet one without payload.
   void (*write)(const Value* values, std::size_t count, std::byte* bits);
   /// Puts the base's bits where no model has others.
   void (*keep_unchanged)(const std::byte* base, std::span<const std::byte* const> models, std::size_t count, std::byte* bits);

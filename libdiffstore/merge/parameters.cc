@@ -15,7 +15,12 @@ namespace {
 constexpr std::string_view kFlag[] = {"true", "false"};
 constexpr std::string_view kRescale[] = {"none", "inverse", "l1"};
 constexpr std::string_view kElect[] = {"weighted", "unweighted", "count"};
-constexpr std::string_view kMean[] = {"weights", "count"};
+constexpr std::string_view kMean[] = {"weights", "count", "sum", "max"};
+constexpr std::string_view kTie[] = {"plus", "global", "base"};
+constexpr std::string_view kScope[] = {"tensor", "model"};
+constexpr std::string_view kDensityOf[] = {"elements", "nnz"};
+constexpr std::string_view kVectors[] = {"tensor", "rows", "columns"};
+constexpr std::string_view kRows[] = {"tensor", "rows"};
 constexpr std::string_view kOf[] = {"differences", "weights"};
 constexpr double kAny = 1e30;
 
@@ -27,7 +32,19 @@ constexpr MergeParameter kParameters[] = {
     {"lambda", false, -kAny, kAny, {}, "factor of the merged difference"},
     {"rescale", false, 0, 0, kRescale, "what makes up for dropped differences: 1/density, or the L1 norm as before"},
     {"elect", false, 0, 0, kElect, "what decides the sign: the weighted differences, the differences, or how many have it"},
-    {"mean", false, 0, 0, kMean, "divisor of the differences of the elected sign: the sum of their weights, or their number"},
+    {"mean", false, 0, 0, kMean, "what is made of the differences of the elected sign: divided by the sum of their weights or by their number, their sum, the largest"},
+    {"tie", false, 0, 0, kTie, "an election without a winner: positive, the sign that wins most elections, or the base's value"},
+    {"trim_scope", false, 0, 0, kScope, "whether the largest of each tensor are kept, or of the whole model, those equal to the last included"},
+    {"density_of", false, 0, 0, kDensityOf, "what the density is a share of: all elements, or those that the model changes"},
+    {"least", false, 0, 1, {}, "how many are kept at least where density is not 0: 0 or 1"},
+    {"epsilon", true, 0, 1, {}, "the probability of being kept goes from density - epsilon to density + epsilon", "della"},
+    {"mask_lambda", false, 0, kAny, {}, "an element counts for a model whose difference is so large beside those of the others"},
+    {"agree", false, 0, kAny, {}, "for how many models it must count"},
+    {"ratio", false, 0, 1, {}, "share of the elements of the highest scores that are scaled by them; the others are dropped"},
+    {"normalize_fisher", false, 0, 0, kFlag, "divide by the length of each model's Fisher information"},
+    {"off_diagonal", false, 0, 1, {}, "factor of the Gram matrices beside the diagonal"},
+    {"vectors", false, 0, 0, kRows, "whether angles are those of whole tensors, or of rows", "model_stock"},
+    {"vectors", false, 0, 0, kVectors, "whether angles are those of whole tensors, or of rows or columns"},
     {"t", false, 0, 1, {}, "0: the first model, 1: the second"},
     {"of", false, 0, 0, kOf, "whether the differences to the base are interpolated, or the weights"},
     {"epsilon", false, 0, kAny, {}, "differences up to it are none"},
@@ -35,10 +52,6 @@ constexpr MergeParameter kParameters[] = {
     {"alpha", false, 0, kAny, {}, "most of that"},
     {"select_topk", false, 0, 1, {}, "share of the elements that differ between the models which is merged, by variance"},
 };
-
-const MergeParameter& find_parameter(std::string_view name) {
-  return *std::find_if(std::begin(kParameters), std::end(kParameters), [&](const MergeParameter& row) { return row.name == name; });
-}
 
 [[noreturn]] void fail(std::string_view parameter, const std::string& message) {
   throw Error(ErrorCode::invalid_argument, std::string(parameter) + ": " + message);
@@ -65,16 +78,25 @@ void check(const MergeParameter& row, std::string_view text) {
 
 }  // namespace
 
-std::span<const MergeParameter> merge_parameters() { return kParameters; }
+const MergeParameter* find_merge_parameter(std::string_view method, std::string_view name) {
+  const auto place = std::find_if(std::begin(kParameters), std::end(kParameters),
+                                  [&](const MergeParameter& row) { return row.name == name && method.starts_with(row.methods); });
+  return place == std::end(kParameters) ? nullptr : place;
+}
 
 MergeSettings::MergeSettings(std::string_view method, Defaults defaults, const Given& given, std::size_t models, std::uint64_t seed)
-    : models_(models), seed_(seed) {
+    : method_(method), defaults_(defaults), models_(models), seed_(seed) {
   std::vector<std::string> names;
   for (const auto& [name, value] : defaults) {
     names.emplace_back(name);
-    values_.emplace(name, std::vector<std::string>(find_parameter(name).per_model ? models : 1, std::string(value)));
+    values_.emplace(name, std::vector<std::string>(find_merge_parameter(method, name)->per_model ? models : 1, std::string(value)));
+  }
+  if (const auto preset = given.find("preset"); preset != given.end()) {
+    if (preset->second.size() != 1) fail("preset", "give one");
+    for (const auto& [name, value] : merge_preset(preset->second.front(), method, names)) values_.find(name)->second.assign(1, std::string(value));
   }
   for (const auto& [name, texts] : given) {
+    if (name == "preset") continue;
     const auto place = values_.find(name);
     if (place == values_.end()) {
       const auto near = nearest(name, names);
@@ -83,7 +105,7 @@ MergeSettings::MergeSettings(std::string_view method, Defaults defaults, const G
       throw Error(ErrorCode::invalid_argument, "method " + std::string(method) + " has no parameter \"" + printable(name) + "\"" +
                                                    (near ? "; did you mean " + *near + "?" : " (" + (list.empty() ? "it has none" : list) + ")"));
     }
-    const MergeParameter& row = find_parameter(name);
+    const MergeParameter& row = *find_merge_parameter(method, name);
     if (texts.size() != 1 && texts.size() != place->second.size()) {
       fail(name, std::to_string(texts.size()) + " values for " + (row.per_model ? std::to_string(models) + " models" : "one parameter"));
     }
@@ -92,6 +114,10 @@ MergeSettings::MergeSettings(std::string_view method, Defaults defaults, const G
       check(row, place->second[i]);
     }
   }
+}
+
+MergeSettings MergeSettings::for_tensor(std::string_view name) const {
+  return by_tensor_ ? MergeSettings(method_, defaults_, by_tensor_(name), models_, seed_) : *this;
 }
 
 double MergeSettings::number(std::string_view name, std::size_t model) const {
@@ -103,6 +129,7 @@ std::string_view MergeSettings::word(std::string_view name) const { return value
 
 std::map<std::string, std::string> MergeSettings::texts() const {
   std::map<std::string, std::string> out;
+  if (by_tensor_) return out;
   for (const auto& [name, values] : values_) {
     std::string text;
     for (const std::string& value : values) text += (text.empty() ? "" : ",") + value;

@@ -3,30 +3,19 @@
 #include <cmath>
 
 #include "merge/loop_merge.h"
-#include "merge/trim.h"
+#include "merge/task_vectors.h"
 
 namespace dstore {
 namespace {
 
 /// The rows of this file differ in which differences are kept, and whether the sign of each element is elected.
-enum class Keep { all, largest, without_outliers, random };
-
 struct Rules {
   Keep keep;
   bool elect;
 };
 
-std::unique_ptr<Trim> make_trim(Keep keep, const MergeSettings& settings, const MergedTensor& tensor, std::size_t model) {
-  switch (keep) {
-    case Keep::largest: return Trim::largest(tensor, settings.number("density", model), model);
-    case Keep::without_outliers: return Trim::without_outliers(tensor, settings.number("density", model), settings.number("gamma", model));
-    case Keep::random: return Trim::random(tensor, settings.number("density", model), settings.seed(), model);
-    default: return Trim::keep_all();
-  }
-}
-
 /// What decides the sign of an element.
-enum class Election { weighted, unweighted, count };
+enum class Election { weighted, count };
 
 constexpr double kLeastNorm = 1e-7;      ///< differences with a smaller L1 norm are not rescaled
 constexpr double kLeastDivisor = 1e-8;
@@ -37,10 +26,11 @@ class TaskVectors : public LoopMerge<A> {
   using Value = typename LoopMerge<A>::Value;
 
   TaskVectors(const Rules& rules, const MergeSettings& settings, const MergedTensor& tensor)
-      : elect_(rules.elect), steps_{settings.flag("normalize"), static_cast<Value>(A::widen(settings.number("lambda")))} {
+      : elect_(rules.elect), row_(rules.keep == Keep::by_rank ? tensor.row() : 1),
+        steps_{settings.flag("normalize"), static_cast<Value>(A::widen(settings.number("lambda")))} {
     if (elect_) {
       const std::string_view election = settings.word("elect");
-      election_ = election == "weighted" ? Election::weighted : election == "count" ? Election::count : Election::unweighted;
+      election_ = election == "count" ? Election::count : Election::weighted;
       by_count_ = settings.word("mean") == "count";
     }
     const std::string_view rescale = settings.has("rescale") ? settings.word("rescale") : "none";
@@ -50,7 +40,7 @@ class TaskVectors : public LoopMerge<A> {
       model.weight = static_cast<Value>(A::round(settings.number("weight", i)));
       model.trim = make_trim(rules.keep, settings, tensor, i);
       const double density = settings.has("density") ? settings.number("density", i) : 1;
-      if (rescale == "inverse" && density > 0 && density < 1) model.scale = 1 / density;
+      if (rescale == "inverse" && rules.keep != Keep::by_rank && density > 0 && density < 1) model.scale = 1 / density;
       measure_ = measure_ || (rescale == "l1" && density > 0 && density < 1);
       total = A::widen(total + model.weight);
       models_.push_back(std::move(model));
@@ -60,8 +50,9 @@ class TaskVectors : public LoopMerge<A> {
   }
 
   bool only_changes() const override {
-    return std::all_of(models_.begin(), models_.end(), [](const Model& model) { return model.trim->only_changes(); });
+    return row_ == 1 && std::all_of(models_.begin(), models_.end(), [](const Model& model) { return model.trim->only_changes(); });
   }
+  std::uint64_t row() const override { return row_; }
   bool wants_pass() const override { return trimming() || (measure_ && !measured_); }
 
   void look_at(const NumberWindow<Value>& window) override {
@@ -102,11 +93,10 @@ class TaskVectors : public LoopMerge<A> {
       subtract(window, i, own);
       model.trim->apply(window.elements(), own);
       if (model.scale != 1) loop.scale(own.data(), static_cast<Value>(A::widen(model.scale)), count);
-      if (elect_ && election_ == Election::unweighted) loop.add(own.data(), count, votes.data());
       if (model.weight != 1) loop.scale(own.data(), model.weight, count);
       if (!elect_) loop.add(own.data(), count, out.data());
       else if (election_ == Election::weighted) loop.add(own.data(), count, votes.data());
-      else if (election_ == Election::count) loop.add_signs(own.data(), count, votes.data());
+      else loop.add_signs(own.data(), count, votes.data());
     }
     for (std::size_t i = 0; elect_ && i < models_.size(); ++i) {
       loop.add_elected(&kept[i * count], votes.data(), by_count_ ? Value{1} : models_[i].weight, count, out.data(), divisors.data());
@@ -130,6 +120,7 @@ class TaskVectors : public LoopMerge<A> {
   }
 
   bool elect_, by_count_ = false;
+  std::uint64_t row_;
   LastSteps<Value> steps_;
   Election election_ = Election::weighted;
   Value divisor_ = 0;  ///< where no sign is elected: the sum of the weights
@@ -139,34 +130,56 @@ class TaskVectors : public LoopMerge<A> {
 
 template <Keep kKeep, bool kElect>
 std::unique_ptr<TensorMerge> make(const MergeSettings& settings, const MergedTensor& tensor) {
+  if (kElect && wants_election(settings)) return make_elected(kKeep, settings, tensor);
   return with_arithmetic(tensor.dtype, [&]<class A>(A) -> std::unique_ptr<TensorMerge> {
     return std::make_unique<TaskVectors<A>>(Rules{kKeep, kElect}, settings, tensor);
   });
 }
 
 using Default = std::pair<std::string_view, std::string_view>;
-constexpr Default kWeight{"weight", "1"}, kLambda{"lambda", "1"}, kElectWeighted{"elect", "weighted"}, kByWeights{"mean", "weights"};
-constexpr Default kNormalized{"normalize", "true"}, kPlain{"normalize", "false"}, kAllKept{"density", "1"}, kNoRescale{"rescale", "none"};
+constexpr Default kWeight{"weight", "1"}, kLambda{"lambda", "1"}, kElect{"elect", "weighted"}, kMean{"mean", "weights"}, kTie{"tie", "plus"};
+constexpr Default kNormalized{"normalize", "true"}, kPlain{"normalize", "false"}, kAllKept{"density", "1"};
+constexpr Default kNoRescale{"rescale", "none"}, kInverse{"rescale", "inverse"}, kGamma{"gamma", "0.01"}, kEpsilon{"epsilon", "0.15"};
+constexpr Default kOfElements{"density_of", "elements"}, kLeast{"least", "1"};
 
 constexpr Default kTaskArithmetic[] = {kWeight, kLambda, kPlain};
-constexpr Default kTies[] = {kWeight, kAllKept, kLambda, kNormalized, kNoRescale, kElectWeighted, kByWeights};
-constexpr Default kPrune[] = {kWeight, kAllKept, kLambda, kPlain, kNoRescale};
-constexpr Default kDareLinear[] = {kWeight, kAllKept, kLambda, kPlain, {"rescale", "inverse"}};
-constexpr Default kDareTies[] = {kWeight, kAllKept, kLambda, kPlain, {"rescale", "inverse"}, kElectWeighted, kByWeights};
-constexpr Default kBreadcrumbs[] = {kWeight, kAllKept, {"gamma", "0.01"}, kLambda, kPlain, kNoRescale};
-constexpr Default kBreadcrumbsTies[] = {kWeight, kAllKept, {"gamma", "0.01"}, kLambda, kPlain, kNoRescale, kElectWeighted, kByWeights};
+constexpr Default kTies[] = {kWeight, kAllKept, kLambda, kNormalized, kNoRescale, kElect, kMean, kTie, kOfElements, kLeast, {"trim_scope", "tensor"}};
+constexpr Default kPrune[] = {kWeight, kAllKept, kLambda, kPlain, kNoRescale, kOfElements, kLeast};
+constexpr Default kDareLinear[] = {kWeight, kAllKept, kLambda, kPlain, kInverse};
+constexpr Default kDareTies[] = {kWeight, kAllKept, kLambda, kPlain, kInverse, kElect, kMean, kTie};
+constexpr Default kDellaLinear[] = {kWeight, kAllKept, kEpsilon, kLambda, kPlain, kInverse};
+constexpr Default kDella[] = {kWeight, kAllKept, kEpsilon, kLambda, kNormalized, kInverse, kElect, kMean, kTie};
+constexpr Default kBreadcrumbs[] = {kWeight, kAllKept, kGamma, kLambda, kPlain, kNoRescale, kOfElements};
+constexpr Default kBreadcrumbsTies[] = {kWeight, kAllKept, kGamma, kLambda, kPlain, kNoRescale, kElect, kMean, kTie, kOfElements};
 constexpr std::size_t kMany = SIZE_MAX;
 
 }  // namespace
 
+std::unique_ptr<Trim> make_trim(Keep keep, const MergeSettings& settings, const MergedTensor& tensor, std::size_t model) {
+  if (keep == Keep::all) return Trim::keep_all();
+  const double density = settings.number("density", model);
+  if (keep == Keep::random) return Trim::random(tensor, density, settings.seed(), model);
+  if (keep == Keep::by_rank) return Trim::by_rank(tensor, {density, settings.number("epsilon", model), settings.word("rescale") == "inverse"}, settings.seed(), model);
+  const double gamma = keep == Keep::without_outliers ? settings.number("gamma", model) : 0;
+  const bool least = keep == Keep::largest && settings.number("least") > 0;
+  const auto make = [=](const MergedTensor& of) -> std::unique_ptr<Trim> {
+    if (keep == Keep::without_outliers) return Trim::without_outliers(of, density, gamma);
+    return Trim::largest(of, least || density * static_cast<double>(of.elements) >= 1 ? density : 0, model);
+  };
+  return settings.word("density_of") == "nnz" ? Trim::of_changed(tensor, make) : make(tensor);
+}
+
 constinit const MergeMethod kTaskArithmeticMerge = {"task_arithmetic", "the base and the sum of the weighted differences (Ilharco et al. 2023)", 1, kMany,
                                                     kTaskArithmetic, make<Keep::all, false>};
 constinit const MergeMethod kTiesMerge = {"ties", "largest differences, sign elected per element, mean of those that agree (Yadav et al. 2023)", 1, kMany, kTies,
-                                          make<Keep::largest, true>};
+                                          make<Keep::largest, true>, make_model_ties};
 constinit const MergeMethod kMagnitudePruneMerge = {"magnitude_prune", "largest differences, added up", 1, kMany, kPrune, make<Keep::largest, false>};
 constinit const MergeMethod kDareLinearMerge = {"dare_linear", "differences dropped at random, the others rescaled, added up (Yu et al. 2024)", 1, kMany,
                                                 kDareLinear, make<Keep::random, false>};
 constinit const MergeMethod kDareTiesMerge = {"dare_ties", "the same with elected signs", 1, kMany, kDareTies, make<Keep::random, true>};
+constinit const MergeMethod kDellaLinearMerge = {"della_linear", "dropped at random, the smaller of a row the more likely, rescaled, added up (Deep et al. 2024)", 1, kMany,
+                                                 kDellaLinear, make<Keep::by_rank, false>};
+constinit const MergeMethod kDellaMerge = {"della", "the same with elected signs", 1, kMany, kDella, make<Keep::by_rank, true>};
 constinit const MergeMethod kBreadcrumbsMerge = {"breadcrumbs", "neither the smallest differences nor outliers, added up (Davari and Belilovsky 2024)", 1, kMany,
                                                  kBreadcrumbs, make<Keep::without_outliers, false>};
 constinit const MergeMethod kBreadcrumbsTiesMerge = {"breadcrumbs_ties", "the same with elected signs", 1, kMany, kBreadcrumbsTies,

@@ -65,6 +65,7 @@ class TrimBy : public Trim {
   void apply(const ElementList& elements, std::span<double> differences) const final { rule().keep(elements, differences); }
   void apply(const ElementList& elements, std::span<float> differences) const final { rule().keep(elements, differences); }
 
+  bool only_changes() const override { return true; }
   template <class Value>
   void look_at(const ElementList&, std::span<const Value>) {}
 
@@ -147,12 +148,8 @@ class Band : public TrimBy<Band> {
 
 class RandomTrim : public TrimBy<RandomTrim> {
  public:
-  RandomTrim(const MergedTensor& tensor, double density, std::uint64_t seed, std::size_t model) : dtype_(tensor.dtype), density_(static_cast<float>(density)) {
-    const std::string text = "dstore merge\n" + std::to_string(seed) + "\n" + std::to_string(model) + "\n" + std::string(tensor.name);
-    const ObjectId digest = sha256(as_bytes(text));
-    Reader words(digest.bytes(), "digest");
-    key_ = {words.u32(), words.u32()};
-  }
+  RandomTrim(const MergedTensor& tensor, double density, std::uint64_t seed, std::size_t model)
+      : dtype_(tensor.dtype), density_(static_cast<float>(density)), key_(trim_key(tensor.name, seed, model)) {}
   template <class Value>
   void keep(const ElementList& elements, std::span<Value> differences) const {
     std::size_t begin = 0;
@@ -163,16 +160,14 @@ class RandomTrim : public TrimBy<RandomTrim> {
       begin = differences.size();
     }
     for (std::size_t j = 0; j < begin; ++j) {
-      const std::uint64_t element = elements[j], block = element / 4;
-      const PhiloxBlock words = philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0}, key_);
-      if (uniform_float(words[element % 4]) >= density_) differences[j] = 0;
+      if (trim_draw(key_, elements[j]) >= density_) differences[j] = 0;
     }
   }
 
  private:
   DType dtype_;
   float density_;
-  PhiloxKey key_{};
+  PhiloxKey key_;
 };
 
 }  // namespace
@@ -185,6 +180,19 @@ void Trim::apply(const ElementList& elements, std::span<float> differences) cons
   std::vector<double> values(differences.begin(), differences.end());
   apply(elements, std::span<double>(values));
   std::transform(values.begin(), values.end(), differences.begin(), [](double value) { return static_cast<float>(value); });
+}
+
+PhiloxKey trim_key(std::string_view tensor, std::uint64_t seed, std::size_t model) {
+  const std::string text = "dstore merge\n" + std::to_string(seed) + "\n" + std::to_string(model) + "\n" + std::string(tensor);
+  const ObjectId digest = sha256(as_bytes(text));
+  Reader words(digest.bytes(), "digest");
+  const std::uint32_t low = words.u32();
+  return {low, words.u32()};
+}
+
+float trim_draw(PhiloxKey key, std::uint64_t element) {
+  const std::uint64_t block = element / 4;
+  return uniform_float(philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0}, key)[element % 4]);
 }
 
 std::unique_ptr<Trim> Trim::keep_all() { return std::make_unique<KeepAll>(); }

@@ -2,10 +2,12 @@
 
 #include <bit>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "base/philox.h"
 #include "base/radix_select.h"
 #include "merge/merge_method.h"
 
@@ -38,6 +40,15 @@ class TopSelection {
   std::uint64_t last_tie_ = UINT64_MAX;
 };
 
+/// The numbers of random trims: one for each element, by seed, model and tensor name (spec/merging.md, "Trimming").
+PhiloxKey trim_key(std::string_view tensor, std::uint64_t seed, std::size_t model);
+float trim_draw(PhiloxKey key, std::uint64_t element);
+
+struct RankRule {
+  double density = 1, epsilon = 0;
+  bool inverse = false;  ///< what is kept is divided by its probability
+};
+
 /// Which of a model's differences from the base are kept (spec/merging.md, "Trimming").
 class Trim {
  public:
@@ -52,7 +63,7 @@ class Trim {
   virtual void look(const ElementList& elements, std::span<const float> differences);
   virtual void apply(const ElementList& elements, std::span<float> differences) const;
   /// Whether differences of 0 may be left out, as TensorMerge::only_changes().
-  virtual bool only_changes() const { return true; }
+  virtual bool only_changes() const { return false; }
 
   static std::unique_ptr<Trim> keep_all();
   /// The max(1, floor(density * elements)) largest; none where density is 0. `model` tells whose changes are counted in `tensor`.
@@ -61,6 +72,12 @@ class Trim {
   static std::unique_ptr<Trim> without_outliers(const MergedTensor& tensor, double density, double gamma);
   /// Each with the probability `density`: Philox by seed, model, tensor name and element.
   static std::unique_ptr<Trim> random(const MergedTensor& tensor, double density, std::uint64_t seed, std::size_t model);
+  /// Each with a probability from density - epsilon to density + epsilon by its rank within the row: apply() takes whole rows.
+  /// Error{invalid_argument} where that leaves (0, 1).
+  static std::unique_ptr<Trim> by_rank(const MergedTensor& tensor, const RankRule& rule, std::uint64_t seed, std::size_t model);
+  using Make = std::function<std::unique_ptr<Trim>(const MergedTensor& tensor)>;
+  /// make(tensor), told only of as many elements as the model changes.
+  static std::unique_ptr<Trim> of_changed(const MergedTensor& tensor, Make make);
 };
 
 }  // namespace dstore

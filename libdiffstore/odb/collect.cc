@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <thread>
 #include <unordered_set>
 
@@ -10,6 +11,7 @@
 #include "odb/collect_plan.h"
 #include "odb/condemned.h"
 #include "odb/leftovers.h"
+#include "odb/reserve.h"
 #include "odb/store_state.h"
 
 namespace dstore {
@@ -108,7 +110,7 @@ class Collection {
     liveness_.mark(commits_kept(live_leases(state_.fs, state_.dir)));
     packs_ = read_packs();
     keep_what_stays([](const PackContent& pack) { return !pack.whole; });
-    for (const PackContent& pack : packs_) report_.bytes_before += pack.bytes;
+    count_bytes_before();
     report_.bytes_after = report_.bytes_before;
     std::set<ObjectId> victims = choose_victims(packs_, liveness_, options_, std::nullopt);
     Condemned condemned = read_condemned(state_.fs, state_.dir);
@@ -116,31 +118,50 @@ class Collection {
       estimate(victims);
       return std::move(report_);
     }
-    if (!victims.empty() || !condemned.packs.empty()) {
-      ++condemned.generation;
-      condemned.packs.assign(victims.begin(), victims.end());
-      condemned.deleting = false;
-      write_condemned(state_.fs, state_.dir, condemned);
-      report_.waiting = wait_for_writers(state_.fs, state_.dir, condemned.generation, options_);
-      if (!report_.waiting.empty()) return std::move(report_);
-      condemned.deleting = true;  // before the leases are asked a last time what they keep
-      write_condemned(state_.fs, state_.dir, condemned);
-      if (!mutant("gc-without-second-look")) look_again(victims);
-      if (victims.size() != condemned.packs.size()) {  // fewer of them: nobody who knew the longer list is wronged
-        condemned.packs.assign(victims.begin(), victims.end());
-        write_condemned(state_.fs, state_.dir, condemned);
+    if (!condemned.packs.empty()) {
+      // What an earlier collection gave up waiting for, under its number: writers that began since know of these packs, so
+      // those that overlap without end do not keep them for ever.
+      std::set<ObjectId> earlier;
+      std::set_intersection(victims.begin(), victims.end(), condemned.packs.begin(), condemned.packs.end(), std::inserter(earlier, earlier.end()));
+      if (earlier.empty()) {
+        write_condemned(state_.fs, state_.dir, {condemned.generation, {}, false});
+      } else {
+        if (!remove_condemned(condemned, std::move(earlier))) return std::move(report_);
+        packs_ = read_packs();
+        keep_what_stays([](const PackContent& pack) { return !pack.whole; });
+        victims = choose_victims(packs_, liveness_, options_, std::nullopt);
       }
-      remove_victims(victims);
-      condemned.packs.clear();
-      condemned.deleting = false;
-      write_condemned(state_.fs, state_.dir, condemned);
+    }
+    if (!victims.empty()) {
+      ++condemned.generation;
+      if (!remove_condemned(condemned, std::move(victims))) return std::move(report_);
     }
     remove_links();
+    keep_reserve(state_.fs, state_.dir);
     report_.leftovers += leftovers.remove_atomic_files();
     return std::move(report_);
   }
 
  private:
+  /// Condemns the victims under that generation and deletes them. False: older writers are at work.
+  bool remove_condemned(Condemned& condemned, std::set<ObjectId> victims) {
+    const auto write = [&](bool deleting) {
+      condemned.packs.assign(victims.begin(), victims.end());
+      condemned.deleting = deleting;
+      write_condemned(state_.fs, state_.dir, condemned);
+    };
+    write(false);
+    report_.waiting = wait_for_writers(state_.fs, state_.dir, condemned.generation, options_);
+    if (!report_.waiting.empty()) return false;
+    write(true);  // before the leases are asked a last time what they keep
+    if (!mutant("gc-without-second-look")) look_again(victims);
+    if (victims.size() != condemned.packs.size()) write(true);  // fewer of them: nobody who knew the longer list is wronged
+    remove_victims(victims);
+    victims.clear();
+    write(false);
+    return true;
+  }
+
   /// Packs with their trailers.
   std::vector<PackContent> read_packs() {
     std::vector<PackContent> out;
@@ -162,6 +183,11 @@ class Collection {
     return out;
   }
 
+  void count_bytes_before() {
+    report_.bytes_before = 0;
+    for (const PackContent& pack : packs_) report_.bytes_before += pack.bytes;
+  }
+
   /// Objects that stay, alive or not, must find there what they name.
   void keep_what_stays(const std::function<bool(const PackContent&)>& stays) {
     for (const PackContent& pack : packs_) {
@@ -177,16 +203,15 @@ class Collection {
     state_.roll_forward();
     liveness_.mark(commits_kept(live_leases(state_.fs, state_.dir)));
     packs_ = read_packs();
+    if (report_.packs_deleted.empty()) count_bytes_before();
     keep_what_stays([&](const PackContent& pack) { return !victims.contains(pack.name); });
     victims = choose_victims(packs_, liveness_, options_, victims);
   }
 
   void remove_victims(std::set<ObjectId> victims) {
-    report_.bytes_before = 0;
     count_removed(victims);
     std::set<ObjectId> empty;
     for (const PackContent& pack : packs_) {
-      report_.bytes_before += pack.bytes;
       const bool all_dead = std::all_of(pack.entries.begin(), pack.entries.end(), [&](const PackEntry& e) { return liveness_.is_dead(e); });
       if (all_dead && victims.contains(pack.name)) empty.insert(pack.name);
     }
@@ -220,7 +245,8 @@ class Collection {
     }
     // Its packs are on the disk but for the last one.
     if (mutant("gc-unlinks-before-copies-are-published")) delete_packs(victims);
-    report_.packs_written = session.commit();
+    const auto written = session.commit();
+    report_.packs_written.insert(report_.packs_written.end(), written.begin(), written.end());
   }
 
   void copy(PackSession& session, const Move& move) {

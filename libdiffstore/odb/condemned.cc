@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "base/json.h"
 #include "dstore/error.h"
+#include "odb/reserve.h"
 
 namespace dstore {
 namespace {
@@ -47,7 +48,13 @@ Condemned read_condemned(Filesystem& fs, const std::string& dir) {
 }
 
 void write_condemned(Filesystem& fs, const std::string& dir, const Condemned& condemned) {
-  write_file_atomically(fs, condemned_path(dir), as_bytes(condemned.serialize()));
+  const std::string text = condemned.serialize();
+  try {
+    write_file_atomically(fs, condemned_path(dir), as_bytes(text));
+  } catch (const NoSpace&) {
+    if (!release_reserve(fs, dir)) throw;
+    write_file_atomically(fs, condemned_path(dir), as_bytes(text));
+  }
 }
 
 }  // namespace dstore

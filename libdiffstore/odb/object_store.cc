@@ -1,3 +1,4 @@
+#include "odb/reserve.h"
 #include "odb/object_store.h"
 
 #include <algorithm>
@@ -27,6 +28,7 @@ void ObjectStore::create(Filesystem& fs, const std::string& dir) {
   make_directories(fs, join_path(dir, "packs"));
   make_directories(fs, join_path(dir, "tmp"));
   make_directories(fs, join_path(dir, "leases"));
+  keep_reserve(fs, dir);
 }
 
 ObjectStore ObjectStore::open(Filesystem& fs, std::string dir, IndexMode mode) {

@@ -187,6 +187,7 @@ class PackSession {
 
   std::uint64_t objects_added() const;  ///< not counting what was there before
   std::uint64_t bytes_stored() const;   ///< of those, after compression, without framing
+  std::uint64_t bytes_found() const;    ///< given to add() and there already, whole; before compression
 
  private:
   friend class ObjectStore;

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <deque>
 #include <unordered_set>
 
@@ -33,6 +34,7 @@ struct PackSession::State {
   std::vector<ObjectId> published;
   std::uint64_t objects = 0;
   std::uint64_t bytes = 0;
+  std::atomic<std::uint64_t> found{0};  ///< bytes of objects that were there
   bool failed = false;
   bool committed = false;
 
@@ -149,7 +151,10 @@ ObjectId PackSession::add(ObjectKind kind, ByteSpan bytes, const std::optional<C
   const ObjectId id = object_id(kind, bytes);
   if (!state_->claim(id)) return id;
   state_->guard([&] {
-    if (state_->store.has_verified(id, bytes, state_->excluded)) return;
+    if (state_->store.has_verified(id, bytes, state_->excluded)) {
+      state_->found += bytes.size();
+      return;
+    }
     const EncodedObject encoded = encode_object(kind, bytes, state_->profile == Profile::compact ? layout : std::nullopt);
     state_->write(kind, id, bytes, encoded.codec, encoded.codec == Codec::none ? bytes : ByteSpan(encoded.bytes));
   });
@@ -225,6 +230,8 @@ std::uint64_t PackSession::objects_added() const {
   const std::lock_guard lock(state_->mutex);
   return state_->objects;
 }
+
+std::uint64_t PackSession::bytes_found() const { return state_->found; }
 
 std::uint64_t PackSession::bytes_stored() const {
   const std::lock_guard lock(state_->mutex);

@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint64_t kLongHistory = 64;  ///< shorter ones are listed
 constexpr std::uint64_t kHintEvery = 16;    ///< entries between two hints that a writer leaves
 constexpr std::uint64_t kHintReach = 64;    ///< a hint that is farther behind is not used
+const std::string kForgottenFolders = "forgotten%2f";
 constexpr std::uint64_t kLookBeyond = 4;    ///< numbers after the last one that must not be there either: one is missing then
 
 std::string sequence_file_name(std::uint64_t sequence) {
@@ -140,14 +141,21 @@ std::optional<RefEntry> RefLog::head(const RefName& ref) const {
   return last;
 }
 
+std::vector<RefName> RefLog::names(bool forgotten) const {
+  std::vector<RefName> refs;
+  if (!fs_.stat(dir_, true)) return refs;
+  for (const std::string& name : fs_.list(dir_)) {
+    if (name.starts_with(kForgottenFolders) != forgotten) continue;
+    if (auto ref = RefName::decode(name)) refs.push_back(std::move(*ref));
+  }
+  return refs;
+}
+
 RefHeads RefLog::heads_of(bool forgotten) const {
   RefHeads found;
-  if (!fs_.stat(dir_, true)) return found;
-  for (const std::string& name : fs_.list(dir_)) {
-    const auto ref = RefName::decode(name);
-    if (!ref || is_forgotten_name(*ref) != forgotten) continue;
+  for (const RefName& ref : names(forgotten)) {
     try {
-      auto last = head(*ref);
+      auto last = head(ref);
       if (last && !last->is_deletion()) found.heads.push_back(std::move(*last));
     } catch (const Error& error) {
       found.damaged.push_back(error);
@@ -183,6 +191,29 @@ std::vector<RefEntry> RefLog::entries(const RefName& ref) const {
     chain.push_back(std::move(entry));
   }
   return chain;
+}
+
+std::map<std::uint64_t, std::optional<RefEntry>> RefLog::salvage(const RefName& ref) const {
+  std::map<std::uint64_t, std::optional<RefEntry>> found;
+  for (const std::uint64_t sequence : present(ref)) {
+    try {
+      found[sequence] = read(ref, sequence);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::io) throw;
+      found[sequence] = std::nullopt;
+    }
+  }
+  return found;
+}
+
+void RefLog::restore(const RefEntry& entry, const std::string& aside) {
+  const std::string path = entry_path(entry.ref, entry.sequence);
+  make_directories(fs_, parent_path(path));
+  if (exists(fs_, path)) {
+    fs_.link(path, aside);
+    fs_.sync_directory(parent_path(aside));
+  }
+  write_file_atomically(fs_, path, as_bytes(entry.serialize()), 0444);
 }
 
 bool RefLog::append(const RefEntry& entry) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,11 +49,22 @@ struct RefEntry {
 RefEntry next_entry(const std::optional<RefEntry>& head, const ObjectId& repository, const RefName& ref, RefKind kind,
                     const ObjectId& new_commit, std::int64_t time);
 
-/// Remembers between commands about where long histories end, so that they need not be listed. Only a hint: RefLog believes
-/// the files alone. Thread-safe.
+/// The last entry of a ref, without its signature, and the file that it was read from.
+struct KnownHead {
+  RefEntry entry;
+  std::uint64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  std::uint64_t inode = 0;
+};
+
+/// Remembers between commands about where long histories end, so that they need not be listed, and the heads of many refs, so
+/// that listing them need not read them. Only a hint: RefLog believes the files alone. Thread-safe.
 class RefHints {
  public:
   virtual ~RefHints() = default;
+  virtual std::vector<KnownHead> heads() { return {}; }
+  /// Instead of those of before.
+  virtual void put_heads(const std::vector<KnownHead>& heads) { (void)heads; }
   /// A sequence number that had a file once; 0: not known.
   virtual std::uint64_t find(const RefName& ref) = 0;
   virtual void put(const RefName& ref, std::uint64_t sequence) = 0;
@@ -80,18 +92,30 @@ class RefLog {
   std::optional<RefEntry> head(const RefName& ref) const;
   /// The head of every branch and tag. A damaged ref does not hide the others.
   RefHeads all_heads() const;
+  /// all_heads() without signatures, for showing: a last entry that was read before is not read again while its file is as it
+  /// was and no number follows. What it names and who signed it is not to be decided by it.
+  RefHeads listed_heads() const;
   /// all_heads().heads; Error if one is damaged.
   std::vector<RefEntry> heads() const;
   /// The head of every record of a forgotten commit that is not withdrawn.
   std::vector<RefEntry> forgotten() const;
   /// The whole history from sequence 1, every link checked.
   std::vector<RefEntry> entries(const RefName& ref) const;
+  /// Every number that has a file, with its entry where that can be read.
+  std::map<std::uint64_t, std::optional<RefEntry>> salvage(const RefName& ref) const;
+  /// For repairs: the file of this entry, which the caller has proved, takes the place of a damaged or missing one. What was
+  /// there gets the second name `aside` before. Durable.
+  void restore(const RefEntry& entry, const std::string& aside);
   /// Durable on true. False: somebody else made that sequence number first (read head() and try again), unless it is
   /// this very entry: then true. Error{invalid_argument} if it does not follow the present head.
   bool append(const RefEntry& entry);
 
  private:
+  /// Of the folders of refs, or of records of forgotten commits.
+  std::vector<RefName> names(bool forgotten) const;
   RefHeads heads_of(bool forgotten) const;
+  /// Whether that file is still the last one of its ref.
+  bool is_head(const KnownHead& known) const;
   std::vector<std::uint64_t> present(const RefName& ref) const;    ///< numbers that have a file, sorted
   std::vector<std::uint64_t> sequences(const RefName& ref) const;  ///< the same; Error{corrupt} if one is missing
   RefEntry read(const RefName& ref, std::uint64_t sequence) const;

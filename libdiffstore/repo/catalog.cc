@@ -12,6 +12,7 @@ namespace {
 using Kind = CatalogFile::Kind;
 
 constexpr std::uint64_t kSaveEvery = 512;    ///< rows read from the store, so that little is lost with Ctrl-C
+constexpr std::size_t kMostLoose = 1024;     ///< rows of commits beside the bundles
 const ByteSpan kPacksKey = as_bytes("packs");
 
 /// nullopt for a key that is no id.
@@ -49,30 +50,46 @@ void Catalog::load_commits() {
   commits_loaded_ = true;
   if (file_ == nullptr) return;
   stored_ = file_->all(Kind::commit, trust_);
-  commit_rows_.reserve(stored_.rows.size());
-  for (const CatalogFile::Row& row : stored_.rows) {
-    if (const auto id = id_of(row)) commit_rows_.emplace(*id, row.content);
+  bundled_ = unpack_bundles(file_->all(Kind::commit_bundle, trust_));
+  commit_rows_.reserve(stored_.rows.size() + bundled_.rows.size());
+  for (const auto* rows : {&stored_.rows, &bundled_.rows}) {  // a row of its own is the newer one
+    for (const CatalogFile::Row& row : *rows) {
+      if (const auto id = id_of(row)) commit_rows_.emplace(*id, row.content);
+    }
   }
-  drop_stale();
+  if (drop_stale() || stored_.rows.size() > kMostLoose) bundle_commits();
 }
 
-void Catalog::drop_stale() {
+void Catalog::bundle_commits() {
+  std::vector<CatalogFile::Row> rows;
+  rows.reserve(commit_rows_.size());
+  for (const auto& [id, content] : commit_rows_) rows.push_back({id.bytes(), content});
+  // As a log walks them: neighbours in time are neighbours in memory.
+  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return decode_link(a.content).time > decode_link(b.content).time; });
+  const std::vector<Bytes> bundles = pack_bundles(rows);
+  file_->clear(Kind::commit);
+  file_->clear(Kind::commit_bundle);
+  for (std::size_t i = 0; i < bundles.size(); ++i) file_->put(Kind::commit_bundle, trust_, bundle_key(i), bundles[i]);
+}
+
+bool Catalog::drop_stale() {
   const std::vector<ObjectId> packs = repository_.store().packs();
   const Bytes present = pack_list(packs);
   const auto before = file_->find(Kind::packs, ObjectId(), kPacksKey);
-  if (before && *before == present) return;
+  if (before && *before == present) return false;
   bool all_there = before.has_value();
   if (before) {
     Reader in(*before, "catalog");
     while (all_there && in.remaining() >= ObjectId::kSize) all_there = std::binary_search(packs.begin(), packs.end(), in.id());
   }
   const ObjectStore& store = repository_.store();
-  std::erase_if(commit_rows_, [&](const auto& row) {
+  const std::size_t dropped = std::erase_if(commit_rows_, [&](const auto& row) {
     if (!all_there && !store.contains(row.first)) return true;
     const Verdict verdict = decode_facts(row.first, row.second).signature.verdict;
     return verdict != Verdict::good && (verdict != Verdict::unsigned_ || !store.signatures_of(row.first).empty());
   });
   file_->put(Kind::packs, ObjectId(), kPacksKey, present);
+  return dropped > 0;
 }
 
 ByteSpan Catalog::commit_row(const ObjectId& id) {

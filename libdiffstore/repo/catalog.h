@@ -3,6 +3,7 @@
 #include <functional>
 #include <unordered_map>
 
+#include "repo/catalog_bundle.h"
 #include "repo/commit_facts.h"
 #include "repo/commit_tensors.h"
 #include "repo/write_delta.h"
@@ -35,8 +36,10 @@ class Catalog {
   ByteSpan commit_row(const ObjectId& id);
   void load_commits();
   void load_tensors();
-  /// Rows that the store may have overtaken are dropped: see spec/catalog.md, "When a row is used".
-  void drop_stale();
+  /// Rows that the store may have overtaken are dropped: see spec/catalog.md, "When a row is used". False if there were none.
+  bool drop_stale();
+  /// Rows with keys of their own become bundles.
+  void bundle_commits();
   /// After each row that was read from the store.
   void count_read();
 
@@ -47,6 +50,7 @@ class Catalog {
   CommitSizer sizer_;
   TensorReader tensor_reader_;
   CatalogFile::Rows stored_;                           ///< what the rows below view
+  BundledRows bundled_;                                ///< the same
   std::vector<Bytes> made_;                            ///< the same, of commits read from the store
   std::unordered_map<ObjectId, ByteSpan> commit_rows_;
   std::unordered_map<ObjectId, CommitFacts> commits_;  ///< decoded

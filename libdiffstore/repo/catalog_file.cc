@@ -131,11 +131,18 @@ void CatalogFile::put(Kind kind, const ObjectId& context, ByteSpan key, Bytes co
   pending_.push_back({kind, copy(key), std::move(content), mac});
 }
 
+void CatalogFile::clear(Kind kind) {
+  const std::lock_guard lock(mutex_);
+  cleared_.push_back(kind);
+}
+
 void CatalogFile::flush() {
   const std::lock_guard lock(mutex_);
-  if (!db_ || pending_.empty()) return;
+  if (!db_ || (pending_.empty() && cleared_.empty())) return;
   guard([&] {
     sqlite::Transaction transaction(*db_);
+    sqlite::Statement remove(db_->get(), "DELETE FROM rows WHERE owner = ?1 AND kind = ?2");
+    for (const Kind kind : cleared_) remove.bind(1, owner_).bind(2, static_cast<std::int64_t>(kind)).run();
     sqlite::Statement insert(db_->get(), "INSERT OR REPLACE INTO rows(owner, kind, key, content, mac) VALUES(?1, ?2, ?3, ?4, ?5)");
     for (const Pending& row : pending_) {
       insert.bind(1, owner_).bind(2, static_cast<std::int64_t>(row.kind)).bind(3, ByteSpan(row.key)).bind(4, ByteSpan(row.content));
@@ -144,6 +151,7 @@ void CatalogFile::flush() {
     transaction.commit();
   });
   pending_.clear();
+  cleared_.clear();
 }
 
 }  // namespace dstore

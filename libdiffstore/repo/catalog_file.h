@@ -16,7 +16,7 @@ namespace dstore {
 /// the file, or because it cannot be read or written. Thread-safe.
 class CatalogFile {
  public:
-  enum class Kind : std::uint8_t { packs = 0, commit = 1, tensors = 2, last_entry = 3 };
+  enum class Kind : std::uint8_t { packs = 0, commit = 1, tensors = 2, last_entry = 3, commit_bundle = 4, head_bundle = 5 };
   struct Row {
     ByteSpan key;
     ByteSpan content;
@@ -40,6 +40,8 @@ class CatalogFile {
   Rows all(Kind kind, const ObjectId& context);
   /// Kept in memory until flush().
   void put(Kind kind, const ObjectId& context, ByteSpan key, Bytes content);
+  /// At the next flush() all rows of this kind go, whatever their context, before what was put comes.
+  void clear(Kind kind);
   /// Writes what was put, in one transaction.
   void flush();
 
@@ -61,6 +63,7 @@ class CatalogFile {
   ObjectId owner_;  ///< whose rows these are: users of one folder do not undo each other's
   std::unique_ptr<sqlite::Connection> db_;
   std::vector<Pending> pending_;
+  std::vector<Kind> cleared_;
 };
 
 }  // namespace dstore

@@ -11,25 +11,7 @@
 namespace dstore {
 namespace {
 
-constexpr std::size_t kListed = 3;
-
-std::string list_paths(const std::vector<std::string>& paths) {
-  std::string out;
-  for (std::size_t i = 0; i < paths.size() && i < kListed; ++i) out += (i > 0 ? ", " : "") + printable(paths[i]);
-  if (paths.size() > kListed) out += " and " + std::to_string(paths.size() - kListed) + " more";
-  return out;
-}
-
-CheckoutRecord new_record(const Revision& revision) {
-  CheckoutRecord record;
-  record.revision = revision.text;
-  record.commit = revision.commit;
-  if (revision.base) record.base = *revision.base;
-  if (revision.branch) record.branch = revision.branch->text();
-  return record;
-}
-
-/// A folder that is not there: everything is made beside it and gets its name in one rename.
+/// Everything is made beside the folder and gets its name in one rename.
 void checkout_new(Filesystem& fs, const FileSet& set, CloneSources& clones, const std::string& folder, CheckoutRecord record, const CheckoutOptions& options,
                   CheckoutReport& report, const Progress& progress) {
   const std::string parent = parent_path(folder);
@@ -86,34 +68,6 @@ void require_clear_way(Filesystem& fs, const std::string& folder, const FolderSw
     if (info && info->type == FileInfo::Type::directory && !will_be_empty(fs, folder, path, removals)) refuse(path);
   }
 }
-
-/// One checkout at a time writes into a folder: a kernel lock on `.dstore-lock` there, which is removed again.
-class FolderLock {
- public:
-  FolderLock(Filesystem& fs, const std::string& folder) : fs_(fs), path_(join_path(folder, ".dstore-lock")) {
-    for (;;) {
-      file_ = fs_.open(path_, OpenMode::open_or_create);
-      if (!file_->try_lock(LockMode::exclusive)) throw Error(ErrorCode::conflict, printable(folder) + ": another checkout is writing here; wait for it and try again");
-      // Whoever had the lock before may have removed the file that we hold.
-      const auto now = fs_.stat(path_, false);
-      if (now && now->inode == file_->info().inode) return;
-    }
-  }
-  ~FolderLock() {
-    try {
-      fs_.remove(path_);
-    } catch (const Error&) {
-      // An empty file stays; the next checkout uses it.
-    }
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  Filesystem& fs_;
-  std::string path_;
-  std::unique_ptr<File> file_;
-};
 
 /// Into an earlier checkout: what differs is written under temporary names, then all of it takes effect in one step.
 void checkout_in_place(Filesystem& fs, const FileSet& set, CloneSources& clones, const std::string& folder, const std::optional<CheckoutRecord>& before,
@@ -179,7 +133,33 @@ void checkout_in_place(Filesystem& fs, const FileSet& set, CloneSources& clones,
   swap_folder(fs, folder, swap);
 }
 
+std::string without_slash(std::string folder) {
+  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  return folder;
+}
+
 }  // namespace
+
+CheckoutRecord new_record(const Revision& revision) {
+  CheckoutRecord record;
+  record.revision = revision.text;
+  record.commit = revision.commit;
+  if (revision.base) record.base = *revision.base;
+  if (revision.branch) record.branch = revision.branch->text();
+  return record;
+}
+
+CheckoutReport write_new_folder(const Repository& repository, const ModelFiles& files, CheckoutRecord record, const std::string& folder,
+                                const CheckoutOptions& options, const Progress& progress) {
+  const std::string target = without_slash(folder);
+  if (repository.fs().stat(target, false)) throw Error(ErrorCode::conflict, printable(target) + ": exists already; choose a new folder");
+  CheckoutReport report;
+  report.weights = files.weights->weights_id();
+  const FileSet set(repository, files);
+  CloneSources clones(repository, target);
+  checkout_new(repository.fs(), set, clones, target, std::move(record), options, report, progress);
+  return report;
+}
 
 CheckoutReport checkout(const Repository& repository, const Revision& revision, const std::string& folder,
                         const CheckoutOptions& options, const Progress& progress) {
@@ -191,8 +171,7 @@ CheckoutReport checkout(const Repository& repository, const Revision& revision, 
   report.weights = loaded.files.weights->weights_id();
   const FileSet set(repository, loaded.files);
 
-  std::string target = folder;
-  while (target.size() > 1 && target.back() == '/') target.pop_back();
+  const std::string target = without_slash(folder);
   CloneSources clones(repository, target);
   const auto info = fs.stat(target, false);
   if (info && info->type != FileInfo::Type::directory) {
@@ -202,7 +181,7 @@ CheckoutReport checkout(const Repository& repository, const Revision& revision, 
     checkout_new(fs, set, clones, target, new_record(revision), options, report, progress);
   } else {
     const FolderLock lock(fs, target);
-    const auto before = read_checkout_record(fs, target);
+    const auto before = read_checkout_record(fs, target, lock);
     checkout_in_place(fs, set, clones, target, before, new_record(revision), options, report, progress);
   }
   return report;

@@ -34,4 +34,12 @@ struct CheckoutReport {
 CheckoutReport checkout(const Repository& repository, const Revision& revision, const std::string& folder,
                         const CheckoutOptions& options, const Progress& progress);
 
+/// Writes files into a folder that must not exist: it appears whole or not at all. The record's files are filled in; the
+/// report's commits are the caller's.
+CheckoutReport write_new_folder(const Repository& repository, const ModelFiles& files, CheckoutRecord record, const std::string& folder,
+                                const CheckoutOptions& options, const Progress& progress);
+
+/// The record of a checkout, without files.
+CheckoutRecord new_record(const Revision& revision);
+
 }  // namespace dstore

@@ -1,5 +1,7 @@
 #include "repo/checkout_files.h"
 
+#include <cstring>
+
 #include "base/sha256.h"
 #include "dstore/error.h"
 #include "repo/shard_stream.h"
@@ -8,6 +10,27 @@ namespace dstore {
 namespace {
 
 constexpr std::size_t kOpenFiles = 64;
+constexpr std::size_t kHole = 64 << 10;  ///< bytes of 0 that are left out, at multiples of it
+
+bool is_zero(ByteSpan bytes) {
+  return bytes.front() == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+/// As write_at() into a new file, but whole blocks of zeros stay holes, which take no room.
+void write_with_holes(File& file, std::uint64_t offset, ByteSpan bytes) {
+  std::size_t start = 0;  // of what is to be written
+  const auto write_to = [&](std::size_t end) {
+    if (end == start) return;
+    file.write_at(offset + start, bytes.subspan(start, end - start));
+    file.start_writeback(offset + start, end - start);
+  };
+  for (std::size_t at = (kHole - offset % kHole) % kHole; at + kHole <= bytes.size(); at += kHole) {
+    if (!is_zero(bytes.subspan(at, kHole))) continue;
+    write_to(at);
+    start = at + kHole;
+  }
+  write_to(bytes.size());
+}
 
 }  // namespace
 
@@ -41,8 +64,7 @@ void FileSet::write(Filesystem& fs, const std::string& path, const std::string& 
                     WrittenFiles& out, CloneSources& clones) const {
   auto file = fs.open(target, OpenMode::create_new);
   const auto put = [&](std::uint64_t offset, ByteSpan bytes) {
-    file->write_at(offset, bytes);
-    file->start_writeback(offset, bytes.size());
+    write_with_holes(*file, offset, bytes);
     const std::scoped_lock lock(progress_mutex_);
     done_ += bytes.size();
     if (progress) progress(done_, total_);
@@ -64,6 +86,7 @@ void FileSet::write(Filesystem& fs, const std::string& path, const std::string& 
     });
     sha256 = hash.finish();
   }
+  if (file->info().size < bytes(path)) file->truncate(bytes(path));  // it ends in a hole
   out.add(path, std::move(file), sha256);
 }
 

@@ -5,27 +5,19 @@
 #include "base/json.h"
 #include "base/sha256.h"
 #include "dstore/error.h"
+#include "repo/folder_undo.h"
 
 namespace dstore {
 namespace {
 
 constexpr std::string_view kIntent = ".dstore-intent";
 constexpr std::string_view kTemporary = ".dstore-tmp-";
+constexpr std::size_t kListed = 3;
+constexpr int kPlainVersion = 1;
+constexpr int kUndoVersion = 2;  ///< the swap ends a change that can be undone
 
 /// Record, intent, lock and temporary files.
 bool is_ours(std::string_view name) { return name.starts_with(".dstore-"); }
-
-ObjectId hash_file(Filesystem& fs, const std::string& path) {
-  const auto file = fs.open(path, OpenMode::read_store);
-  Bytes buffer(1u << 20);
-  Sha256 hash;
-  for (std::uint64_t at = 0;;) {
-    const std::size_t n = file->read_at(at, buffer);
-    hash.update(ByteSpan(buffer).first(n));
-    at += n;
-    if (n < buffer.size()) return hash.finish();
-  }
-}
 
 std::string intent_text(const FolderSwap& swap) {
   Json renames;
@@ -33,7 +25,7 @@ std::string intent_text(const FolderSwap& swap) {
   Json::Array removals;
   for (const std::string& path : swap.removals) removals.emplace_back(path);
   Json json;
-  json.set("v", 1);
+  json.set("v", swap.keeps_undo ? kUndoVersion : kPlainVersion);
   json.set("renames", std::move(renames));
   json.set("removals", Json(std::move(removals)));
   json.set("record", swap.record.serialize());
@@ -75,8 +67,10 @@ FolderSwap parse_intent(std::string_view text, std::string_view what) {
   for (const std::string& path : swap.removals) {
     if (!is_safe_relative_path(path)) throw Error(ErrorCode::corrupt, std::string(what) + ": names a path outside the folder");
   }
-  if (json.at("v").integer() != 1) throw Error(ErrorCode::unsupported, std::string(what) + ": made by a newer dstore");
-  if (intent_text(swap) != text) throw Error(ErrorCode::corrupt, std::string(what) + ": not an intent of version 1");
+  const std::int64_t version = json.at("v").integer();
+  if (version != kPlainVersion && version != kUndoVersion) throw Error(ErrorCode::unsupported, std::string(what) + ": made by a newer dstore");
+  swap.keeps_undo = version == kUndoVersion;
+  if (intent_text(swap) != text) throw Error(ErrorCode::corrupt, std::string(what) + ": not an intent of version " + std::to_string(version));
   return swap;
 }
 
@@ -113,6 +107,8 @@ void carry_out(Filesystem& fs, const std::string& folder, const FolderSwap& swap
     if (to.find('/') != std::string::npos) fs.sync_directory(parent_path(join_path(folder, to)));
   }
   write_own_file(fs, folder, kCheckoutRecord, swap.record.serialize());
+  // Durable before the intent goes: what is left of a change would else be taken for one that was killed.
+  if (swap.keeps_undo ? keep_undo(fs, folder) : forget_undo(fs, folder)) fs.sync_directory(folder);
   fs.remove(join_path(folder, kIntent));
   fs.sync_directory(folder);
 }
@@ -174,12 +170,36 @@ CheckoutRecord CheckoutRecord::parse(std::string_view text, std::string_view wha
   return record;
 }
 
-std::optional<CheckoutRecord> read_checkout_record(Filesystem& fs, const std::string& folder) {
-  const std::string intent = join_path(folder, kIntent);
-  if (exists(fs, intent)) carry_out(fs, folder, parse_intent(read_text_file(fs, intent, OpenMode::read_store), intent));
+std::optional<CheckoutRecord> load_checkout_record(Filesystem& fs, const std::string& folder) {
   const std::string path = join_path(folder, kCheckoutRecord);
   if (!exists(fs, path)) return std::nullopt;
   return CheckoutRecord::parse(read_text_file(fs, path, OpenMode::read_store), path);
+}
+
+std::optional<CheckoutRecord> read_checkout_record(Filesystem& fs, const std::string& folder, const FolderLock&) {
+  recover_folder(fs, folder);
+  return load_checkout_record(fs, folder);
+}
+
+std::optional<CheckoutRecord> read_checkout_record(Filesystem& fs, const std::string& folder) {
+  if (is_unfinished(fs, folder) || exists(fs, join_path(folder, kIntent))) return read_checkout_record(fs, folder, FolderLock(fs, folder));
+  return load_checkout_record(fs, folder);
+}
+
+void write_checkout_record(Filesystem& fs, const std::string& folder, const CheckoutRecord& record) {
+  write_own_file(fs, folder, kCheckoutRecord, record.serialize());
+}
+
+ObjectId hash_file(Filesystem& fs, const std::string& path) {
+  const auto file = fs.open(path, OpenMode::read_store);
+  Bytes buffer(1u << 20);
+  Sha256 hash;
+  for (std::uint64_t at = 0;;) {
+    const std::size_t n = file->read_at(at, buffer);
+    hash.update(ByteSpan(buffer).first(n));
+    at += n;
+    if (n < buffer.size()) return hash.finish();
+  }
 }
 
 std::vector<FolderChange> folder_changes(Filesystem& fs, const std::string& folder, const CheckoutRecord& record, bool verify) {
@@ -198,6 +218,34 @@ std::vector<FolderChange> folder_changes(Filesystem& fs, const std::string& fold
   }
   walk(fs, folder, "", record, out);
   return out;
+}
+
+bool finish_swap(Filesystem& fs, const std::string& folder) {
+  const std::string intent = join_path(folder, kIntent);
+  if (!exists(fs, intent)) return false;
+  carry_out(fs, folder, parse_intent(read_text_file(fs, intent, OpenMode::read_store), intent));
+  return true;
+}
+
+std::string list_paths(const std::vector<std::string>& paths) {
+  std::string out;
+  for (std::size_t i = 0; i < paths.size() && i < kListed; ++i) out += (i > 0 ? ", " : "") + printable(paths[i]);
+  if (paths.size() > kListed) out += " and " + std::to_string(paths.size() - kListed) + " more";
+  return out;
+}
+
+std::set<std::string> require_unchanged(Filesystem& fs, const std::string& folder, const CheckoutRecord& record, bool verify) {
+  std::vector<std::string> changed;
+  std::set<std::string> foreign;
+  for (const FolderChange& change : folder_changes(fs, folder, record, verify)) {
+    if (change.kind == FolderChange::Kind::foreign) {
+      foreign.insert(change.path);
+    } else {
+      changed.push_back(change.path);
+    }
+  }
+  if (!changed.empty()) throw Error(ErrorCode::conflict, printable(folder) + ": changed since its checkout: " + list_paths(changed) + "; commit or restore them first");
+  return foreign;
 }
 
 void swap_folder(Filesystem& fs, const std::string& folder, const FolderSwap& swap) {

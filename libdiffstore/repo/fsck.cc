@@ -37,7 +37,7 @@ class Check {
     find_missing();
     check_stages();
     notice_leftovers();
-    if (options_.level == FsckLevel::deep) check_checkouts();
+    if (options_.level == FsckLevel::deep) check_checkouts(state);
     state.finish();
     return std::move(report_);
   }
@@ -48,6 +48,9 @@ class Check {
   const ObjectStore& store() const { return repository_.store(); }
 
   void check_records(FsckState& state) {
+    std::uint64_t bytes = 0;
+    for (const ObjectId& pack : store().packs()) bytes += repository_.fs().stat(store().pack_path(pack), false).value_or(FileInfo{}).size;
+    announce_reading(bytes, "the check of all packs", options_.notice);
     VerifyOptions verify;
     verify.threads = options_.threads;
     verify.progress = progress("verifying");
@@ -112,27 +115,29 @@ class Check {
     }
   }
 
-  void check_refs_of(const RefLog& log, const std::string& folder, bool own) {
+  void check_refs_of(const RefLog& log, const std::string& log_name, bool own) {
+    const std::string folder = repository_.path(log_name);
     for (const RefName& ref : log.list()) {
       try {
         check_ref(log, ref, own && options_.level != FsckLevel::quick);
       } catch (const Error& error) {
         if (error.code() == ErrorCode::io) throw;
+        if (error.code() != ErrorCode::untrusted) report_.damaged_refs.push_back({log_name, ref});
         const std::string place = printable(join_path(folder, ref.encode()));
         find(error.code() == ErrorCode::untrusted ? "signature" : "ref",
              error.code() == ErrorCode::untrusted ? error.what()
-             : own ? error.what() + ("; put the entry back from a backup, or move " + place + " away and make the ref anew with `dstore branch " + ref.text() + " COMMIT`")
+             : own ? error.what() + ("; put the entry back with `dstore fsck --repair-from COPY` of this repository, or move " + place + " away and make the ref anew with `dstore branch " + ref.text() + " COMMIT`")
                    : error.what() + ("; move " + place + " away and fetch again"));
       }
     }
   }
 
   void check_refs() {
-    check_refs_of(repository_.refs(), repository_.path("refs"), true);
+    check_refs_of(repository_.refs(), "refs", true);
     const std::string mirrors = repository_.path("remotes");
     if (!exists(repository_.fs(), mirrors)) return;
     for (const std::string& remote : repository_.fs().list(mirrors)) {
-      if (RefName::is_valid(remote)) check_refs_of(repository_.remote_refs(remote), join_path(mirrors, remote), false);
+      if (RefName::is_valid(remote)) check_refs_of(repository_.remote_refs(remote), "remotes/" + remote, false);
     }
   }
 
@@ -233,21 +238,53 @@ class Check {
     return hash.finish();
   }
 
-  void check_checkout(const Commit& commit, std::set<ObjectId>& made, const std::function<void(std::uint64_t)>& seen) {
+  void check_checkout(const Commit& commit, std::set<ObjectId>& made, FsckState& state, const std::function<void(std::uint64_t)>& seen) {
     const ObjectId base = commit.is_task() ? read_delta(repository_, commit).base_weights : read_checkpoint(repository_, commit).weights;
     const auto& absent = report_.missing.absent_bases;
     if (std::find(absent.begin(), absent.end(), base) != absent.end()) return;
     ModelFiles files = load_commit_files(repository_, commit);
-    std::erase_if(files.shards, [&](const ShardFile& shard) { return !made.insert(shard_key(files, shard)).second; });
-    std::erase_if(files.files, [&](const auto& file) { return file.second.file && !made.insert(*file.second.file).second; });
-    reconstruct(repository_, files, options_.threads, seen);
+    const auto is_made = [&](const ObjectId& key) {
+      if (!made.insert(key).second) return true;
+      if (!state.knows_made(key)) return false;
+      ++report_.files_resumed;
+      return true;
+    };
+    // One file at a time: an interrupted check goes on after it.
+    for (const ShardFile& shard : files.shards) {
+      const ObjectId key = shard_key(files, shard);
+      if (is_made(key)) continue;
+      stream_shard(*files.weights, shard, options_.threads, [&](std::uint64_t, ByteSpan part) { seen(part.size()); });
+      state.add_made(key, shard.bytes());
+    }
+    for (const auto& [path, file] : files.files) {
+      if (!file.file || is_made(*file.file)) continue;
+      repository_.read_file_object(*file.file, [&](ByteSpan part) { seen(part.size()); });
+      state.add_made(*file.file, 0);
+    }
     ++report_.checkouts;
   }
 
-  void check_checkouts() {
+  /// Of all commits, each file once.
+  std::uint64_t bytes_of_shards() const {
+    std::set<ObjectId> counted;
+    std::uint64_t bytes = 0;
+    for (const ObjectId& id : report_.missing.commits) {
+      try {
+        for (const auto& shard : read_checkpoint(repository_, repository_.read_commit(id)).shards) bytes += counted.insert(shard.sha256).second ? shard.bytes : 0;
+      } catch (const Error&) {
+        // What cannot be read is reported by the check itself.
+      }
+    }
+    return bytes;
+  }
+
+  void check_checkouts(FsckState& state) {
+    announce_reading(bytes_of_shards(), "the check of all checkouts", options_.notice);
     const Progress bar = progress("reconstructing");
     std::uint64_t done = 0;
+    std::mutex mutex;
     const auto seen = [&](std::uint64_t bytes) {
+      const std::scoped_lock lock(mutex);
       done += bytes;
       if (bar) bar(done, 0);
     };
@@ -257,7 +294,7 @@ class Check {
       try {
         const Commit commit = repository_.read_commit(id);
         if (commit.base && forgotten_.contains(*commit.base)) continue;
-        if (checkpoints.emplace(commit.checkpoint, commit.delta.value_or(ObjectId())).second) check_checkout(commit, made, seen);
+        if (checkpoints.emplace(commit.checkpoint, commit.delta.value_or(ObjectId())).second) check_checkout(commit, made, state, seen);
       } catch (const Error& error) {
         if (error.code() == ErrorCode::io) throw;
         find("checkout", "commit " + id.short_hex() + " cannot be checked out: " + error.what());

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/room.h"
 #include "repo/missing_objects.h"
 #include "repo/model_files.h"
 #include "repo/write_delta.h"
@@ -29,14 +30,22 @@ struct FsckOptions {
   bool index = true;  ///< look at the index, too
   /// A bar for one part of the work. May be empty.
   std::function<Progress(const std::string& label)> progress{};
+  Notice notice{};  ///< told how much a large check reads, before each part of it
   /// Packs that were verified a moment ago.
   std::set<ObjectId> known_good{};
+};
+
+/// A ref whose chain does not hold.
+struct DamagedRef {
+  std::string log;  ///< "refs" or "remotes/NAME"
+  RefName ref;
 };
 
 struct FsckReport {
   std::vector<Finding> findings;
   std::vector<std::string> notices;  ///< no damage: what is left over, bases that are not here
   std::vector<StoreProblem> damage;  ///< as far as findings are about packs and links
+  std::vector<DamagedRef> damaged_refs;
   std::vector<ObjectId> heads;       ///< of all refs and mirrors whose chain holds
   MissingObjects missing;            ///< of what the heads need
   std::set<ObjectId> good_packs;     ///< verified by this run
@@ -46,6 +55,7 @@ struct FsckReport {
   std::size_t commits = 0;
   std::size_t unsigned_commits = 0;
   std::size_t checkouts = 0;         ///< made in memory
+  std::size_t files_resumed = 0;     ///< of them made by a check that was interrupted
 };
 
 /// Changes nothing but `fsck-state`, which an interrupted check leaves and the next one goes on from (spec/repository.md).

@@ -1,5 +1,6 @@
 #include "repo/fsck_state.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/atomic_file.h"
@@ -10,7 +11,7 @@ namespace dstore {
 namespace {
 
 constexpr std::uint64_t kSaveStep = std::uint64_t(1) << 30;
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 
 std::int64_t number(const Json& row, std::string_view key, const std::string& path) {
   const std::string& text = row.at(key).string();
@@ -27,6 +28,7 @@ FsckState::FsckState(Filesystem& fs, const std::string& directory) : fs_(fs), pa
     if (exists(fs_, path_)) load();
   } catch (const Error&) {
     rows_.clear();  // it only saves time
+    made_.clear();
   }
 }
 
@@ -41,6 +43,7 @@ void FsckState::load() {
     rows_.emplace(ObjectId::parse(name, path_), Row{static_cast<std::uint64_t>(row.at("size").integer()), number(row, "mtime_ns", path_),
                                                     static_cast<std::uint64_t>(number(row, "inode", path_))});
   }
+  for (const Json& file : json.at("made").array()) made_.insert(ObjectId::parse(file.string(), path_));
 }
 
 void FsckState::save() {
@@ -53,8 +56,11 @@ void FsckState::save() {
     json.set("inode", std::to_string(static_cast<std::int64_t>(row.inode)));
     packs.set(name.hex(), std::move(json));
   }
+  Json::Array made;
+  for (const ObjectId& file : made_) made.emplace_back(file.hex());
   Json json;
   json.set("v", kVersion);
+  json.set("made", Json(std::move(made)));
   json.set("packs", std::move(packs));
   try {
     write_file_atomically(fs_, path_, as_bytes(json.serialize()));
@@ -70,7 +76,16 @@ bool FsckState::knows(const ObjectId& pack, const FileInfo& info) const {
 
 void FsckState::add(const ObjectId& pack, const FileInfo& info) {
   rows_[pack] = row_of(info);
-  unsaved_ += info.size;
+  count(info.size);
+}
+
+void FsckState::add_made(const ObjectId& file, std::uint64_t bytes) {
+  made_.insert(file);
+  count(std::max<std::uint64_t>(bytes, 1));
+}
+
+void FsckState::count(std::uint64_t bytes) {
+  unsaved_ += bytes;
   if (unsaved_ >= kSaveStep) save();
 }
 

@@ -53,6 +53,7 @@ ImportReport import_folder(Repository& repository, const CheckpointFolder& folde
     report.commit = publish_commit(repository, session, std::move(commit), branch, committer);
   }
   report.stored_bytes = session.bytes_stored();
+  report.found_bytes = session.bytes_found();
   if (!options.link) drop_needless_links(repository, session);
   return report;
 }

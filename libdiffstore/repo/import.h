@@ -15,6 +15,7 @@ struct ImportReport {
   bool unchanged = false;         ///< the branch's head was this very checkpoint: nothing was written
   std::uint64_t folder_bytes = 0;
   std::uint64_t stored_bytes = 0; ///< new in the store
+  std::uint64_t found_bytes = 0;  ///< there already: of an import that was stopped, or of other checkpoints
   std::uint64_t linked_bytes = 0; ///< of chunks that are read from the folder's own files from now on
   std::size_t tensors = 0;
   std::size_t shards = 0;

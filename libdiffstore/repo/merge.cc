@@ -1,5 +1,6 @@
 #include "repo/merge.h"
 
+#include "base/sha256.h"
 #include "dstore/error.h"
 #include "repo/model_files.h"
 #include "repo/shard_stream.h"
@@ -55,6 +56,32 @@ Sources load(const Repository& repository, const std::vector<MergeSource>& sourc
   return out;
 }
 
+/// Opens the statistics files that the method needs. Error{invalid_argument}: none is given, of another model or kind.
+void open_statistics(Sources& loaded, const std::vector<MergeSource>& sources, const MergeOptions& options, std::vector<std::string>& notes) {
+  const std::string kind(options.method->statistics);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const std::string& path = sources[i].statistics;
+    if (path.empty() != kind.empty()) {
+      throw Error(ErrorCode::invalid_argument, "method " + std::string(options.method->name) + (kind.empty() ? " takes no statistics" : " needs " + kind + " statistics of every model: --statistics FILE,FILE,…"));
+    }
+    if (path.empty()) continue;
+    auto file = std::make_unique<SafetensorsFile>(path);
+    const auto metadata = parse_safetensors_header(file->bytes(), file->bytes().size(), printable(path)).metadata;
+    const auto value = [&](const char* key) {
+      const auto place = metadata.find(key);
+      return place == metadata.end() ? std::string() : place->second;
+    };
+    const std::string found = value("dstore.statistic"), weights = value("dstore.weights"), own = loaded.inputs[i].weights->weights_id().hex();
+    if (!found.empty() && found != kind) throw Error(ErrorCode::invalid_argument, printable(path) + " has " + printable(found) + " statistics, not " + kind);
+    if (!weights.empty() && weights != own) {
+      throw Error(ErrorCode::invalid_argument, printable(path) + " is of the weights " + printable(weights.substr(0, 12)) + ", not of " + printable(sources[i].text) + " (" +
+                                                   own.substr(0, 12) + "); give the files in the order of the models");
+    }
+    if (weights.empty()) notes.push_back(printable(path) + " does not say of which weights it is (metadata dstore.weights); taken as of " + printable(sources[i].text));
+    loaded.inputs[i].statistics = std::move(file);
+  }
+}
+
 /// The model with tensors of its own, or the first task: its files say what the result is (labels, architecture).
 MergeShape choose_shape(const Sources& sources, const MergeOptions& options) {
   if (options.heads == MergeOptions::Heads::none) return {std::nullopt, true};
@@ -70,8 +97,8 @@ MergeShape choose_shape(const Sources& sources, const MergeOptions& options) {
   return {task, false};
 }
 
-std::map<std::string, std::string> facts(const std::vector<MergeSource>& sources, const MergeOptions& options) {
-  std::map<std::string, std::string> out;
+std::map<std::string, std::string> facts(const std::vector<MergeSource>& sources, const MergeOptions& options, const Sources& loaded) {
+  std::map<std::string, std::string> out = options.more_facts;
   for (const auto& [name, text] : options.settings->texts()) out["merge_" + name] = text;
   out["method"] = "merge";
   out["merge_method"] = options.method->name;
@@ -79,6 +106,11 @@ std::map<std::string, std::string> facts(const std::vector<MergeSource>& sources
   std::string list;
   for (const MergeSource& source : sources) list += (list.empty() ? "" : " ") + source.commit.hex();
   out["sources"] = list;
+  std::string statistics;
+  for (const MergeInput& input : loaded.inputs) {
+    if (input.statistics) statistics += (statistics.empty() ? "" : " ") + sha256(input.statistics->bytes()).hex();
+  }
+  if (!statistics.empty()) out["statistics_sha256"] = statistics;
   return out;
 }
 
@@ -88,12 +120,14 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
                   const Committer& committer, const Progress& progress) {
   const auto head = repository.refs().head(branch);
   if (head && !head->is_deletion()) throw Error(ErrorCode::conflict, branch.text() + " exists already; give the result another --name");
-  const Sources loaded = load(repository, sources);
-  const MergeShape shape = choose_shape(loaded, options);
-  MergedSource result(*loaded.base_weights, loaded.inputs, *options.method, *options.settings, shape);
-  result.prepare(0, progress);
-
   MergeReport report;
+  Sources loaded = load(repository, sources);
+  open_statistics(loaded, sources, options, report.notes);
+  const MergeShape shape = choose_shape(loaded, options);
+  MergedSource result(*loaded.base_weights, loaded.inputs, *options.method, *options.settings, shape, options.calculated_in);
+  result.prepare(0, progress);
+  for (std::string& note : result.notes()) report.notes.push_back(std::move(note));
+
   report.base = loaded.base;
   report.counts = result.counts();
   if (shape.model) report.files_of = sources[*shape.model].text;
@@ -111,7 +145,7 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
     commit.derived_from.push_back(source.commit);
   }
   commit.message = options.message;
-  commit.training = facts(sources, options);
+  commit.training = facts(sources, options, loaded);
   report.commit = publish_commit(repository, session, std::move(commit), branch, committer, ObjectId());
   report.stored_bytes = session.bytes_stored();
   return report;

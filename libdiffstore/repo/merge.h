@@ -18,12 +18,15 @@ struct MergeOptions {
   enum class Heads { single, of_model, none } heads = Heads::single;
   std::size_t heads_of = 0;  ///< for Heads::of_model: which source
   std::string message;
+  std::optional<DType> calculated_in;                ///< as of MergedSource
+  std::map<std::string, std::string> more_facts;     ///< for the commit
 };
 
 /// A commit that takes part, as the user typed it.
 struct MergeSource {
   ObjectId commit;
   std::string text;
+  std::string statistics{};  ///< path of a statistics file (spec/merging.md), for methods that need one
 };
 
 struct MergeReport {
@@ -34,11 +37,13 @@ struct MergeReport {
   WrittenDelta delta;
   std::uint64_t full_bytes = 0;
   std::uint64_t stored_bytes = 0;
+  std::vector<std::string> notes;  ///< for the user
 };
 
 /// Merges tasks of one base (or the base itself, as a model without a difference) into a new task on the new branch `branch`. Its
 /// parents and `derived_from` are the sources, its base is the first task's.
-/// Error{conflict}: the branch exists, other bases, tensors that cannot be merged. {invalid_argument}: no task among the sources.
+/// Error{conflict}: the branch exists, other bases, tensors that cannot be merged. {invalid_argument}: no task among the sources, statistics of
+/// another model.
 MergeReport merge(Repository& repository, const std::vector<MergeSource>& sources, const MergeOptions& options, const RefName& branch,
                   const Committer& committer, const Progress& progress);
 

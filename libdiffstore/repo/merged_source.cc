@@ -14,11 +14,70 @@
 namespace dstore {
 namespace {
 
+constexpr std::size_t kWindow = 1 << 14;  ///< elements that a method sees at once
+
 std::string shape_text(const TensorInfo& info) {
   std::string text = "[";
   for (const std::uint64_t size : info.shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
   return text + "]";
 }
+
+/// The same bytes of the base and of every model, and their numbers window by window.
+class Range {
+ public:
+  Range(DType dtype, std::size_t models) : dtype_(dtype), unit_(unit_type(dtype).bytes), bytes_(models + 1), views_(models + 1), values_(models + 1) {}
+
+  /// `read(i, out)` reads the i-th source, the base first; sources without a tensor of their own share the base's bytes.
+  template <class Read>
+  void fill(std::size_t size, const std::vector<bool>& own, Read read) {
+    size_ = size;
+    for (std::size_t i = 0; i < bytes_.size(); ++i) {
+      if (i > 0 && !own[i - 1]) {
+        views_[i] = views_[0];
+        continue;
+      }
+      bytes_[i].resize(size);
+      read(i, MutableByteSpan(bytes_[i]));
+      views_[i] = bytes_[i];
+    }
+  }
+  bool changed() const {
+    return std::any_of(views_.begin() + 1, views_.end(), [&](ByteSpan view) { return view.data() != views_[0].data() && std::memcmp(view.data(), views_[0].data(), size_) != 0; });
+  }
+  ByteSpan base() const { return views_[0]; }
+
+  /// Calls visit(window, offset in bytes) for each, of whole rows.
+  template <class Visit>
+  void for_each_window(std::uint64_t first, std::uint64_t row, Visit visit) {
+    std::vector<std::span<const double>> models(views_.size() - 1);
+    const std::size_t step = std::max<std::size_t>(1, kWindow / row) * row * unit_;
+    for (std::size_t at = 0; at < size_; at += step) {
+      const std::size_t bytes = std::min(size_ - at, step);
+      for (std::size_t i = 0; i < views_.size(); ++i) {
+        values_[i].resize(bytes / unit_);
+        if (i > 0 && views_[i].data() == views_[0].data()) {
+          models[i - 1] = values_[0];
+          continue;
+        }
+        read_doubles(dtype_, views_[i].subspan(at, bytes), values_[i]);
+        if (i > 0) models[i - 1] = values_[i];
+      }
+      visit(MergeWindow{first + at / unit_, values_[0], models}, at);
+    }
+  }
+  /// Whether a model has other bits than the base in the unit at `offset`.
+  bool differs(std::size_t offset) const {
+    return std::any_of(views_.begin() + 1, views_.end(), [&](ByteSpan view) { return std::memcmp(view.data() + offset, views_[0].data() + offset, unit_) != 0; });
+  }
+
+ private:
+  DType dtype_;
+  std::size_t unit_;
+  std::size_t size_ = 0;
+  std::vector<Bytes> bytes_;
+  std::vector<ByteSpan> views_;
+  std::vector<std::vector<double>> values_;
+};
 
 }  // namespace
 
@@ -76,8 +135,9 @@ MergedSource::Tensor MergedSource::plan(const TensorInfo& info, std::size_t base
 }
 
 MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInput>& models, const MergeMethod& method, const MergeSettings& settings,
-                           const MergeShape& shape)
-    : base_(base), models_(models), of_base_(models.size(), std::vector<std::optional<std::size_t>>(base.tensors().size())) {
+                           const MergeShape& shape, std::optional<DType> calculated_in)
+    : base_(base), models_(models), method_(method), settings_(settings), of_base_(models.size(), std::vector<std::optional<std::size_t>>(base.tensors().size())),
+      calculated_in_(calculated_in) {
   std::vector<std::string> with_own;  // models that bring tensors, with one of them
   for (std::size_t m = 0; m < models.size(); ++m) {
     std::string own;
@@ -109,10 +169,6 @@ MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInp
       tensor = plan(base.tensors()[*base_of[i]], *base_of[i]);
       const bool changes = std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); });
       ++(changes ? counts_.merged : counts_.unchanged);
-      if (changes && !tensor.copied_from) {
-        const std::vector<std::uint64_t> most = changed(tensor);
-        tensor.merge = method.make(settings, {base.tensors()[*base_of[i]].name, info.dtype, unit_count(info.dtype, info.bytes), most});
-      }
     } else {
       tensor.copied_from = shape.model;
       tensor.copied = i;
@@ -121,6 +177,30 @@ MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInp
     pairs_.push_back({info.name, base_of[i], i});
     infos_.push_back(std::move(info));
     tensors_.push_back(std::move(tensor));
+  }
+  describe();
+}
+
+/// Fills described_.
+void MergedSource::describe() {
+  std::vector<std::size_t> order;
+  for (std::size_t t = 0; t < tensors_.size(); ++t) {
+    if (tensors_[t].base && !tensors_[t].copied_from && is_numeric(infos_[t].dtype)) order.push_back(t);
+  }
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return *tensors_[a].base < *tensors_[b].base; });
+  for (const std::size_t t : order) {
+    Tensor& tensor = tensors_[t];
+    if (std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); })) tensor.merged = described_.size();
+    const TensorInfo& info = base_.tensors()[*tensor.base];
+    MergedTensor out{info.name, calculated_in_.value_or(info.dtype), unit_count(info.dtype, info.bytes), info.shape, {}, changed(tensor)};
+    for (std::size_t m = 0; m < models_.size() && !method_.statistics.empty(); ++m) {
+      TensorStatistic& statistic = out.statistics.emplace_back();
+      if (!models_[m].statistics) continue;
+      const auto own = of_base_[m][*tensor.base];
+      const auto place = models_[m].statistics->find(own ? models_[m].weights->tensors()[*own].name : info.name);
+      if (place) statistic = {models_[m].statistics.get(), *place};
+    }
+    described_.push_back(std::move(out));
   }
 }
 
@@ -189,6 +269,7 @@ void MergedSource::with_models(std::size_t index, std::uint64_t offset, ByteSpan
 void MergedSource::make(std::size_t index, std::uint64_t offset, ByteSpan base, MutableByteSpan out) const {
   const Tensor& tensor = tensors_[index];
   if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
+  if (tensor.merge->row() > 1) return read_rows(index, offset, out);
   with_models(index, offset, base, [&](const RawElements& raw) { ElementMerge(infos_[index].dtype).apply(*tensor.merge, raw, out); });
 }
 
@@ -203,32 +284,121 @@ void MergedSource::look(std::size_t index, std::uint64_t offset, ByteSpan base) 
   with_models(index, offset, base, [&](const RawElements& raw) { ElementMerge(info.dtype).look(merge, raw); });
 }
 
-void MergedSource::prepare(unsigned threads, const Progress& progress) {
+/// Calls take(range, offset) for the bytes [begin, begin + size) of a merged tensor, by whole pieces where it can, and whole rows.
+template <class Take>
+void MergedSource::visit(std::size_t index, std::uint64_t begin, std::uint64_t size, std::uint64_t row, Take take) const {
+  const Tensor& tensor = tensors_[index];
+  Range range(infos_[index].dtype, models_.size());
+  std::vector<bool> own;
+  for (const auto& model : tensor.models) own.push_back(model.has_value());
+  const std::uint64_t row_bytes = row * unit_type(infos_[index].dtype).bytes;
+  const std::uint64_t piece = row == 1 ? kPieceBytes : std::max<std::uint64_t>(1, kPieceBytes / row_bytes) * row_bytes;
+  for (std::uint64_t at = begin; at < begin + size;) {
+    const std::uint64_t next = std::min(begin + size, (at / piece + 1) * piece);
+    range.fill(static_cast<std::size_t>(next - at), own, [&](std::size_t source, MutableByteSpan out) {
+      if (source == 0) base_.read(*tensor.base, at, out);
+      else models_[source - 1].weights->read(*tensor.models[source - 1], at, out);
+    });
+    take(range, at);
+    at = next;
+  }
+}
+
+/// Shows look() every window of a merged tensor, in order.
+template <class Look>
+void MergedSource::look_at(std::size_t index, std::uint64_t row, Look look) const {
+  visit(index, 0, infos_[index].bytes, row, [&](Range& range, std::uint64_t offset) {
+    range.for_each_window(offset / unit_type(infos_[index].dtype).bytes, row, [&](const MergeWindow& window, std::size_t) { look(window); });
+  });
+}
+
+/// Calls each(tensor) for every tensor, side by side.
+template <class Each>
+void for_each_tensor(const std::vector<TensorInfo>& infos, unsigned threads, const Progress& progress, Each each) {
   std::uint64_t total = 0, done = 0;
-  for (const TensorInfo& info : infos_) total += info.bytes;
+  for (const TensorInfo& info : infos) total += info.bytes;
   std::mutex mutex;
-  parallel_for(tensors_.size(), threads, [&](std::size_t t) {
-    const Tensor& tensor = tensors_[t];
-    Bytes base;
-    while (tensor.merge && tensor.merge->wants_pass()) {
-      for (std::uint64_t offset = 0; offset < infos_[t].bytes; offset += kPieceBytes) {
-        if (tensor.merge->only_changes() && touch(t, offset) == Touch::none) continue;
-        base.resize(std::min(kPieceBytes, infos_[t].bytes - offset));
-        base_.read(*tensor.base, offset, base);
-        look(t, offset, base);
-      }
-      tensor.merge->end_pass();
-    }
+  parallel_for(infos.size(), threads, [&](std::size_t t) {
+    each(t);
     const std::scoped_lock lock(mutex);
-    done += infos_[t].bytes;
+    done += infos[t].bytes;
     if (progress) progress(done, total);
   });
+}
+
+void MergedSource::prepare_model(unsigned threads, const Progress& progress) {
+  if (method_.make_model != nullptr) model_ = method_.make_model(settings_, described_);
+  while (model_ && model_->wants_pass()) {
+    for_each_tensor(infos_, threads, progress, [&](std::size_t t) {
+      if (tensors_[t].merged) look_at(t, 1, [&](const MergeWindow& window) { model_->look(*tensors_[t].merged, window); });
+    });
+    model_->end_pass();
+  }
+}
+
+void MergedSource::prepare_tensor(std::size_t index) {
+  Tensor& tensor = tensors_[index];
+  if (!tensor.merged) return;
+  const MergedTensor& described = described_[*tensor.merged];
+  const MergeSettings settings = settings_.for_tensor(described.name);
+  tensor.merge = model_ ? model_->make(settings, *tensor.merged) : method_.make(settings, described);
+  Bytes base;
+  while (tensor.merge->wants_pass()) {
+    if (tensor.merge->row() > 1) look_at(index, tensor.merge->row(), [&](const MergeWindow& window) { tensor.merge->look(window); });
+    for (std::uint64_t offset = 0; tensor.merge->row() == 1 && offset < infos_[index].bytes; offset += kPieceBytes) {
+      if (tensor.merge->only_changes() && touch(index, offset) == Touch::none) continue;
+      base.resize(std::min(kPieceBytes, infos_[index].bytes - offset));
+      base_.read(*tensor.base, offset, base);
+      look(index, offset, base);
+    }
+    tensor.merge->end_pass();
+  }
+}
+
+void MergedSource::prepare(unsigned threads, const Progress& progress) {
+  prepare_model(threads, progress);
+  for_each_tensor(infos_, threads, progress, [&](std::size_t t) { prepare_tensor(t); });
+}
+
+std::vector<std::string> MergedSource::notes() const {
+  std::vector<std::string> out;
+  for (const Tensor& tensor : tensors_) {
+    if (std::string note = tensor.merge ? tensor.merge->note() : ""; !note.empty()) out.push_back(std::move(note));
+  }
+  return out;
+}
+
+/// A tensor that is merged by whole rows.
+void MergedSource::read_rows(std::size_t index, std::uint64_t offset, MutableByteSpan out) const {
+  const Tensor& tensor = tensors_[index];
+  const DType dtype = infos_[index].dtype;
+  const std::uint64_t unit = unit_type(dtype).bytes;
+  const std::uint64_t row = tensor.merge->row(), step = unit * row;
+  const std::uint64_t begin = offset / step * step, end = (offset + out.size() + step - 1) / step * step;
+  Bytes result(end - begin);
+  visit(index, begin, result.size(), row, [&](Range& range, std::uint64_t at) {
+    const MutableByteSpan target = MutableByteSpan(result).subspan(at - begin, range.base().size());
+    std::copy(range.base().begin(), range.base().end(), target.begin());
+    if (!range.changed()) return;
+    std::vector<double> merged;
+    range.for_each_window(at / unit, row, [&](const MergeWindow& window, std::size_t from) {
+      merged.resize(window.size());
+      tensor.merge->apply(window, merged);
+      Bytes bits(merged.size() * unit);
+      write_doubles(dtype, merged, bits);
+      for (std::size_t i = 0; i < bits.size(); i += unit) {
+        if (range.differs(from + i)) std::memcpy(target.data() + from + i, bits.data() + i, unit);
+      }
+    });
+  });
+  std::copy_n(result.begin() + static_cast<std::ptrdiff_t>(offset - begin), out.size(), out.begin());
 }
 
 void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {
   const Tensor& tensor = tensors_[index];
   if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
   if (!tensor.merge) return base_.read(*tensor.base, offset, out);
+  if (tensor.merge->row() > 1) return read_rows(index, offset, out);
   const std::uint64_t unit = unit_type(infos_[index].dtype).bytes, last = offset + out.size();
   Bytes base, merged;
   for (std::uint64_t piece = offset / kPieceBytes * kPieceBytes; piece < last; piece += kPieceBytes) {

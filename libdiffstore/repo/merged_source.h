@@ -10,6 +10,7 @@
 #include "repo/change_source.h"
 #include "repo/stored_weights.h"
 #include "repo/write_delta.h"
+#include "tensor/safetensors_file.h"
 
 namespace dstore {
 
@@ -18,6 +19,7 @@ struct MergeInput {
   std::string name;  ///< for messages
   std::unique_ptr<StoredWeights> weights;
   std::vector<Pairing> pairs;  ///< of its tensors, with those of the base
+  std::unique_ptr<SafetensorsFile> statistics{};  ///< for methods that need them, under the names of its tensors
 };
 
 /// Where the names, the layout and the tensors that are not merged come from.
@@ -39,9 +41,9 @@ struct MergeCounts {
 class MergedSource : public TensorSource, public ChangeSource {
  public:
   /// Error{conflict} where tensors cannot be merged: other shapes or dtypes, integers that differ, several models with
-  /// tensors of their own and none chosen.
+  /// tensors of their own and none chosen. `calculated_in`: instead of each tensor's dtype; it has all values of those.
   MergedSource(const StoredWeights& base, const std::vector<MergeInput>& models, const MergeMethod& method, const MergeSettings& settings,
-               const MergeShape& shape);
+               const MergeShape& shape, std::optional<DType> calculated_in = std::nullopt);
 
   /// Looks at the tensors as often as the method needs; before read().
   void prepare(unsigned threads, const Progress& progress);
@@ -56,6 +58,8 @@ class MergedSource : public TensorSource, public ChangeSource {
   /// For write_delta().
   const std::vector<Pairing>& pairs() const { return pairs_; }
   const MergeCounts& counts() const { return counts_; }
+  /// What the user should know of single tensors, after prepare().
+  std::vector<std::string> notes() const;
 
  private:
   struct Tensor {
@@ -63,7 +67,8 @@ class MergedSource : public TensorSource, public ChangeSource {
     std::optional<std::size_t> copied_from;         ///< a model: taken from it whole
     std::size_t copied = 0;                         ///< its tensor there
     std::vector<std::optional<std::size_t>> models; ///< the tensor in each; none: the model has the base's bytes
-    std::unique_ptr<TensorMerge> merge;             ///< null: not merged
+    std::optional<std::size_t> merged;              ///< place in described_, where some model changes it
+    std::unique_ptr<TensorMerge> merge;             ///< of a merged one, after prepare()
     bool deltas = false;                            ///< all of `models` are differences from the base's tensor
   };
   /// The pieces of the models that change a piece of the base, kept in memory.
@@ -74,17 +79,30 @@ class MergedSource : public TensorSource, public ChangeSource {
   /// Calls use(elements) with the models' bytes of a range.
   template <class Use>
   void with_models(std::size_t index, std::uint64_t offset, ByteSpan base, Use use) const;
+  void read_rows(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
+  template <class Take>
+  void visit(std::size_t index, std::uint64_t begin, std::uint64_t size, std::uint64_t row, Take take) const;
+  template <class Look>
+  void look_at(std::size_t index, std::uint64_t row, Look look) const;
+  void describe();
+  void prepare_model(unsigned threads, const Progress& progress);
+  void prepare_tensor(std::size_t index);
   Tensor plan(const TensorInfo& info, std::size_t base_index) const;
   void check_base_tensor(std::size_t base_index) const;
   [[noreturn]] void fail_shape(const TensorInfo& info, const MergeInput& model, std::size_t tensor) const;
 
   const StoredWeights& base_;
   const std::vector<MergeInput>& models_;
+  const MergeMethod& method_;
+  const MergeSettings& settings_;
   std::vector<std::vector<std::optional<std::size_t>>> of_base_;  ///< [model][base tensor]: the model's version of it
   std::vector<TensorInfo> infos_;
   std::vector<Tensor> tensors_;
+  std::vector<MergedTensor> described_;  ///< the tensors with arithmetic, in the order of the base's names
+  std::unique_ptr<ModelMerge> model_;
   std::vector<Pairing> pairs_;
   MergeCounts counts_;
+  std::optional<DType> calculated_in_;
 };
 
 }  // namespace dstore

@@ -1,6 +1,7 @@
 #include "dstore/model.h"
 
 #include "dstore/error.h"
+#include "repo/base_folder.h"
 #include "repo/compose.h"
 #include "tensor/checkpoint_folder.h"
 
@@ -10,8 +11,12 @@ namespace {
 /// A revision as a Model; owns its repository.
 class RevisionModel : public Model {
  public:
-  RevisionModel(Repository repository, std::string_view text) : repository_(std::move(repository)) {
+  RevisionModel(Repository repository, std::string_view text, const std::string& base_from) : repository_(std::move(repository)) {
     const Revision revision = resolve_revision(repository_, text);
+    if (!base_from.empty()) {
+      base_ = std::make_unique<CheckpointFolder>(repository_.fs(), base_from);
+      attach_base(repository_, *base_, repository_.require_commit(revision.commit).commit);
+    }
     LoadedRevision loaded = load_revision(repository_, revision);
     files_ = std::move(loaded.files);
     commit_ = revision.commit;
@@ -38,6 +43,7 @@ class RevisionModel : public Model {
 
  private:
   Repository repository_;
+  std::unique_ptr<CheckpointFolder> base_;
   ModelFiles files_;
   ObjectId commit_;
   std::string description_;
@@ -50,12 +56,12 @@ bool is_folder(Filesystem& fs, const std::string& path) {
 
 }  // namespace
 
-std::unique_ptr<Model> open_model(const std::string& what, const std::string& directory) {
+std::unique_ptr<Model> open_model(const std::string& what, const std::string& directory, const std::string& base_from) {
   Filesystem& fs = posix_filesystem();
   const bool looks_like_path = what == "." || what == ".." || what.starts_with("/") || what.starts_with("./") || what.starts_with("../");
   if (looks_like_path || what.ends_with("/")) return std::make_unique<CheckpointFolder>(fs, what);
   try {
-    return std::make_unique<RevisionModel>(Repository::discover(fs, directory), what);
+    return std::make_unique<RevisionModel>(Repository::discover(fs, directory), what, base_from);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::not_found || !is_folder(fs, what)) throw;
     return std::make_unique<CheckpointFolder>(fs, what);

@@ -1,6 +1,11 @@
 #include "repo/publish.h"
 
+#include <chrono>
+#include <thread>
+
+#include "base/interrupt.h"
 #include "base/mutant.h"
+#include "base/sha256.h"
 #include "dstore/error.h"
 #include "repo/copy_commits.h"
 #include "repo/forgotten.h"
@@ -27,6 +32,25 @@ auto with_living(Repository& repository, const ObjectId& commit, const Use& use)
   copy_commits(repository, session, keeper, {commit}, forgotten_commits(repository), {});
   if (session.objects_added() > 0) session.commit();
   return use();
+}
+
+/// Writers that have lost the race for a branch once go on one after the other, so that a crowd does not do its work again for each
+/// that wins: the file that is held is this one's turn. Only a courtesy: after some time, and where locks fail, it goes on without.
+std::unique_ptr<File> wait_for_turn(Repository& repository, const RefName& branch) {
+  constexpr std::chrono::milliseconds kPoll{3};
+  constexpr int kPolls = 2000;
+  const ObjectId place = sha256(as_bytes(branch.text()));
+  const ByteRange range{static_cast<std::uint64_t>(std::hash<ObjectId>{}(place) >> 2), 1};
+  try {
+    auto file = repository.fs().open(repository.path("queue.lock"), OpenMode::open_or_create);
+    for (int poll = 0; poll < kPolls && !file->try_lock(LockMode::exclusive, range); ++poll) {
+      check_interrupt();
+      std::this_thread::sleep_for(kPoll);
+    }
+    return file;
+  } catch (const Error&) {
+    return nullptr;
+  }
 }
 
 ObjectId add_commit(PackSession& session, const Commit& commit, const Committer& committer) {
@@ -76,6 +100,7 @@ ObjectId publish_commit(Repository& repository, PackSession& session, Commit com
   CommitKeeper keeper(repository);
   PackSession* current = &session;
   std::optional<PackSession> retry;
+  std::unique_ptr<File> turn;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto head = repository.refs().head(branch);
     const ObjectId present = head ? head->new_commit : ObjectId();
@@ -99,6 +124,8 @@ ObjectId publish_commit(Repository& repository, PackSession& session, Commit com
       if (mutant("ref-before-pack")) current->commit();
       return id;
     }
+    retry.reset();
+    if (!turn) turn = wait_for_turn(repository, branch);
     retry.emplace(repository.store().begin_write());
     current = &*retry;
   }

@@ -6,6 +6,7 @@
 
 #include "base/room.h"
 #include "dstore/error.h"
+#include "repo/repair_refs.h"
 #include "repo/store_checkpoint.h"
 #include "repo/transfer.h"
 
@@ -28,6 +29,12 @@ class RepositorySource : public RepairSource {
       for (const ObjectId& signature : source_.store().signatures_of(id)) supply_signature(session, signature);
       if (progress) progress(session.bytes_stored(), 0);
     }
+  }
+
+  std::vector<RefLog> logs() const override {
+    std::vector<RefLog> all = source_.mirrors();
+    all.push_back(source_.refs());
+    return all;
   }
 
  private:
@@ -274,7 +281,9 @@ std::unique_ptr<RepairSource> open_repair_source(const Repository& repository, c
 }
 
 RepairReport repair(Repository& repository, const FsckReport& found, RepairSource& source, const Progress& progress, const Notice& notice) {
-  return Repair(repository, found, source, progress).run(notice);
+  RepairReport report = Repair(repository, found, source, progress).run(notice);
+  repair_refs(repository, found.damaged_refs, source.logs(), report);
+  return report;
 }
 
 }  // namespace dstore

@@ -15,6 +15,8 @@ class RepairSource {
   virtual ~RepairSource() = default;
   /// Adds those of `wanted` that it has, whole, to the session.
   virtual void supply(PackSession& session, const std::set<ObjectId>& wanted, const Progress& progress) = 0;
+  /// Its refs, and what it saw of others' refs.
+  virtual std::vector<RefLog> logs() const { return {}; }
 };
 
 /// A remote's name, a path or URL of a repository, or a folder of safetensors files whose base checkpoint is in the store.
@@ -24,6 +26,7 @@ std::unique_ptr<RepairSource> open_repair_source(const Repository& repository, c
 struct RepairReport {
   std::uint64_t objects = 0;             ///< written, from the source or from damaged packs
   std::uint64_t bytes = 0;               ///< of them, as stored
+  std::uint64_t ref_entries = 0;         ///< written
   std::vector<std::string> quarantined;  ///< paths that damaged packs and links have now
   std::vector<std::string> left;         ///< damaged packs and links that stay, and why; one line each
 };

@@ -6,6 +6,7 @@
 #include "dstore/error.h"
 #include "object/chunked.h"
 #include "repo/forgotten.h"
+#include "repo/known_heads.h"
 #include "sign/signature_object.h"
 
 namespace dstore {
@@ -73,6 +74,8 @@ struct Repository::Caches {
       content.u64(sequence);
       caches_.file().put(CatalogFile::Kind::last_entry, ObjectId(), as_bytes(key(ref)), content.take());
     }
+    std::vector<KnownHead> heads() override { return load_heads(caches_.file(), log_); }
+    void put_heads(const std::vector<KnownHead>& heads) override { keep_heads(caches_.file(), log_, heads); }
 
    private:
     std::string key(const RefName& ref) const { return join_path(log_, ref.text()); }

@@ -139,7 +139,7 @@ std::vector<Reading> readings(const Repository& repository, const std::string& w
 
 [[noreturn]] void fail_unknown(const Repository& repository, const std::string& word) {
   std::vector<std::string> names;
-  for (const RefEntry& entry : repository.refs().all_heads().heads) names.push_back(entry.ref.text());
+  for (const RefEntry& entry : repository.refs().listed_heads().heads) names.push_back(entry.ref.text());
   std::string message = "no branch, tag or commit is called \"" + printable(word) + "\"";
   if (const auto near = nearest(word, names)) {
     message += "; did you mean " + *near + "?";

@@ -1,6 +1,7 @@
 #include "repo/stored_weights.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "dstore/error.h"
@@ -127,6 +128,22 @@ void StoredWeights::finish(const ObjectId& expected) {
   }
 }
 
+void StoredWeights::read_base_from(const TensorSource& source, std::string_view what) {
+  if (!base_) throw Error(ErrorCode::invalid_argument, "weights without a base cannot read one");
+  const std::vector<TensorInfo>& wanted = base_->infos_;
+  const std::vector<TensorInfo>& given = source.tensors();
+  if (wanted != given) {
+    const auto [mine, other] = std::mismatch(wanted.begin(), wanted.end(), given.begin(), given.end());
+    const std::string& name = mine != wanted.end() && (other == given.end() || mine->name <= other->name) ? mine->name : other->name;
+    throw Error(ErrorCode::conflict, std::string(what) + ": is not the base of this task (weights " + base_->weights_id_.hex() + "): the tensor " + printable(name) +
+                                         (source.find(name) ? base_->find(name) ? " has another dtype or shape" : " is not in it" : " is not there"));
+  }
+  // Equal lists: the indexes stay.
+  for (Tensor& tensor : tensors_) {
+    if (tensor.derived) tensor.derived->base = &source;
+  }
+}
+
 WeightsTable StoredWeights::table() const {
   WeightsTable table;
   for (std::size_t i = 0; i < infos_.size(); ++i) table.rows.push_back({infos_[i].name, tensors_[i].id});
@@ -185,7 +202,14 @@ std::uint64_t StoredWeights::changed(std::size_t index) const {
 }
 
 void StoredWeights::for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const {
+  for_each_piece(index, 0, std::numeric_limits<std::uint64_t>::max(), visit);
+}
+
+void StoredWeights::for_each_piece(std::size_t index, std::uint64_t first, std::uint64_t count,
+                                   const std::function<void(const SegmentReader&, std::size_t)>& visit) const {
   for (const PiecePlace& place : places(index)) {
+    if (place.first + place.count <= first) continue;
+    if (place.first >= first && place.first - first >= count) return;
     const auto loaded = segments_->get(place.segment);
     visit(*loaded->reader, place.piece);
   }

@@ -61,6 +61,14 @@ class StoredWeights : public TensorSource {
   bool is_modified(std::size_t index) const { return tensors_[index].derived.has_value(); }
   /// What is modified, piece by piece: calls visit(reader, piece index) for the pieces stored.
   void for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const;
+  /// The same for the pieces that hold some of the units [first, first + count).
+  void for_each_piece(std::size_t index, std::uint64_t first, std::uint64_t count, const std::function<void(const SegmentReader&, std::size_t)>& visit) const;
+
+  /// What derived tensors are made from; null for weights that are stored whole.
+  const StoredWeights* base() const { return base_.get(); }
+  /// From now on reads the bytes of the base elsewhere: a folder that has its tensors. Pieces check the values that they change, what
+  /// is not changed is not checked. Error{conflict} naming the first tensor that is not the base's by name, dtype and shape.
+  void read_base_from(const TensorSource& source, std::string_view what);
 
   /// The piece of a modified tensor that starts at byte `offset`, if it is stored: in memory for as long as this lives.
   struct HeldPiece {

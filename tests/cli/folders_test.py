@@ -357,5 +357,24 @@ class BadFolderTest(Case):
         self.assertEqual(list(target.iterdir()), [])
 
 
+class HolesTest(Case):
+    def test_a_checkout_leaves_long_runs_of_zeros_out(self):
+        size = 4 << 20
+        for name, data in (("zeros", bytes(size)), ("begin", bytes(size - 9) + b"x" * 9), ("middle", b"y" + bytes(size - 2) + b"y"), ("end", b"z" * 100 + bytes(size - 100))):
+            with self.subTest(name):
+                folder, self.repo = self.root / name, self.root / f"repo-{name}"
+                st.write(folder / "model.safetensors", {"wide": st.Tensor("U8", [size], data)})
+                (folder / "config.json").write_text("{}")
+                self.run_plain("init", self.repo)
+                self.ok("import", folder, "--name", "base")
+                out = self.checkout("base", f"out-{name}")
+                self.assert_model(out, folder)
+                probe = self.root / "probe"
+                with open(probe, "wb") as file:
+                    file.truncate(size)
+                if probe.stat().st_blocks == 0:  # the file system has holes
+                    self.assertLess((out / "model.safetensors").stat().st_blocks * 512, size / 8)
+
+
 if __name__ == "__main__":
     unittest.main()

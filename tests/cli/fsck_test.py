@@ -1,4 +1,5 @@
 """dstore fsck: every kind of damage at every level, and repair from a remote and from a folder."""
+import os
 import shutil
 import sqlite3
 import struct
@@ -284,6 +285,54 @@ class RepairTest(FsckCase):
         self.assertEqual(self.run_in("fsck", self.remote).code, CORRUPT)
         self.assertEqual(self.run_in("fsck", self.remote, "--repair-from", self.repo).code, DONE)
         self.assertEqual(self.run_in("fsck", self.remote, "--deep").code, DONE)
+
+    def entry(self, store, ref, number=1):
+        return store / ref / f"{number:010}"
+
+    def test_damaged_entries_of_refs_come_back_from_a_copy_or_the_remote(self):
+        copy = self.root / "copy"
+        self.ok("commit", self.tiny_task(self.base, "next"), "--base", "base", "--name", "task", "-m", "next")
+        self.ok("push", "origin", "task")
+        shutil.copytree(self.repo, copy)
+        cases = [(self.entry(self.store, "refs/task", 1), copy, ()), (self.entry(self.store, "refs/task", 2), copy, ()),
+                 (self.entry(self.store, "remotes/origin/task", 2), "origin", ()), (self.entry(self.store, "remotes/origin/task", 1), "origin", ()),
+                 (self.entry(self.remote, "refs/task", 2), self.repo, (self.remote,)), (self.entry(self.remote, "refs/base", 1), self.repo, (self.remote,))]
+        for path, source, where in cases:
+            good = path.read_bytes()
+            for content in (b"{}\n", good[:-30], None):
+                if content is None and path.name == max(os.listdir(path.parent)):
+                    continue  # nobody knows that it was there
+                with self.subTest(path=path, content=content and len(content)):
+                    path.chmod(0o644)
+                    path.unlink() if content is None else path.write_bytes(content)
+                    self.assertEqual(self.run_in("fsck", *where).code, CORRUPT)
+                    result = self.run_in("fsck", *where, "--repair-from", source, "--json")
+                    self.assertEqual(result.code, DONE, str(result))
+                    self.assertEqual(result.json["repair"]["ref_entries"], 1)
+                    self.assertEqual(path.read_bytes(), good)
+                    kept = [file.read_bytes() for file in (path.parents[1 if "remotes" not in str(path) else 2].parent / "quarantine").glob("*")]
+                    if content is not None:
+                        self.assertIn(content, kept)
+        self.assert_whole_history()
+
+    def assert_whole_history(self):
+        self.assertEqual([row["message"] for row in self.ok("log", "task", "--json").json], ["next", "a task", "the base"])
+        self.assertEqual(self.found(), set())
+
+    def test_an_entry_of_another_history_or_without_a_signature_is_not_taken(self):
+        copy = self.root / "copy"
+        shutil.copytree(self.repo, copy)
+        path = self.entry(self.store, "refs/task", 1)
+        path.chmod(0o644)
+        path.write_bytes(b"{}\n")
+        forged = self.entry(copy / ".dstore", "refs/task", 1)
+        forged.chmod(0o644)
+        forged.write_bytes(forged.read_bytes().split(b"\n")[0] + b"\n")
+        for source, says in ((copy, "not signed"), ("origin", "no copy")):
+            result = self.run_in("fsck", "--repair-from", source)
+            self.assertEqual(result.code, CORRUPT, str(result))
+            self.assertIn(says, result.text)
+            self.assertEqual(path.read_bytes(), b"{}\n")
 
     def test_push_does_not_believe_a_damaged_object_that_it_meets(self):
         """The base's commit, where the push of a task stops looking, is sent again."""

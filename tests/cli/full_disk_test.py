@@ -121,6 +121,30 @@ class FullDiskTest(Case):
                 name = "base" if command == "import" else "task"
                 self.assert_model(self.checkout(name, "out-" + name), self.base if command == "import" else self.task)
 
+    def test_reading_checking_and_collecting_on_a_full_disk(self):
+        with self.small_disk("2m") as disk:
+            self.repo = disk / "repo"
+            self.run_plain("init", self.repo)
+            self.ok(*self.words["import"])
+            self.ok(*self.words["commit"])
+            self.ok("branch", "-d", "task")
+            ballast = disk / "ballast"
+            with open(ballast, "wb", buffering=0) as file:
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(b"x" * 4096)
+            self.assertEqual(shutil.disk_usage(disk).free, 0)
+            for words in (["log"], ["branch"], ["show", "base"], ["fsck"], ["fsck", "--deep"], ["gc", "--dry-run"], ["query", "SELECT count(*) FROM commits"], ["du"],
+                          ["checkout", "base", "-o", self.root / "out"]):
+                self.ok(*words)
+            self.assert_model(self.root / "out", self.base)
+            self.ok("gc")
+            self.assertGreater(shutil.disk_usage(disk).free, 0)
+            ballast.unlink()
+            self.assertEqual(self.ok("du", "--json").json["garbage"], 0)
+            self.assert_verifies()
+            self.ok(*self.words["commit"])
+
     def test_a_full_disk_during_checkout(self):
         self.run_plain("init", self.repo)
         self.ok(*self.words["import"])

@@ -107,6 +107,32 @@ class WritingTest(Stopped):
         self.check_writing(signal.SIGINT, self.task, "task", "commit", self.task, "--base", "base", "--name", "task", "-m", "x")
 
 
+class ResumeTest(Stopped):
+    """More than one pack: what a killed import has published is not written again."""
+    MEGABYTES = 24
+
+    def test_an_import_that_was_killed_goes_on_where_it_was(self):
+        model = {name: st.Tensor("F32", [self.MEGABYTES << 18], self.rng.randbytes(self.MEGABYTES << 20)) for name in "abcdefgh"}
+        st.write(self.base / "model.safetensors", model)
+        packs = self.repo / ".dstore" / "packs"
+        words = ("import", self.base, "--name", "base")
+        child = subprocess.Popen(self.command(words), cwd=self.root, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while child.poll() is None and not any(packs.iterdir()):
+            time.sleep(0.001)
+        child.kill()
+        self.assertEqual(child.wait(), -signal.SIGKILL, "it was done before it could be killed")
+        before = {path.name: path.stat().st_size for path in packs.iterdir()}
+        self.assertGreater(sum(before.values()), 32 << 20)
+        result = self.ok(*words, "--json").json
+        whole = len(model) * self.MEGABYTES << 20
+        self.assertGreater(result["found_bytes"], 0.9 * sum(before.values()))
+        self.assertLess(result["stored_bytes"] + result["found_bytes"], 1.01 * whole)
+        self.assertLessEqual(set(before), {path.name for path in packs.iterdir()})
+        self.assertLess(sum(path.stat().st_size for path in packs.iterdir()), 1.01 * whole)
+        self.assertIn("were there already", self.ok("import", self.base, "--name", "again").text)
+        self.assert_model(self.checkout("base", "out"), self.base)
+
+
 class CheckoutTest(Stopped):
     def check_checkout(self, number):
         self.ok("import", self.base, "--name", "base")

@@ -143,7 +143,50 @@ class MergeTest(Case):
             self.fails(code, "merge", *words, says=says)
         self.assertEqual(snapshot(self.repo / ".dstore" / "refs"), before)
 
+    def test_presets(self):
+        for preset, mean in (("mergekit", "weights"), ("peft", "count"), ("paper", "count")):
+            self.ok("merge", "c", "d", "--name", preset, "--method", "ties", "--preset", preset, "--density", "50%")
+            self.assertEqual(self.ok("show", preset, "--json").json["training"]["merge_mean"], mean)
+        self.ok("merge", "c", "d", "--name", "mixed", "--method", "ties", "--preset", "paper", "--set", "trim_scope=tensor")
+        facts = self.ok("show", "mixed", "--json").json["training"]
+        self.assertEqual((facts["merge_trim_scope"], facts["merge_tie"]), ("tensor", "global"))
+        self.fails(USAGE, "merge", "c", "d", "--name", "x", "--method", "ties", "--preset", "papre", says="did you mean paper?")
+        self.fails(USAGE, "merge", "c", "d", "--name", "x", "--method", "linear", "--preset", "peft", says="the same in all")
+
+    def statistics(self, name, kind="fisher", of=None, change=None, **metadata):
+        weights = self.ok("show", of or name, "--json").json["weights"]
+        tensors = {}
+        for key in ("layer.0.weight", "layer.1.weight", "half"):
+            values = [abs(self.rng.gauss(0, 1)) for _ in range(500 if key == "half" else 2000)]
+            values = change(values) if change else values
+            tensors[key] = st.floats(values, [len(values)])
+        path = self.root / f"{name}-{len(list(self.root.iterdir()))}.safetensors"
+        st.write(path, tensors, {"dstore.statistic": kind, "dstore.weights": weights, **metadata})
+        return str(path)
+
+    def test_statistics_must_be_the_models(self):
+        c, d = self.statistics("c"), self.statistics("d")
+        merge = ["merge", "c", "d", "--name", "f", "--method", "fisher"]
+        self.fails(USAGE, *merge, says="needs fisher statistics of every model")
+        self.fails(USAGE, *merge, "--statistics", c, says="1 files for 2 models")
+        self.fails(USAGE, *merge, "--statistics", f"{d},{c}", says=("in the order of the models",))
+        self.fails(USAGE, *merge, "--statistics", f"{c},{self.statistics('d', kind='gram')}", says="has gram statistics, not fisher")
+        self.fails(USAGE, *merge, "--statistics", f"{c},{self.statistics('d', change=lambda v: [-1.0] + v[1:])}", says="negative")
+        for bad in (float("nan"), float("inf")):
+            self.fails(USAGE, *merge, "--statistics", f"{c},{self.statistics('d', change=lambda v, bad=bad: v[:-1] + [bad])}", says="not finite")
+        self.fails(USAGE, *merge, "--statistics", f"{c},{self.statistics('d', change=lambda v: v[:-1])}", says="one floating-point number for each")
+        self.fails(USAGE, *merge, "--statistics", f"{c},{d}", "--weights", "-1,2", says="no negative weights")
+        self.fails(NOT_FOUND, *merge, "--statistics", f"{c},{self.root / 'absent'}", says="absent")
+        self.fails(USAGE, "merge", "c", "d", "--name", "f", "--statistics", f"{c},{d}", says="takes no statistics")
+        self.assertEqual(self.run_in("show", "f").code, NOT_FOUND)
+        self.ok(*merge, "--statistics", f"{c},{d}")
+        self.assertEqual(len(self.ok("show", "f", "--json").json["training"]["statistics_sha256"].split()), 2)
+        unnamed = self.statistics("d", **{"dstore.weights": ""})
+        self.assertIn("does not say", self.ok("merge", "c", "d", "--name", "g", "--method", "fisher", "--statistics", f"{c},{unnamed}").err)
+
     def test_methods_are_listed(self):
+        self.assertIn("trim_scope=tensor  (tensor|model)", self.ok("merge", "--list-methods", "--method", "ties").text)
+        self.assertEqual([row["parameter"] for row in self.ok("merge", "--list-methods", "--method", "nearswap", "--json").json], ["t"])
         text = self.ok("merge", "--list-methods").text
         names = [row["method"] for row in self.ok("merge", "--list-methods", "--json").json]
         self.assertGreater(len(names), 10)

@@ -52,6 +52,16 @@ class WithoutBaseTest(Case):
             self.assertEqual(snapshot(self.root / f"out-{revision}"), expected)
         self.assert_base_absent()
 
+    def test_diff_and_sparsify_with_the_base_from_a_folder(self):
+        self.fails(NOT_FOUND, "diff", "base", "task", says="base absent")
+        expected = self.run_plain("-C", self.full, "diff", "base", "task", "--json").json
+        found = self.run_in("diff", "base", "task", "--json", "--base-from", self.base)
+        self.assertEqual((found.code, found.json), (1, expected))
+        self.fails(NOT_FOUND, "sparsify", "task", "--density", "0.1%", "--name", "thin", says="base absent")
+        self.ok("sparsify", "task", "--density", "0.1%", "--name", "thin", "--base-from", self.base)
+        self.fails(CONFLICT, "diff", "base", "task", "--base-from", self.tiny_base("other", scale=3))
+        self.assert_base_absent()
+
     def test_a_base_that_is_sharded_otherwise_serves_too(self):
         tensors = st.read(self.base / "model.safetensors")
         names = sorted(tensors)

@@ -1,6 +1,8 @@
 // Every row of kernels against the definitions of spec/segment.md, written out one unit at a time.
 #include "delta/kernels.h"
 
+#include <xxhash.h>
+
 #include <bit>
 
 #include "catch.h"
@@ -163,6 +165,19 @@ TEST_CASE("Every row writes the same streams, and reads them back") {
       REQUIRE_FALSE(row->decode(unit, decoder.tables(), {&cut, 1}, pair.base.data(), values.data()));
     }
   });
+}
+
+TEST_CASE("Every row has the checksum that is stored") {
+  Random random(7);
+  Bytes bytes(5000);
+  for (std::byte& b : bytes) b = static_cast<std::byte>(random.next());
+  for (std::size_t size : {0u, 1u, 3u, 4u, 8u, 9u, 16u, 17u, 128u, 129u, 240u, 241u, 1024u, 1025u, 5000u}) {
+    const ByteSpan part = ByteSpan(bytes).first(size);
+    for (const Kernels* row : rows()) {
+      INFO(row->name << ", " << size << " bytes");
+      REQUIRE(row->checksum(part) == XXH3_64bits(part.data(), part.size()));
+    }
+  }
 }
 
 TEST_CASE("Planes are split and merged") {

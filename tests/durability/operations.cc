@@ -6,6 +6,8 @@
 #include <cstdlib>
 
 #include "memory_filesystem.h"
+#include "repo/apply.h"
+#include "repo/folder_undo.h"
 #include "repo/forget.h"
 #include "repo/forgotten.h"
 #include "repo/merge.h"
@@ -30,6 +32,13 @@ std::vector<TestTensor> changed_encoder(std::size_t where) {
   std::vector<TestTensor> tensors = encoder();
   tensors[2].bytes[where] ^= 1;
   tensors.push_back(tensor("score.weight", {3, 8}, static_cast<unsigned>(where)));
+  return tensors;
+}
+
+/// A task without tensors of its own: its files have the base's layout.
+std::vector<TestTensor> changed_values(std::size_t where) {
+  std::vector<TestTensor> tensors = encoder();
+  for (TestTensor& tensor : tensors) tensor.bytes[where] ^= 1;
   return tensors;
 }
 
@@ -113,12 +122,18 @@ Scene make_scene() {
   commit_task(fs, "/task2", "task", ada(by));
   push(repository, "origin", {}, ada(by), {}, {});
   move(fs, "old", RefKind::branch, "", "task", ada(by));
+  write_model(fs, "/trainee", changed_encoder(6), "6");
+  commit_task(fs, "/trainee", "trainee", ada(by));
   commit_task(fs, "/task4", "gone", ada(by));
   move(fs, "gone", RefKind::branch, "gone", "", ada(by));
   write_stage(fs, join_path(kRepository, "tmp/training"), 7);
   publish_stage(repository, join_path(kRepository, "tmp/training"), RefName::parse("trained"), resolve_commit(repository, "base"));
   write_stage(fs, join_path(kRepository, "tmp/training"), 8);
   checkout(repository, resolve_revision(repository, "base"), kCheckout, {}, {});
+  checkout(repository, resolve_revision(repository, "base"), kApplied, {}, {});
+  apply_task(repository, resolve_revision(repository, "task"), kApplied, {}, {});
+  write_model(fs, "/plain", changed_values(5), "5");
+  commit_task(fs, "/plain", "plain", ada(by));
   Scene made{fs.disk(), std::string(as_text(by.serialize().bytes()))};
   made.disk.sync_all();
   return made;
@@ -192,6 +207,30 @@ void run_checkout(Filesystem& fs, const std::string& folder, const Acknowledge& 
                  const auto checked_out = read_checkout_record(f, folder);
                  return checked_out && checked_out->revision == "task";
                }});
+}
+
+Acknowledged is_revision(const std::string& folder, const std::string& revision) {
+  return {folder + " is " + revision, [=](Filesystem& f) {
+            const auto record = read_checkout_record(f, folder);
+            return record && record->revision == revision;
+          }};
+}
+
+void run_apply(Filesystem& fs, const std::string& task, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  apply_task(repository, resolve_revision(repository, task), kCheckout, {}, {});
+  acknowledge(is_revision(kCheckout, "base+" + task));
+}
+
+void run_switch(Filesystem& fs, const std::string& revision, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  switch_folder(repository, resolve_revision(repository, revision), kApplied, false, {}, {});
+  acknowledge(is_revision(kApplied, revision));
+}
+
+void run_unapply(Filesystem& fs, const Acknowledge& acknowledge) {
+  unapply(fs, kApplied);
+  acknowledge(is_revision(kApplied, "base"));
 }
 
 void run_push(Filesystem& fs, const std::string& remote, const std::string& store, const Acknowledge& acknowledge) {
@@ -276,6 +315,11 @@ const std::vector<Operation>& operations() {
       {"branch -d", {kRepository}, {}, run_delete_branch, true},
       {"checkout", {kRepository}, {kNewCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_checkout(fs, kNewCheckout, a); }, true},
       {"checkout in place", {kRepository}, {kCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_checkout(fs, kCheckout, a); }},
+      {"apply", {kRepository}, {kCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_apply(fs, "plain", a); }},
+      {"apply with a head", {kRepository}, {kCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_apply(fs, "task", a); }},
+      {"unapply", {}, {kApplied}, run_unapply},
+      {"switch", {kRepository}, {kApplied}, [](Filesystem& fs, const Acknowledge& a) { run_switch(fs, "base+trainee", a); }},
+      {"switch to another layout", {kRepository}, {kApplied}, [](Filesystem& fs, const Acknowledge& a) { run_switch(fs, "base+plain", a); }},
       {"push", {kRepository, kRemote}, {}, [](Filesystem& fs, const Acknowledge& a) { run_push(fs, "origin", kRemote, a); }},
       {"push to a new remote", {kRepository, kNewRemote}, {}, [](Filesystem& fs, const Acknowledge& a) { run_push(fs, "new", kNewRemote, a); }},
       {"pull", {kClone}, {}, run_pull, true},

@@ -30,6 +30,7 @@ inline const std::string kFresh = "/fresh/.dstore";
 inline const std::string kRemote = "/remote";
 inline const std::string kNewRemote = "/new-remote";
 inline const std::string kCheckout = "/out";
+inline const std::string kApplied = "/applied";  ///< base+task, applied to a checkout of base
 inline const std::string kNewCheckout = "/new-out";
 
 /// One thing that a user does, and the stores and checkouts that it touches. Adding an operation is adding a row to operations().

@@ -85,7 +85,7 @@ void check_store(Filesystem& fs, const std::string& store, bool drops_history, b
 
 void check_folder(Filesystem& fs, const std::string& folder, bool read_only, Lines& out) {
   if (!exists(fs, folder)) {
-    if (folder == kCheckout) out.push_back(folder + " is gone");
+    if (folder == kCheckout || folder == kApplied) out.push_back(folder + " is gone");
     return;
   }
   if (read_only) return;

@@ -26,52 +26,122 @@ Tensors make_tensors(DType dtype, std::size_t models, std::size_t elements, unsi
   return out;
 }
 
-std::vector<double> merged(const char* name, const Tensors& tensors, DType dtype, std::size_t step, const MergeSettings::Given& given = {}) {
+using Statistics = std::vector<const TensorSource*>;
+
+/// The tensors as rows of `row` elements, in windows of `step` elements, or of so many rows as fit where the method wants rows.
+std::vector<double> merged(const char* name, const Tensors& tensors, DType dtype, std::size_t step, const MergeSettings::Given& given = {},
+                           std::size_t row = 0, const Statistics& statistics = {}) {
   const MergeMethod& method = find_merge_method(name);
   const MergeSettings settings(method.name, method.parameters, given, tensors.size() - 1, 5);
   const std::size_t elements = tensors[0].size();
-  const auto merge = method.make(settings, {"t", dtype, elements});
-  const auto each_window = [&](auto visit) {
-    for (std::size_t at = 0; at < elements; at += step) {
-      const std::size_t size = std::min(step, elements - at);
+  MergedTensor tensor{"t", dtype, elements, {elements}};
+  if (row > 0) tensor.shape = {elements / row, row};
+  for (const TensorSource* source : statistics) tensor.statistics.push_back({source, 0});
+  const auto each_window = [&](std::size_t unit, auto visit) {
+    const std::size_t size = std::max<std::size_t>(1, step / unit) * unit;
+    for (std::size_t at = 0; at < elements; at += size) {
+      const std::size_t count = std::min(size, elements - at);
       std::vector<std::span<const double>> models;
-      for (std::size_t i = 1; i < tensors.size(); ++i) models.push_back(std::span(tensors[i]).subspan(at, size));
-      visit(MergeWindow{at, std::span(tensors[0]).subspan(at, size), models});
+      for (std::size_t i = 1; i < tensors.size(); ++i) models.push_back(std::span(tensors[i]).subspan(at, count));
+      visit(MergeWindow{at, std::span(tensors[0]).subspan(at, count), models});
     }
   };
+  const auto model = method.make_model == nullptr ? nullptr : method.make_model(settings, {&tensor, 1});
+  while (model && model->wants_pass()) {
+    each_window(1, [&](const MergeWindow& window) { model->look(0, window); });
+    model->end_pass();
+  }
+  const auto merge = model ? model->make(settings, 0) : method.make(settings, tensor);
   while (merge->wants_pass()) {
-    each_window([&](const MergeWindow& window) { merge->look(window); });
+    each_window(merge->row(), [&](const MergeWindow& window) { merge->look(window); });
     merge->end_pass();
   }
   std::vector<double> out(elements);
-  each_window([&](const MergeWindow& window) { merge->apply(window, std::span(out).subspan(window.first, window.size())); });
+  each_window(merge->row(), [&](const MergeWindow& window) { merge->apply(window, std::span(out).subspan(window.first, window.size())); });
   return out;
 }
 
-MergeSettings::Given trimming(const MergeMethod& method) {
+/// Statistics of one tensor in memory.
+class OneTensor : public TensorSource {
+ public:
+  OneTensor(std::vector<std::uint64_t> shape, const std::vector<double>& values) : bits_(8 * values.size()) {
+    write_doubles(DType::f64, values, bits_);
+    infos_.push_back({"t", DType::f64, std::move(shape), bits_.size()});
+  }
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  void read(std::size_t, std::uint64_t offset, std::span<std::byte> out) const override { std::copy_n(bits_.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin()); }
+
+ private:
+  Bytes bits_;
+  std::vector<TensorInfo> infos_;
+};
+
+/// What the method needs of each model of tensors of 1000 elements in rows of 25.
+std::vector<OneTensor> make_statistics(const MergeMethod& method, std::size_t models) {
+  std::mt19937 random(9);
+  std::normal_distribution<double> gaussian;
+  std::vector<OneTensor> out;
+  for (std::size_t m = 0; m < models && !method.statistics.empty(); ++m) {
+    std::vector<double> values(method.statistics == "gram" ? 625 : 1000);
+    for (double& value : values) value = std::fabs(gaussian(random));
+    if (method.statistics == "gram") {
+      std::vector<double> inputs(25 * 30), gram(625);
+      for (double& value : inputs) value = gaussian(random);
+      for (std::size_t i = 0; i < 625; ++i) {
+        for (std::size_t n = 0; n < 30; ++n) gram[i] += inputs[n * 25 + i / 25] * inputs[n * 25 + i % 25];
+      }
+      values = gram;
+      out.emplace_back(std::vector<std::uint64_t>{25, 25}, values);
+    } else {
+      out.emplace_back(std::vector<std::uint64_t>{40, 25}, values);
+    }
+  }
+  return out;
+}
+
+/// Settings with which the method has the most to do: the defaults, and every choice of every word.
+std::vector<MergeSettings::Given> interesting(const MergeMethod& method) {
   MergeSettings::Given given;
   for (const auto& [name, value] : method.parameters) {
     if (name == "density") given["density"] = {"0.4"};
     if (name == "select_topk") given["select_topk"] = {"0.5"};
   }
-  return given;
+  std::vector<MergeSettings::Given> out{given};
+  for (const auto& [name, value] : method.parameters) {
+    for (const std::string_view word : find_merge_parameter(method.name, name)->choices) {
+      if (word == value) continue;
+      out.push_back(given);
+      out.back()[std::string(name)] = {std::string(word)};
+      if (name == "tie") out.back()["elect"] = {"count"};
+      if (name == "trim_scope") out.back()["tie"] = {"global"};
+    }
+  }
+  return out;
 }
 
 }  // namespace
 
 TEST_CASE("Every method gives the same values whatever the windows, and values of the dtype") {
   for (const MergeMethod* method : merge_methods()) {
+    const std::size_t models = method->most_models == 2 ? 2 : 3;
+    const std::vector<OneTensor> files = make_statistics(*method, models);
+    Statistics statistics;
+    for (const OneTensor& file : files) statistics.push_back(&file);
     for (const DType dtype : {DType::f16, DType::bf16, DType::f32, DType::f64}) {
-      const Tensors tensors = make_tensors(dtype, method->most_models == 2 ? 2 : 3, 1000, 1);
-      INFO(method->name << " dtype " << static_cast<int>(dtype));
-      const std::vector<double> whole = merged(method->name.data(), tensors, dtype, 1000, trimming(*method));
-      CHECK(whole == merged(method->name.data(), tensors, dtype, 1, trimming(*method)));
-      CHECK(whole == merged(method->name.data(), tensors, dtype, 37, trimming(*method)));
-      Bytes bits(8 * whole.size());
-      std::vector<double> again(whole.size());
-      write_doubles(dtype, whole, bits);
-      read_doubles(dtype, bits, again);
-      CHECK(again == whole);
+      const Tensors tensors = make_tensors(dtype, models, 1000, 1);
+      for (const MergeSettings::Given& given : interesting(*method)) {
+        std::string text;
+        for (const auto& [name, values] : given) text += " " + name + "=" + values.front();
+        INFO(method->name << " dtype " << static_cast<int>(dtype) << text);
+        const std::vector<double> whole = merged(method->name.data(), tensors, dtype, 1000, given, 25, statistics);
+        CHECK(whole == merged(method->name.data(), tensors, dtype, 1, given, 25, statistics));
+        CHECK(whole == merged(method->name.data(), tensors, dtype, 37, given, 25, statistics));
+        Bytes bits(8 * whole.size());
+        std::vector<double> again(whole.size());
+        write_doubles(dtype, whole, bits);
+        read_doubles(dtype, bits, again);
+        CHECK(again == whole);
+      }
     }
   }
 }

@@ -177,6 +177,24 @@ TEST_CASE("a collection killed at any change to the disk loses nothing alive, an
   }
 }
 
+TEST_CASE("a collection of what is all dead works on a disk without a free byte, by its reserve") {
+  Fixture f;
+  f.liveness.alive.insert(f.ids[2]);  // nothing needs to be copied
+  bool full = true;
+  CallFilesystem fs(posix_filesystem(), [&](const DiskCall& call, const CallFilesystem::Run& run, const CallFilesystem::Run&) {
+    const bool needs_room = call.kind == DiskCall::Kind::write || call.kind == DiskCall::Kind::truncate;
+    if (full && needs_room) throw NoSpace("injected: No space left on device");
+    run();
+    if (call.kind == DiskCall::Kind::remove && call.path.ends_with("/reserve")) full = false;
+  });
+  REQUIRE(exists(fs, f.folder / "reserve"));
+  ObjectStore store = open_store(f.folder.path(), IndexMode::memory, fs);
+  CHECK(store.collect(f.liveness, at_once()).packs_deleted.size() == 1);
+  CHECK_FALSE(store.contains(f.ids[0]));
+  f.check_alive(store);
+  CHECK(exists(fs, f.folder / "reserve"));  // there is room again
+}
+
 TEST_CASE("packs are joined and split without losing an object") {
   Fixture f;
   for (const ObjectId& id : f.ids) f.liveness.alive.insert(id);

@@ -149,6 +149,45 @@ TEST_CASE("a writer that begins later writes what is condemned again, and it liv
   CHECK(store.verify_all().empty());
 }
 
+TEST_CASE("writers that overlap without end do not keep a condemned pack for ever") {
+  Fixture f;
+  std::optional<Lease> writer(Lease::take(posix_filesystem(), f.folder.path()));
+  ObjectStore store = f.open();
+  CHECK(store.collect(f.liveness, at_once()).waiting.size() == 1);
+  for (int turn = 0; turn < 3; ++turn) {  // there is always one, and each begins before the one before ends
+    Lease next = Lease::take(posix_filesystem(), f.folder.path());
+    writer.reset();
+    writer.emplace(std::move(next));
+    const CollectReport report = store.collect(f.liveness, at_once());
+    CHECK(report.waiting.empty());
+    CHECK(report.packs_deleted.size() == (turn == 0 ? 1 : 0));
+  }
+  CHECK_FALSE(store.contains(f.id));
+  // What died meanwhile is another round: the first collection condemns it, and a later one deletes it under the next writer.
+  const ObjectId late = write_pack(f.folder.path(), ObjectKind::file, {random_bytes(2000, 8)}).front();
+  CHECK(store.collect(f.liveness, at_once()).waiting.size() == 1);
+  Lease next = Lease::take(posix_filesystem(), f.folder.path());
+  writer.reset();
+  CHECK(store.collect(f.liveness, at_once()).packs_deleted.size() == 1);
+  CHECK_FALSE(store.contains(late));
+}
+
+TEST_CASE("what came to be dead since the last collection does not delay what that one condemned") {
+  Fixture f;
+  ObjectStore store = f.open();
+  std::optional<Lease> first(Lease::take(posix_filesystem(), f.folder.path()));
+  store.collect(f.liveness, at_once());
+  const Lease second = Lease::take(posix_filesystem(), f.folder.path());  // knows of the first pack alone
+  const ObjectId late = write_pack(f.folder.path(), ObjectKind::file, {random_bytes(2000, 8)}).front();
+  first.reset();
+  const CollectReport report = store.collect(f.liveness, at_once());
+  CHECK(report.packs_deleted.size() == 1);
+  REQUIRE(report.waiting.size() == 1);
+  CHECK(report.waiting.front().name == second.name());
+  CHECK_FALSE(store.contains(f.id));
+  CHECK(store.contains(late));
+}
+
 TEST_CASE("what a writer left that died while the collection waited keeps what it names") {
   Fixture f;
   ObjectId table;

@@ -354,6 +354,62 @@ TEST_CASE("with a hint, a long history grows without being listed") {
   CHECK(log.entries(kBase).size() == 96);
 }
 
+namespace {
+
+/// Heads in memory, and how often they were kept.
+struct HeadHints : RefHints {
+  std::uint64_t find(const RefName&) override { return 0; }
+  void put(const RefName&, std::uint64_t) override {}
+  std::vector<KnownHead> heads() override { return known; }
+  void put_heads(const std::vector<KnownHead>& heads) override {
+    known = heads;
+    ++kept;
+  }
+  std::vector<KnownHead> known;
+  int kept = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a listing reads only refs that have moved, and shows the files' state whatever is remembered") {
+  const ScratchFolder folder;
+  HeadHints hints;
+  RefLog log(posix_filesystem(), folder / "refs", kRepository, &hints);
+  const auto name = [](int i) { return RefName::parse("t/" + std::to_string(i)); };
+  for (int i = 0; i < 40; ++i) grow(log, 1 + i % 3, name(i));
+  const auto check = [&] {
+    RefHeads expected = log.all_heads();
+    for (RefEntry& head : expected.heads) head.signature.clear();
+    const RefHeads listed = log.listed_heads();
+    CHECK(listed.heads == expected.heads);
+    CHECK(listed.damaged.size() == expected.damaged.size());
+  };
+  check();
+  CHECK(hints.kept == 1);
+  check();
+  CHECK(hints.kept == 1);
+  grow(log, 1, name(7));  // one has moved: seen, and not worth keeping
+  check();
+  CHECK(hints.kept == 1);
+  REQUIRE(log.append(entry_after(log.head(name(8)), "", name(8))));  // deleted
+  grow(log, 1, RefName::parse("forgotten-not"));
+  check();
+  // The same number with other content: the ref was moved aside and made anew.
+  posix_filesystem().rename(folder / "refs/t%2f9", folder / "aside");
+  RefEntry other = entry_after(std::nullopt, "other", name(9));
+  REQUIRE(log.append(other));
+  check();
+  // Damage of an entry that is remembered is for head() and fsck to see; a new entry's is seen here.
+  put_file(folder / "refs/t%2f7/0000000004", text_bytes("{}"));
+  check();
+  for (KnownHead& known : hints.known) known.entry.repository = fake_id("another");
+  check();
+  for (KnownHead& known : hints.known) known.inode ^= 1;
+  hints.known.push_back(hints.known.front());
+  check();
+  CHECK(hints.kept > 1);
+}
+
 TEST_CASE("a damaged ref does not hide the others") {
   const ScratchFolder folder;
   RefLog log(posix_filesystem(), folder / "refs", kRepository);

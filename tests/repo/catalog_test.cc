@@ -111,6 +111,56 @@ TEST_CASE("a signature that comes later is seen, and a row that names none is no
   CHECK(Catalog(repository).commit(id).signature.verdict == Verdict::good);
 }
 
+TEST_CASE("many rows become bundles, which answer as the rows did and are dropped as they were") {
+  Sandbox sandbox;
+  Store store(sandbox);
+  constexpr std::size_t kCommits = 1100;
+  ObjectId head = store.task;
+  {
+    PackSession session = store.repository.store().begin_write();
+    Commit commit = store.repository.read_commit(store.task);
+    for (std::size_t i = 0; i < kCommits; ++i) {
+      commit.parents = {head};
+      commit.time += 60;
+      commit.message = "run " + std::to_string(i);
+      head = session.add(ObjectKind::commit, as_bytes(commit.serialize()));
+    }
+    session.commit();
+  }
+  const auto rows = [&](CatalogFile::Kind kind) {
+    const Repository repository = store.again();
+    return repository.catalog()->all(kind, repository.trust().digest()).rows.size();
+  };
+  const auto facts = [&] {
+    const Repository repository = store.again();
+    Catalog catalog(repository);
+    std::vector<Bytes> out;
+    for (const CommitFacts* each : catalog.commits(catalog.history({head}))) out.push_back(encode_facts(*each));
+    return out;
+  };
+  const std::vector<Bytes> first = facts();
+  REQUIRE(first.size() == kCommits + 2);
+  CHECK(rows(CatalogFile::Kind::commit) == kCommits + 2);
+  CHECK(facts() == first);  // reads them, and leaves bundles
+  CHECK(rows(CatalogFile::Kind::commit) == 0);
+  CHECK(rows(CatalogFile::Kind::commit_bundle) > 0);
+  CHECK(facts() == first);
+  {
+    PackSession session = store.repository.store().begin_write();
+    const Bytes bytes = store.repository.store().read(ObjectKind::commit, head);
+    session.add(ObjectKind::signature, SignatureObject{head, sign_message(*sandbox.key, kCommitNamespace, bytes)}.serialize());
+    session.commit();
+  }
+  const Repository repository = store.again();
+  CHECK(Catalog(repository).commit(head).signature.verdict == Verdict::good);
+  // What pack_bundles() did not write is no bundle.
+  const CatalogFile::Row row{as_bytes("key"), as_bytes("content")};
+  const Bytes good = pack_bundles({row, row}).front();
+  const auto unpacked = [](ByteSpan content) { return unpack_bundles({{{as_bytes("0"), content}}, {}}).rows.size(); };
+  CHECK(unpacked(good) == 2);
+  for (std::size_t cut = 0; cut < good.size(); ++cut) CHECK(unpacked(ByteSpan(good).first(cut)) == 0);
+}
+
 TEST_CASE("users of one folder, and trust that changes, have rows of their own") {
   Sandbox sandbox;
   const Store store(sandbox);

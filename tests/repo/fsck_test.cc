@@ -135,10 +135,41 @@ TEST_CASE("an interrupted check goes on with the packs that it had not read; dam
   CHECK(report.good_packs.count(damaged) == 0);
   CHECK_FALSE(exists(f.box.fs, f.repository.path("fsck-state")));
 
-  for (const char* text : {"", "{", "{\"packs\":{\"x\":{}},\"v\":1}", "{\"packs\":{},\"v\":2}"}) {
+  for (const char* text : {"", "{", "{\"packs\":{\"x\":{}},\"v\":1}", "{\"packs\":{},\"v\":2}", "{\"made\":[\"x\"],\"packs\":{},\"v\":2}"}) {
     put(f.repository.path("fsck-state"), text);
     CHECK(fsck(f.repository, plain).resumed == 0);
   }
+}
+
+TEST_CASE("an interrupted deep check does not make again the files that it had made") {
+  Fixture f;
+  FsckOptions deep;
+  deep.level = FsckLevel::deep;
+  const FsckReport whole = fsck(f.repository, deep);
+  std::size_t most = 0;
+  for (int stop = 1; stop < 40; ++stop) {
+    int calls = 0;
+    deep.progress = [&](const std::string& label) -> Progress {
+      return [&calls, label, stop](std::uint64_t, std::uint64_t) {
+        if (label == "reconstructing" && ++calls == stop) throw Stopped{};
+      };
+    };
+    bool stopped = false;
+    try {
+      fsck(f.repository, deep);
+    } catch (const Stopped&) {
+      stopped = true;
+    }
+    if (!stopped) break;
+    deep.progress = {};
+    const FsckReport rest = fsck(f.repository, deep);
+    CHECK(rest.findings.empty());
+    CHECK(rest.checkouts == whole.checkouts);
+    CHECK(rest.files_resumed >= most);
+    most = std::max(most, rest.files_resumed);
+    CHECK(fsck(f.repository, deep).files_resumed == 0);
+  }
+  CHECK(most > 0);
 }
 
 TEST_CASE("a repair that stops anywhere loses nothing, and the next one completes it") {

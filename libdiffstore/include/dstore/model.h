@@ -28,7 +28,8 @@ class Model {
 };
 
 /// `what` is a folder (it has a '/', or is "." or "..", or only a folder of that name exists) or a revision of the
-/// repository found at or above `directory`. A folder needs no repository. Signatures and ids are verified.
-std::unique_ptr<Model> open_model(const std::string& what, const std::string& directory = ".");
+/// repository found at or above `directory`. A folder needs no repository. Signatures and ids are verified. A base that is not in
+/// the repository is read from the folder `base_from`, if one is given.
+std::unique_ptr<Model> open_model(const std::string& what, const std::string& directory = ".", const std::string& base_from = "");
 
 }  // namespace dstore

@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <cmath>
+
+#include "metric_rows.h"
+#include "number_text.h"
+#include "output.h"
+#include "repo/history.h"
+#include "report/html.h"
+#include "report/sections.h"
+
+namespace dstore::cli {
+namespace {
+
+constexpr std::size_t kCommits = 200;  ///< the newest of a task
+constexpr std::size_t kStyles = 4;
+constexpr double kWidth = 360, kHeight = 190, kLeft = 48, kRight = 12, kTop = 12, kBottom = 26;
+
+/// A task's commits, oldest first, without those of its base.
+struct Line {
+  std::vector<ObjectId> ids;
+  std::vector<Commit> commits;
+};
+
+Line line_of(const Repository& repository, const ObjectId& head) {
+  Line out;
+  for (const ObjectId& id : first_parents(repository, head)) {
+    Commit commit = repository.read_commit(id);
+    if (!commit.is_task() || out.ids.size() == kCommits) break;
+    out.ids.push_back(id);
+    out.commits.push_back(std::move(commit));
+  }
+  std::reverse(out.ids.begin(), out.ids.end());
+  std::reverse(out.commits.begin(), out.commits.end());
+  return out;
+}
+
+/// Values of a chart's vertical axis: round ones that enclose what is shown.
+struct Axis {
+  double low = 0, high = 1, step = 0.25;
+};
+
+Axis axis_of(double low, double high) {
+  if (high - low < 1e-12 * std::max(1.0, std::fabs(high))) {
+    const double around = std::max(std::fabs(high) * 0.05, 1e-6);
+    low -= around;
+    high += around;
+  }
+  const double rough = (high - low) / 3;
+  const double power = std::pow(10, std::floor(std::log10(rough)));
+  Axis axis;
+  for (const double factor : {1.0, 2.0, 2.5, 5.0, 10.0}) {
+    axis.step = factor * power;
+    if (axis.step >= rough) break;
+  }
+  axis.low = std::floor(low / axis.step) * axis.step;
+  axis.high = std::ceil(high / axis.step) * axis.step;
+  return axis;
+}
+
+std::string place(double value) { return number_text(std::round(value * 10) / 10, 6); }
+
+/// The rows of one metric on several splits, as lines over the commits.
+class Chart {
+ public:
+  Chart(const Line& line, std::vector<const MetricRow*> rows) : line_(line), rows_(std::move(rows)) {
+    double low = INFINITY, high = -INFINITY;
+    for (const MetricRow* row : rows_) {
+      for (const auto& value : row->values) {
+        if (!value || !value->number) continue;
+        low = std::min(low, *value->number);
+        high = std::max(high, *value->number);
+      }
+    }
+    is_empty_ = !(low <= high) || !std::isfinite(high - low);
+    if (!is_empty_) axis_ = axis_of(low, high);
+  }
+  bool is_empty() const { return is_empty_; }
+
+  std::string svg(const std::string& title, const std::string& id) const {
+    std::string out = "<svg class=\"chart\" viewBox=\"0 0 360 190\" role=\"img\" aria-labelledby=\"" + id + "-t " + id + "-d\">\n<title id=\"" + id + "-t\">" + title +
+                      "</title>\n<desc id=\"" + id + "-d\">" + description() + "</desc>\n" + grid();
+    for (std::size_t i = 0; i < rows_.size(); ++i) out += series(*rows_[i], std::to_string(i % kStyles + 1));
+    return out + "</svg>\n";
+  }
+
+ private:
+  double x(std::size_t commit) const {
+    const double room = kWidth - kLeft - kRight;
+    return line_.ids.size() < 2 ? kLeft + room / 2 : kLeft + 6 + (room - 12) * static_cast<double>(commit) / static_cast<double>(line_.ids.size() - 1);
+  }
+  double y(double value) const { return kHeight - kBottom - (kHeight - kTop - kBottom) * (value - axis_.low) / (axis_.high - axis_.low); }
+
+  std::string description() const {
+    std::string out;
+    for (const MetricRow* row : rows_) {
+      std::string first, last;
+      for (const auto& value : row->values) {
+        if (!value) continue;
+        if (first.empty()) first = value->text;
+        last = value->text;
+      }
+      out += (out.empty() ? "" : "; ") + escaped(row->split) + " from " + escaped(first) + " to " + escaped(last);
+    }
+    return out + ", over " + std::to_string(line_.ids.size()) + (line_.ids.size() == 1 ? " commit" : " commits");
+  }
+  std::string grid() const {
+    std::string out;
+    const auto steps = static_cast<int>(std::lround((axis_.high - axis_.low) / axis_.step));
+    for (int i = 0; i <= steps; ++i) {
+      const double value = axis_.low + i * axis_.step;
+      const std::string at = place(y(value));
+      out += "<line class=\"grid\" x1=\"" + place(kLeft) + "\" x2=\"" + place(kWidth - kRight) + "\" y1=\"" + at + "\" y2=\"" + at + "\"/><text x=\"" +
+             place(kLeft - 6) + "\" y=\"" + place(y(value) + 4) + "\" text-anchor=\"end\">" + number_text(std::fabs(value) < axis_.step / 1e6 ? 0 : value, 4) + "</text>\n";
+    }
+    const auto label = [&](std::size_t commit, const char* anchor) {
+      return "<text x=\"" + place(x(commit)) + "\" y=\"" + place(kHeight - 8) + "\" text-anchor=\"" + anchor + "\">" + line_.ids[commit].short_hex().substr(0, 7) + "</text>\n";
+    };
+    if (line_.ids.size() == 1) return out + label(0, "middle");
+    return out + label(0, "start") + label(line_.ids.size() - 1, "end");
+  }
+  std::string series(const MetricRow& row, const std::string& style) const {
+    std::string points, dots;
+    for (std::size_t i = 0; i < row.values.size(); ++i) {
+      if (!row.values[i] || !row.values[i]->number) continue;
+      const std::string at_x = place(x(i)), at_y = place(y(*row.values[i]->number));
+      points += (points.empty() ? "" : " ") + at_x + "," + at_y;
+      dots += "<circle class=\"p" + style + "\" cx=\"" + at_x + "\" cy=\"" + at_y + "\" r=\"3\"><title>" + line_.ids[i].short_hex().substr(0, 7) + " " + escaped(row.split) + ": " +
+              escaped(row.values[i]->text) + "</title></circle>\n";
+    }
+    return "<polyline class=\"line l" + style + "\" points=\"" + points + "\"/>\n" + dots;
+  }
+
+  const Line& line_;
+  std::vector<const MetricRow*> rows_;
+  bool is_empty_ = true;
+  Axis axis_;
+};
+
+std::string split_key(const std::vector<MetricRow>& all, const std::vector<const MetricRow*>& rows) {
+  std::string out = "<ul class=\"legend\">";
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::string style = std::to_string(i % kStyles + 1);
+    out += "<li class=\"key\"><svg class=\"chart\" style=\"width:32px\" viewBox=\"0 0 32 10\" aria-hidden=\"true\"><line class=\"line l" + style +
+           "\" x1=\"0\" x2=\"32\" y1=\"5\" y2=\"5\"/><circle class=\"p" + style + "\" cx=\"16\" cy=\"5\" r=\"3\"/></svg>" + name_html(metric_label(all, *rows[i])) + "</li>";
+  }
+  return out + "</ul>\n";
+}
+
+std::string values_table(const Line& line, const std::vector<MetricRow>& rows) {
+  std::vector<HtmlTable::Cell> headings{{"commit", "left"}, {"message", "left"}};
+  for (const MetricRow& row : rows) headings.push_back({name_html(metric_label(rows, row))});
+  HtmlTable table("list", headings);
+  for (std::size_t i = 0; i < line.ids.size(); ++i) {
+    std::vector<HtmlTable::Cell> cells{{"<code>" + line.ids[i].short_hex().substr(0, 7) + "</code>"}, {name_html(line.commits[i].subject()), "left name"}};
+    for (const MetricRow& row : rows) cells.push_back({row.values[i] ? name_html(row.values[i]->text) : ""});
+    table.add(std::move(cells));
+  }
+  return folded("Every value", scrolling("Metrics by commit", table.html()));
+}
+
+std::string charts_of(const Line& line, const std::string& revision, const std::string& id) {
+  std::vector<const Commit*> commits;
+  for (const Commit& commit : line.commits) commits.push_back(&commit);
+  const std::vector<MetricRow> rows = metric_rows(commits);
+  if (rows.empty()) return "<p>No metric was recorded.</p>\n";
+  std::vector<std::pair<std::string, std::vector<const MetricRow*>>> metrics;
+  for (const MetricRow& row : rows) {
+    auto known = std::find_if(metrics.begin(), metrics.end(), [&](const auto& metric) { return metric.first == row.name; });
+    if (known == metrics.end()) known = metrics.insert(metrics.end(), {row.name, {}});
+    known->second.push_back(&row);
+  }
+  std::string out = "<div class=\"columns\">\n";
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    const Chart chart(line, metrics[i].second);
+    if (chart.is_empty()) continue;
+    out += "<figure>\n<figcaption>" + name_html(metrics[i].first) + "</figcaption>\n" +
+           chart.svg(escaped(metrics[i].first) + " of " + escaped(revision) + " by commit", id + "-" + std::to_string(i)) + split_key(rows, metrics[i].second) + "</figure>\n";
+  }
+  return out + "</div>\n" + values_table(line, rows);
+}
+
+}  // namespace
+
+std::string history_section(const Repository& repository, const ComparedTasks& compared) {
+  std::string content;
+  for (std::size_t i = 0; i < compared.tasks.size(); ++i) {
+    const Line line = line_of(repository, compared.tasks[i].commit.id);
+    content += task_heading(compared, i) + charts_of(line, compared.tasks[i].revision, "h" + std::to_string(i));
+  }
+  return section("Metrics over the commits", "From the first commit of the task to the one shown here, first parents only.", content);
+}
+
+}  // namespace dstore::cli

@@ -1,0 +1,228 @@
+#include "repo/bundle.h"
+
+#include <algorithm>
+
+#include "base/atomic_file.h"
+#include "base/json.h"
+#include "base/sha256.h"
+#include "dstore/error.h"
+#include "repo/copy_commits.h"
+#include "repo/forgotten.h"
+#include "repo/model_files.h"
+
+namespace dstore {
+namespace {
+
+constexpr std::string_view kMagic = "DSTOREBN";
+constexpr std::uint32_t kVersion = 1;
+constexpr std::size_t kWrite = 4u << 20;
+
+/// A part of the file.
+struct PackRow {
+  ObjectId name;
+  std::uint64_t size = 0;
+};
+
+struct Head {
+  std::vector<PackRow> packs;
+  std::map<std::string, ObjectId> tasks;
+};
+
+std::string head_text(const Head& head) {
+  Json::Array packs;
+  for (const PackRow& pack : head.packs) {
+    Json row;
+    row.set("name", pack.name.hex());
+    row.set("size", static_cast<std::int64_t>(pack.size));
+    packs.push_back(std::move(row));
+  }
+  Json tasks;
+  for (const auto& [name, commit] : head.tasks) tasks.set(name, commit.hex());
+  Json json;
+  json.set("v", 1);
+  json.set("packs", Json(std::move(packs)));
+  json.set("tasks", std::move(tasks));
+  return json.serialize();
+}
+
+Head parse_head(std::string_view text, const std::string& what) {
+  const Json json = Json::parse(text, what);
+  if (json.at("v").integer() != 1) throw Error(ErrorCode::unsupported, what + ": made by a newer dstore");
+  Head head;
+  for (const Json& row : json.at("packs").array()) {
+    head.packs.push_back({ObjectId::parse(row.at("name").string(), what), static_cast<std::uint64_t>(row.at("size").integer())});
+  }
+  for (const auto& [name, commit] : json.at("tasks").object()) {
+    if (!RefName::is_valid(name)) throw Error(ErrorCode::corrupt, what + ": no task may be called " + printable(name));
+    head.tasks.emplace(name, ObjectId::parse(commit.string(), what));
+  }
+  if (head.tasks.empty() || head_text(head) != text) throw Error(ErrorCode::corrupt, what + ": not a bundle of version 1");
+  return head;
+}
+
+/// A folder that goes with this object, next to a path.
+class TemporaryFolder {
+ public:
+  TemporaryFolder(Filesystem& fs, const std::string& beside)
+      : fs_(fs), path_(join_path(parent_path(beside), "." + file_name(beside) + ".dstore-tmp-" + random_name())) {
+    fs_.make_directory(path_, 0700);
+  }
+  ~TemporaryFolder() {
+    try {
+      if (!path_.empty()) remove_tree(fs_, path_);
+    } catch (const Error&) {
+      // A folder with an odd name stays.
+    }
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::string& path() const { return path_; }
+  /// From now on it is somebody else's.
+  std::string release() { return std::exchange(path_, {}); }
+
+ private:
+  Filesystem& fs_;
+  std::string path_;
+};
+
+Repository make_repository(Filesystem& fs, const std::string& folder) {
+  Repository repository = Repository::create(fs, folder, IndexMode::memory);
+  RepositoryConfig config = repository.config();
+  config.without_base = true;
+  repository.save_config(std::move(config));
+  return Repository::open(fs, folder, IndexMode::memory);
+}
+
+/// Everything in the history of `tasks` but them and their bases: their content is left out.
+std::set<ObjectId> history_of(const Repository& repository, const std::vector<BundledTask>& tasks) {
+  std::set<ObjectId> wanted, seen;
+  std::vector<ObjectId> stack;
+  for (const BundledTask& task : tasks) {
+    const CheckedCommit commit = repository.require_commit(task.commit);
+    require_task(commit, task.name);
+    wanted.insert({task.commit, *commit.commit.base});
+    stack.push_back(task.commit);
+  }
+  while (!stack.empty()) {
+    const ObjectId id = stack.back();
+    stack.pop_back();
+    if (!seen.insert(id).second || !repository.store().contains(id)) continue;
+    const Commit commit = repository.read_commit(id);
+    stack.insert(stack.end(), commit.parents.begin(), commit.parents.end());
+    stack.insert(stack.end(), commit.derived_from.begin(), commit.derived_from.end());
+    if (commit.base) stack.push_back(*commit.base);
+  }
+  std::set<ObjectId> others = forgotten_commits(repository);
+  std::set_difference(seen.begin(), seen.end(), wanted.begin(), wanted.end(), std::inserter(others, others.end()));
+  return others;
+}
+
+}  // namespace
+
+std::uint64_t create_bundle(const Repository& repository, const std::vector<BundledTask>& tasks, const std::string& file, bool replace, const Progress& progress) {
+  Filesystem& fs = repository.fs();
+  const std::string exists_already = printable(file) + ": exists already; choose another name, or give --force";
+  if (!replace && exists(fs, file)) throw Error(ErrorCode::conflict, exists_already);
+  const std::set<ObjectId> others = history_of(repository, tasks);
+  const TemporaryFolder folder(fs, file);
+  Repository packed = make_repository(fs, folder.path());
+  std::vector<ObjectId> commits;
+  Head head;
+  for (const BundledTask& task : tasks) {
+    commits.push_back(task.commit);
+    if (!head.tasks.emplace(task.name, task.commit).second) throw Error(ErrorCode::invalid_argument, "two tasks of the bundle would be called " + printable(task.name));
+  }
+  {
+    PackSession session = packed.store().begin_write();
+    CommitKeeper keeper(packed);
+    copy_commits(repository, session, keeper, commits, others, progress);
+    session.commit();
+  }
+  std::vector<Mapping> packs;
+  for (const ObjectId& name : packed.store().packs()) {
+    packs.push_back(fs.map(packed.store().pack_path(name)));
+    head.packs.push_back({name, packs.back().bytes.size()});
+  }
+  AtomicFile out(fs, file);
+  Sha256 hash;
+  const auto put = [&](ByteSpan bytes) {
+    for (; !bytes.empty(); bytes = bytes.subspan(std::min(kWrite, bytes.size()))) {
+      out.write(bytes.first(std::min(kWrite, bytes.size())));
+      hash.update(bytes.first(std::min(kWrite, bytes.size())));
+    }
+  };
+  Writer writer;
+  writer.text(kMagic);
+  writer.u32(kVersion);
+  writer.sized_text(head_text(head));
+  put(writer.data());
+  for (const Mapping& pack : packs) put(pack.bytes);
+  out.write(hash.finish().bytes());
+  const std::uint64_t size = out.size();
+  if (replace) {
+    out.commit();
+  } else if (!out.commit_new()) {
+    throw Error(ErrorCode::conflict, exists_already);
+  }
+  return size;
+}
+
+bool Bundle::is_bundle(Filesystem& fs, const std::string& file) {
+  const auto info = fs.stat(file, true);
+  if (!info || info->type != FileInfo::Type::regular) return false;
+  Bytes magic(kMagic.size());
+  return fs.open(file, OpenMode::read)->read_at(0, magic) == magic.size() && as_text(magic) == kMagic;
+}
+
+Bundle::Bundle(Filesystem& fs, const std::string& file, const std::string& beside) : fs_(fs), file_(printable(file)) {
+  const Mapping mapping = fs.map(file);
+  if (mapping.bytes.size() < ObjectId::kSize) throw Error(ErrorCode::corrupt, file_ + ": too short for a bundle");
+  const ByteSpan body = mapping.bytes.first(mapping.bytes.size() - ObjectId::kSize);
+  Reader reader(body, file_);
+  if (reader.text(kMagic.size()) != kMagic) throw Error(ErrorCode::corrupt, file_ + ": not a bundle");
+  if (reader.u32() != kVersion) throw Error(ErrorCode::unsupported, file_ + ": made by a newer dstore");
+  if (!std::ranges::equal(sha256(body).bytes(), mapping.bytes.last(ObjectId::kSize))) {
+    throw Error(ErrorCode::corrupt, file_ + ": its digest is wrong: it is damaged or was cut short; get it again");
+  }
+  const Head head = parse_head(reader.sized_text(), file_);
+  TemporaryFolder folder(fs, beside);
+  Repository made = make_repository(fs, folder.path());
+  for (const PackRow& pack : head.packs) {
+    const ByteSpan bytes = reader.bytes(pack.size);
+    fs.open(made.store().pack_path(pack.name), OpenMode::create_new)->write_at(0, bytes);
+  }
+  reader.expect_end();
+  repository_.emplace(Repository::open(fs, folder.path(), IndexMode::memory));
+  tasks_ = head.tasks;
+  for (const auto& [name, commit] : tasks_) {
+    if (!repository_->store().contains(commit)) throw Error(ErrorCode::corrupt, file_ + ": has not the commit of its task " + printable(name));
+  }
+  folder_ = folder.release();
+}
+
+Bundle::~Bundle() {
+  repository_.reset();
+  try {
+    remove_tree(fs_, folder_);
+  } catch (const Error&) {
+    // A folder with an odd name stays.
+  }
+}
+
+BundledTask Bundle::choose(const std::string& name, bool allow_unsigned) const {
+  std::string list;
+  for (const auto& [known, commit] : tasks_) list += (list.empty() ? "" : ", ") + known;
+  if (name.empty() && tasks_.size() > 1) throw Error(ErrorCode::invalid_argument, file_ + ": has several tasks (" + list + "); say which one: --task NAME");
+  const auto found = name.empty() ? tasks_.begin() : tasks_.find(name);
+  if (found == tasks_.end()) throw Error(ErrorCode::not_found, file_ + ": has no task " + printable(name) + "; it has " + list);
+  const auto judge = [&](const ObjectId& id) {
+    const CheckedCommit checked = repository_->check_commit(id);
+    if (checked.signature.verdict != Verdict::unsigned_ || !allow_unsigned) checked.signature.require_good(file_ + ": commit " + id.short_hex());
+    return checked.commit;
+  };
+  const Commit task = judge(found->second);
+  if (task.base) judge(*task.base);
+  return {found->first, found->second};
+}
+
+}  // namespace dstore
