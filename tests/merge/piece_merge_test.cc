@@ -61,6 +61,7 @@ MergeSettings settings_of(const MergeMethod& method, std::size_t models, const c
   MergeSettings::Given given;
   for (const auto& [name, value] : method.parameters) {
     if (name == "density") given["density"] = {density};
+    if (name == "epsilon") given["epsilon"] = {"0.005"};
     if (name == "select_topk") given["select_topk"] = {"0.5"};
     if (name == "weight") {
       for (std::size_t i = 0; i < models; ++i) given["weight"].push_back(i % 2 == 0 ? "0.7" : "1.3");
