@@ -178,6 +178,10 @@ ApplyReport switch_folder(Repository& repository, const Revision& revision, cons
   const FolderLock lock(repository.fs(), folder);
   const auto record = read_checkout_record(repository.fs(), folder, lock);
   if (!record) throw Error(ErrorCode::not_found, printable(folder) + ": is not a checkout (`dstore checkout REV -o FOLDER` makes one)");
+  if (!repository.store().contains(record->commit)) {
+    throw Error(ErrorCode::not_found, printable(folder) + ": is " + printable(record->revision) + " (commit " + record->commit.short_hex() +
+                                          "), which this repository does not have; `dstore checkout REV -o FOLDER` writes it anew");
+  }
   LoadedRevision loaded = load_revision(repository, revision);
   if (single_file) join_shards(loaded.files);
   const std::unique_ptr<StoredWeights> old = load_weights(repository, repository.require_commit(record->commit).commit);

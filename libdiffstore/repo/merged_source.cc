@@ -10,17 +10,12 @@
 #include "dstore/error.h"
 #include "merge/piece_merge.h"
 #include "tensor/dtype.h"
+#include "tensor/shape_text.h"
 
 namespace dstore {
 namespace {
 
 constexpr std::size_t kWindow = 1 << 14;  ///< elements that a method sees at once
-
-std::string shape_text(const TensorInfo& info) {
-  std::string text = "[";
-  for (const std::uint64_t size : info.shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + "]";
-}
 
 /// The same bytes of the base and of every model, and their numbers window by window.
 class Range {
