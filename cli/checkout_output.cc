@@ -1,6 +1,7 @@
 #include "checkout_output.h"
 
 #include "output.h"
+#include "three_way_output.h"
 
 namespace dstore::cli {
 
@@ -54,7 +55,11 @@ void print_written(const Session& session, const std::string& folder, const std:
   if (session.json) {
     Json json;
     json.set("folder", folder);
-    json.set("weights", report.weights.hex());
+    json.set("weights", report.weights.is_none() ? std::string() : report.weights.hex());
+    if (report.overlap) {
+      json.set("changed", static_cast<std::int64_t>(report.overlap->changed));
+      json.set("shared", static_cast<std::int64_t>(report.overlap->shared));
+    }
     json.set("written", static_cast<std::int64_t>(report.written));
     json.set("kept", static_cast<std::int64_t>(report.kept));
     json.set("removed", static_cast<std::int64_t>(report.removed));
@@ -68,7 +73,9 @@ void print_written(const Session& session, const std::string& folder, const std:
   if (report.in_place) line += ", " + std::to_string(report.kept) + " kept";
   if (report.removed > 0) line += ", " + std::to_string(report.removed) + " removed";
   session.say(line);
-  session.say("verified: weights " + report.weights.hex());
+  if (report.overlap) session.say(overlap_text(*report.overlap));
+  session.say(report.weights.is_none() ? "verified: the " + std::to_string(report.commits.size()) + " commits that it is computed from"
+                                       : "verified: weights " + report.weights.hex());
 }
 
 }  // namespace dstore::cli

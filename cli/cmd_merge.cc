@@ -1,69 +1,22 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/decimal.h"
 #include "command.h"
 #include "commit_view.h"
 #include "dstore/error.h"
+#include "merge_arguments.h"
+#include "merge_forms.h"
 #include "merge_list.h"
 #include "merge_plan.h"
 #include "output.h"
 #include "repo/merge.h"
 #include "repo/model_files.h"
-#include "repo/revision.h"
+#include "three_way_output.h"
 
 namespace dstore::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::vector<std::string> split_list(const std::string& text) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    out.push_back(text.substr(at, comma - at));
-    at = comma + 1;
-  }
-  return out;
-}
-
-/// "20%" is 0.2; everything else is checked by the parameter it is for.
-std::vector<std::string> densities(const std::string& text) {
-  std::vector<std::string> out = split_list(text);
-  for (std::string& value : out) {
-    if (!value.empty() && value.back() == '%') value = shortest_decimal(parse_density(value));
-  }
-  return out;
-}
-
-MergeSettings::Given given_parameters(const Arguments& arguments) {
-  MergeSettings::Given given;
-  if (arguments.has("weights")) given["weight"] = split_list(arguments.get("weights"));
-  if (arguments.has("preset")) given["preset"] = {arguments.get("preset")};
-  if (arguments.has("density")) given["density"] = densities(arguments.get("density"));
-  for (const std::string& setting : arguments.all("set")) {
-    const std::size_t equals = setting.find('=');
-    if (equals == std::string::npos || equals == 0) throw Error(ErrorCode::invalid_argument, "--set " + printable(setting) + ": give KEY=VALUE, or KEY=V1,V2,… for each model");
-    given[setting.substr(0, equals)] = split_list(setting.substr(equals + 1));
-  }
-  return given;
-}
-
-void check_models(const MergeMethod& method, std::size_t models) {
-  if (models >= method.least_models && models <= method.most_models) return;
-  throw Error(ErrorCode::invalid_argument, "method " + std::string(method.name) + " merges " +
-                                               (method.least_models == method.most_models ? "exactly " : "at least ") + std::to_string(method.least_models) + " models, not " +
-                                               std::to_string(models));
-}
-
-/// Weights that sum to 0 where the method divides by the sum.
-void check_weights(const MergeMethod& method, const MergeSettings& settings) {
-  if (!settings.has("normalize") || !settings.flag("normalize")) return;
-  double sum = 0;
-  for (std::size_t i = 0; i < settings.models(); ++i) sum += settings.number("weight", i);
-  if (sum != 0) return;
-  throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method " + std::string(method.name) + " divides by their sum; give others, or --set normalize=false");
-}
 
 /// --statistics FILE,FILE,…: one for each model.
 void add_statistics(const Arguments& arguments, const Session& session, std::vector<MergeSource>& sources) {
@@ -75,15 +28,15 @@ void add_statistics(const Arguments& arguments, const Session& session, std::vec
   for (std::size_t i = 0; i < files.size(); ++i) sources[i].statistics = session.path(files[i]);
 }
 
-MergeOptions::Heads choose_heads(const Arguments& arguments, const Repository& repository, const std::vector<MergeSource>& sources, std::size_t& of) {
-  if (!arguments.has("heads")) return MergeOptions::Heads::single;
+MergeHeads choose_heads(const Arguments& arguments, const Repository& repository, const std::vector<MergeSource>& sources, std::size_t& of) {
+  if (!arguments.has("heads")) return MergeHeads::single;
   const std::string text = arguments.get("heads");
-  if (text == "none") return MergeOptions::Heads::none;
+  if (text == "none") return MergeHeads::none;
   const ObjectId commit = resolve_commit(repository, text);
   const auto place = std::find_if(sources.begin(), sources.end(), [&](const MergeSource& source) { return source.commit == commit; });
   if (place == sources.end()) throw Error(ErrorCode::invalid_argument, "--heads " + printable(text) + " is none of the models that are merged");
   of = static_cast<std::size_t>(place - sources.begin());
-  return MergeOptions::Heads::of_model;
+  return MergeHeads::of_model;
 }
 
 /// With --json {commit, branch, base, method, files_of, merged, unchanged, own, changed, elements, full_bytes, stored_bytes, notes}.
@@ -95,10 +48,8 @@ void print_merge(const Session& session, const MergeReport& report, const MergeO
                               {"stored_bytes", report.stored_bytes}, {"notes", report.notes}});
     return;
   }
-  const double share = report.delta.base_elements == 0 ? 0 : static_cast<double>(report.delta.changed) / static_cast<double>(report.delta.base_elements);
   session.say("[" + branch + " " + report.commit.short_hex() + "] " + std::to_string(models) + " models by " + std::string(options.method->name) + ": " +
-              grouped(report.delta.changed) + " of " + grouped(report.delta.base_elements) + " weights changed (" + percent(share) + "), " +
-              human_size(report.full_bytes) + " → " + human_size(report.stored_bytes));
+              changed_text(report.delta, report.full_bytes, report.stored_bytes));
   std::string line = grouped(report.counts.merged) + " tensors merged, " + grouped(report.counts.unchanged) + " as in the base";
   if (report.counts.own > 0) line += ", " + grouped(report.counts.own) + " of " + printable(report.files_of) + " alone";
   session.say(line + "; files of " + (report.files_of.empty() ? "the base" : printable(report.files_of)));
@@ -165,7 +116,7 @@ Request typed(const Arguments& arguments, const Repository& repository) {
   Request request;
   request.method = &find_merge_method(arguments.get("method", "linear"));
   add_sources(request, repository, arguments.all("rev"));
-  request.given = given_parameters(arguments);
+  request.given = given_merge_parameters(arguments);
   return request;
 }
 
@@ -173,16 +124,24 @@ int run(const Arguments& arguments, Session& session) {
   if (arguments.has("list-methods")) {
     return arguments.has("method") ? list_merge_parameters(session, find_merge_method(arguments.get("method"))) : list_merge_methods(session);
   }
-  if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "say what the result is called: --name NAME");
+  if (arguments.has("into")) return run_merge_into(arguments, session);
+  for (const char* option : {"on-conflict", "files", "vocab", "dry-run"}) {
+    if (arguments.has(option)) throw Error(ErrorCode::invalid_argument, "--" + std::string(option) + " goes with --into BRANCH");
+  }
+  if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "say what the result is called: --name NAME, or what to merge into: --into BRANCH");
   Repository repository = session.open();
+  if (arguments.all("rev").size() == 1 && !arguments.has("config")) {
+    const Revision revision = resolve_revision(repository, arguments.get("rev"));
+    if (revision.computed) return run_merge_computed(arguments, session, repository, revision);
+  }
   Request request = arguments.has("config") ? configured(arguments, session, repository) : typed(arguments, repository);
   const MergeMethod& method = *request.method;
   std::vector<MergeSource>& sources = request.sources;
   add_statistics(arguments, session, sources);
-  check_models(method, sources.size());
+  check_merge_models(method, sources.size());
   MergeSettings settings(method.name, method.parameters, request.given, sources.size(), arguments.number("seed").value_or(0));
   if (request.plan && request.plan->varies()) settings.vary([&](std::string_view tensor) { return request.plan->given(tensor); });
-  else check_weights(method, settings);
+  else check_merge_weights(method, settings);
   MergeOptions& options = request.options;
   options.method = &method;
   options.settings = &settings;
@@ -200,10 +159,10 @@ int run(const Arguments& arguments, Session& session) {
 }  // namespace
 
 Command merge_command() {
-  return {"merge", "Work", "Merge tasks of one base into a new task",
-          "dstore merge sst2 mnli --weights 0.6,0.4 --name both\n  dstore merge a b c --method ties --density 20% --set lambda=0.8 --name abc\n"
-          "  dstore merge --config merge.yml --name abc",
-          {{"rev", "Tasks, or their base", PositionalSpec::any}},
+  Command command{"merge", "Work", "Merge tasks of one base into a new task, or one task into another's branch",
+          "dstore merge sst2 mnli --weights 0.6,0.4 --name both\n  dstore merge a b c --method ties --density 20% --set lambda=0.8 --name abc\n  dstore merge --config merge.yml --name abc\n"
+          "  dstore merge origin/sst2 --into sst2 --on-conflict add\n  dstore merge 'base+0.7*sst2 - toxic' --name calm",
+          {{"rev", "Tasks, or their base; with --into one; or a computed revision, to commit it as it is", PositionalSpec::any}},
           {{"--method", "M", "How (default: linear); --list-methods lists them"},
            {"--weights", "W,W,…", "Of each model, or one for all (default: 1)"},
            {"--density", "D,D,…", "Share of each model's difference that is kept: 20% or 0.2"},
@@ -214,11 +173,14 @@ Command merge_command() {
            {"--seed", "N", "For methods that drop at random (default: 0)"},
            {"--heads", "REV|none", "Whose tensors that the base lacks are taken, with that model's files"},
            {"--name", "TASK", "New branch for the result"},
+           {"--into", "BRANCH", "Three-way: merge the changes since the common ancestor into this branch, as a commit with two parents"},
            {"-m,--message", "MSG", "What it is (default: what was done)"},
            {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},
            {"--no-sign", nullptr, "Make an unsigned commit"},
            {"--list-methods", nullptr, "List the methods with their parameters; with --method M what M's parameters mean"}},
           run};
+  for (const OptionSpec& option : three_way_option_specs(kMergeWords)) command.options.push_back(option);
+  return command;
 }
 
 }  // namespace dstore::cli

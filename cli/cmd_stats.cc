@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "commit_view.h"
+#include "dstore/error.h"
 #include "output.h"
 #include "repo/revision.h"
 #include "report/report.h"
@@ -40,6 +41,19 @@ void print_stats_json(const Session& session, const Repository& repository, Comm
   print_pretty(out);
 }
 
+/// Said before the work, not after it.
+void require_folder_of(const Session& session, const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const auto info = session.fs().stat(folder, true);
+  if (!info || info->type != FileInfo::Type::directory) {
+    throw Error(ErrorCode::not_found, printable(path) + ": there is no folder " + printable(folder) + " to write it to");
+  }
+  if (const auto there = session.fs().stat(path, true); there && there->type == FileInfo::Type::directory) {
+    throw Error(ErrorCode::conflict, printable(path) + " is a folder; name a file in it");
+  }
+}
+
 /// `dstore stats fisher|gram REV|FOLDER --data FILE -o FILE`, which dstore-train makes.
 int run_statistics(const Arguments& arguments, Session& session, const std::string& kind, const std::string& model) {
   for (const char* needed : {"data", "output"}) {
@@ -51,7 +65,7 @@ int run_statistics(const Arguments& arguments, Session& session, const std::stri
   }
   if (model.find('/') == std::string::npos && model != "." && model != "..") {
     const Repository repository = session.open();
-    const Commit commit = repository.read_commit(resolve_revision(repository, model).commit);
+    const Commit commit = repository.read_commit(resolve_commit(repository, model));
     words.insert(words.end(), {"--weights", read_checkpoint(repository, commit).weights.hex()});
   }
   return run_trainer(session, trainer_words(session, "statistics", words));
@@ -63,12 +77,13 @@ int run(const Arguments& arguments, Session& session) {
     throw Error(ErrorCode::invalid_argument, "--data and --output are for statistics: dstore stats fisher|gram REV --data FILE -o FILE");
   }
   const Grouping& grouping = find_grouping(arguments.get("by", "layer"));
+  if (arguments.has("html")) require_folder_of(session, session.path(arguments.get("html")));
   Repository repository = session.open();
   CommitSizer sizer(repository);
   const std::vector<std::string> revisions = arguments.all("rev");
   std::vector<std::unique_ptr<CheckpointFolder>> bases;
   for (const std::string& revision : revisions) {
-    bases.push_back(base_from(arguments, session, repository, resolve_revision(repository, revision).commit));
+    bases.push_back(base_from(arguments, session, repository, resolve_commit(repository, revision)));
   }
   ComparedTasks compared;
   {

@@ -23,11 +23,12 @@ int folder_status(const Arguments& arguments, Session& session, const std::strin
     }
     Json json;
     json.set("revision", record->revision);
-    json.set("commit", record->commit.hex());
+    json.set("commit", record->commit.is_none() ? std::string() : record->commit.hex());
+    if (!record->expression.empty()) json.set("expression", record->expression);
     json.set("changes", Json(std::move(rows)));
     print_json(json.serialize());
   } else {
-    session.say(printable(folder) + ": " + printable(record->revision) + " (commit " + record->commit.short_hex() + ")");
+    session.say(printable(folder) + ": " + printable(record->revision) + (record->commit.is_none() ? " (computed)" : " (commit " + record->commit.short_hex() + ")"));
     for (const FolderChange& change : changes) session.say("  " + std::string(kKindNames[static_cast<int>(change.kind)]) + "  " + printable(change.path));
     if (changes.empty()) session.say("as checked out");
   }

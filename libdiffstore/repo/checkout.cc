@@ -31,7 +31,7 @@ void checkout_new(Filesystem& fs, const FileSet& set, CloneSources& clones, cons
     for (const std::string& made : folders) fs.sync_directory(made);
     report.written = set.paths().size();
     report.bytes = set.total_bytes();
-    write_file_atomically(fs, join_path(temporary, kCheckoutRecord), as_bytes(record.serialize()));
+    if (options.record) write_file_atomically(fs, join_path(temporary, kCheckoutRecord), as_bytes(record.serialize()));
     fs.rename(temporary, folder);
   } catch (...) {
     remove_tree(fs, temporary);
@@ -145,6 +145,7 @@ CheckoutRecord new_record(const Revision& revision) {
   record.revision = revision.text;
   record.commit = revision.commit;
   if (revision.base) record.base = *revision.base;
+  if (revision.computed) record.expression = revision.computed->pinned();
   if (revision.branch) record.branch = revision.branch->text();
   return record;
 }
@@ -164,11 +165,16 @@ CheckoutReport write_new_folder(const Repository& repository, const ModelFiles& 
 CheckoutReport checkout(const Repository& repository, const Revision& revision, const std::string& folder,
                         const CheckoutOptions& options, const Progress& progress) {
   Filesystem& fs = repository.fs();
-  LoadedRevision loaded = load_revision(repository, revision);
+  OpenRevision loaded;
+  if (options.adapter) {
+    static_cast<LoadedRevision&>(loaded) = load_adapter(repository, revision);
+  } else {
+    loaded = open_revision(repository, revision, progress);
+  }
   if (options.single_file) join_shards(loaded.files);
   CheckoutReport report;
   report.commits = std::move(loaded.commits);
-  report.weights = loaded.files.weights->weights_id();
+  if (loaded.files.weights) report.weights = loaded.files.weights->weights_id();
   const FileSet set(repository, loaded.files);
 
   const std::string target = without_slash(folder);
@@ -177,13 +183,17 @@ CheckoutReport checkout(const Repository& repository, const Revision& revision, 
   if (info && info->type != FileInfo::Type::directory) {
     throw Error(ErrorCode::conflict, printable(target) + ": exists and is not a folder");
   }
-  if (!info) {
+  if (info && !options.record && !fs.list(target).empty()) {
+    throw Error(ErrorCode::conflict, printable(target) + ": exists and is not empty; choose another folder");
+  }
+  if (!info || !options.record) {
     checkout_new(fs, set, clones, target, new_record(revision), options, report, progress);
   } else {
     const FolderLock lock(fs, target);
     const auto before = read_checkout_record(fs, target, lock);
     checkout_in_place(fs, set, clones, target, before, new_record(revision), options, report, progress);
   }
+  if (loaded.sum != nullptr) report.overlap = loaded.sum->overlap();
   return report;
 }
 

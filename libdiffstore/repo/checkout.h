@@ -5,7 +5,7 @@
 
 #include "base/room.h"
 #include "repo/checkout_record.h"
-#include "repo/compose.h"
+#include "repo/open_revision.h"
 #include "repo/write_delta.h"
 
 namespace dstore {
@@ -14,13 +14,16 @@ struct CheckoutOptions {
   bool force = false;        ///< overwrite files that were changed or are not ours
   bool single_file = false;  ///< all tensors in one model.safetensors
   bool verify = false;       ///< hash the files that are kept, too
+  bool adapter = false;      ///< the folder of the adapter that the task was committed from, in place of the model
+  bool record = true;        ///< false: a plain folder, which must be new or empty
   unsigned threads = 0;
   Notice notice{};           ///< told the sizes of a large checkout
 };
 
 struct CheckoutReport {
   std::vector<CheckedCommit> commits;  ///< whose signatures were checked, the task (or only) commit first
-  ObjectId weights;                    ///< verified
+  ObjectId weights;                    ///< verified; none where the revision is computed
+  std::optional<SumSource::Overlap> overlap;  ///< of a sum
   std::size_t written = 0;
   std::size_t kept = 0;                ///< files that were already as wanted
   std::size_t removed = 0;

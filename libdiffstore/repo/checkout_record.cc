@@ -140,9 +140,10 @@ std::string CheckoutRecord::serialize() const {
     rows.set(path, std::move(row));
   }
   Json json;
-  json.set("v", 1);
+  json.set("v", expression.empty() ? 1 : 2);
   json.set("revision", revision);
-  json.set("commit", commit.hex());
+  json.set("commit", commit.is_none() ? std::string() : commit.hex());
+  if (!expression.empty()) json.set("expression", expression);
   json.set("base", base.is_none() ? std::string() : base.hex());
   json.set("branch", branch);
   json.set("files", std::move(rows));
@@ -151,10 +152,12 @@ std::string CheckoutRecord::serialize() const {
 
 CheckoutRecord CheckoutRecord::parse(std::string_view text, std::string_view what) {
   const Json json = Json::parse(text, what);
-  if (json.at("v").integer() != 1) throw Error(ErrorCode::unsupported, std::string(what) + ": made by a newer dstore");
+  const std::int64_t version = json.at("v").integer();
+  if (version != 1 && version != 2) throw Error(ErrorCode::unsupported, std::string(what) + ": made by a newer dstore");
   CheckoutRecord record;
   record.revision = json.at("revision").string();
-  record.commit = ObjectId::parse(json.at("commit").string(), what);
+  if (version == 2) record.expression = json.at("expression").string();
+  else record.commit = ObjectId::parse(json.at("commit").string(), what);
   if (!json.at("base").string().empty()) record.base = ObjectId::parse(json.at("base").string(), what);
   record.branch = json.at("branch").string();
   for (const auto& [path, row] : json.at("files").object()) {
@@ -166,7 +169,7 @@ CheckoutRecord CheckoutRecord::parse(std::string_view text, std::string_view wha
     file.inode = std::strtoull(row.at("inode").string().c_str(), nullptr, 10);
     record.files.emplace(path, file);
   }
-  if (record.serialize() != text) throw Error(ErrorCode::corrupt, std::string(what) + ": not a record of version 1");
+  if (record.serialize() != text) throw Error(ErrorCode::corrupt, std::string(what) + ": not a record as dstore writes it");
   return record;
 }
 

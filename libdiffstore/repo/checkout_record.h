@@ -22,7 +22,8 @@ struct CheckoutRecord {
     std::uint64_t inode = 0;
   };
   std::string revision;  ///< as typed
-  ObjectId commit;
+  ObjectId commit;     ///< none where the revision is computed
+  std::string expression;  ///< a computed revision with the ids of its commits (RevisionExpression::pinned()), else empty
   ObjectId base;       ///< none unless the revision was base+task
   std::string branch;  ///< empty unless the revision named a branch (also as the task of base+task)
   std::map<std::string, FileRow> files;

@@ -113,13 +113,7 @@ ModelFiles compose(const Repository& repository, const Revision& revision, const
   ModelFiles committed = load_commit_files(repository, task.commit);
   ModelFiles out;
   out.weights = std::move(committed.weights);
-  out.shards = compose_shards(base_files.shards, delta, out.weights->tensors());
-  // The task's own files, then what only the base has.
-  out.files = committed.files;
-  for (const auto& [path, file] : base_files.files) out.files.emplace(path, file);
-  out.files.erase(std::string(kIndexFile));
-  if (Bytes index = make_index(out.shards); !index.empty()) out.files[std::string(kIndexFile)] = PlainFile{std::nullopt, std::move(index)};
-  for (const ShardFile& shard : out.shards) out.files.erase(shard.path);
+  compose_files(base_files, committed.files, delta, out);
 
   // Where the commit has these very shards, it also has their digests.
   for (ShardFile& shard : out.shards) {
@@ -179,7 +173,47 @@ Bytes make_index(const std::vector<ShardFile>& shards) {
   return Bytes(bytes.begin(), bytes.end());
 }
 
+DeltaTable name_delta(const TensorSource& from, const TensorSource& result, const std::vector<Pairing>& pairs) {
+  DeltaTable out;
+  std::set<std::string> replaced;
+  std::vector<bool> taken(from.tensors().size(), false);
+  for (const Pairing& pair : pairs) {
+    DeltaTable::Change change;
+    change.name = pair.name;
+    if (!pair.base) {
+      change.op = DeltaOp::add;
+      replaced.insert(pair.name);
+      out.changes.push_back(std::move(change));
+      continue;
+    }
+    taken[*pair.base] = true;
+    const TensorInfo& before = from.tensors()[*pair.base];
+    const TensorInfo& after = result.tensors()[*pair.task];
+    const bool converted = before.dtype != after.dtype || before.shape != after.shape;
+    if (before.name == pair.name && !converted) continue;
+    change.op = converted ? DeltaOp::convert : DeltaOp::rename;
+    if (before.name != pair.name) change.base_name = before.name;
+    out.changes.push_back(std::move(change));
+  }
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    if (taken[i] || replaced.count(from.tensors()[i].name) > 0) continue;
+    out.changes.push_back({DeltaOp::remove, from.tensors()[i].name, "", 0, 0, 0, {}});
+  }
+  return out;
+}
+
+void compose_files(const ModelFiles& base, const std::map<std::string, PlainFile>& own, const DeltaTable& delta, ModelFiles& out) {
+  out.shards = compose_shards(base.shards, delta, out.source().tensors());
+  // The task's own files, then what only the base has.
+  out.files = own;
+  for (const auto& [path, file] : base.files) out.files.emplace(path, file);
+  out.files.erase(std::string(kIndexFile));
+  if (Bytes index = make_index(out.shards); !index.empty()) out.files[std::string(kIndexFile)] = PlainFile{std::nullopt, std::move(index)};
+  for (const ShardFile& shard : out.shards) out.files.erase(shard.path);
+}
+
 LoadedRevision load_revision(const Repository& repository, const Revision& revision) {
+  if (revision.computed) throw Error(ErrorCode::invalid_argument, "\"" + printable(revision.text) + "\" is computed and no commit, which this command wants");
   LoadedRevision out;
   out.commits.push_back(repository.require_commit(revision.commit));
   if (revision.base) {
@@ -197,10 +231,27 @@ LoadedRevision load_revision(const Repository& repository, const Revision& revis
   return out;
 }
 
+LoadedRevision load_adapter(const Repository& repository, const Revision& revision) {
+  LoadedRevision out;
+  const std::string name = "\"" + printable(revision.text) + "\"";
+  if (revision.computed) throw Error(ErrorCode::invalid_argument, name + " is computed from several commits: no adapter's folder belongs to it");
+  out.commits.push_back(repository.require_commit(revision.commit));
+  const Commit& commit = out.commits.front().commit;
+  if (revision.base) throw Error(ErrorCode::invalid_argument, name + ": an adapter's folder comes from one commit; give the task alone");
+  if (!commit.adapter) {
+    throw Error(ErrorCode::invalid_argument, name + " was not committed from an adapter's folder; `dstore export " + printable(revision.text) +
+                                                 " --format peft-lora --rank R` makes an adapter");
+  }
+  out.files = load_adapter_files(repository, commit);
+  out.files.task = revision.commit;
+  return out;
+}
+
 void join_shards(ModelFiles& files) {
-  const SafetensorsPlan plan = write_safetensors_header(files.weights->tensors(), files.shards.empty() ? std::map<std::string, std::string>{} : files.shards.front().header.metadata);
+  const std::vector<TensorInfo>& tensors = files.source().tensors();
+  const SafetensorsPlan plan = write_safetensors_header(tensors, files.shards.empty() ? std::map<std::string, std::string>{} : files.shards.front().header.metadata);
   std::uint64_t bytes = 0;
-  for (const TensorInfo& info : files.weights->tensors()) bytes += info.bytes;
+  for (const TensorInfo& info : tensors) bytes += info.bytes;
   ShardFile joined{"model.safetensors", reparse(plan.header, bytes, "model.safetensors"), std::nullopt};
   files.shards.clear();
   files.shards.push_back(std::move(joined));

@@ -8,56 +8,8 @@
 namespace dstore {
 namespace {
 
-/// The sources of a merge, looked up: all of one base.
-struct Sources {
-  std::vector<CheckedCommit> commits;
-  ObjectId base;  ///< the commit
-  std::unique_ptr<StoredWeights> base_weights;
-  std::vector<MergeInput> inputs;
-};
-
-[[noreturn]] void fail_other_base(const MergeSource& first, const ObjectId& wanted, const MergeSource& other, const ObjectId& found) {
-  throw Error(ErrorCode::conflict, printable(first.text) + " is made from the weights " + wanted.short_hex() + ", " + printable(other.text) + " from " +
-                                       found.short_hex() + "; only tasks of the same base can be merged");
-}
-
-Sources load(const Repository& repository, const std::vector<MergeSource>& sources) {
-  Sources out;
-  std::optional<std::size_t> first_task;
-  ObjectId weights;
-  for (const MergeSource& source : sources) {
-    out.commits.push_back(repository.require_commit(source.commit));
-    const Commit& commit = out.commits.back().commit;
-    if (!commit.is_task() || first_task) continue;
-    first_task = out.commits.size() - 1;
-    out.base = *commit.base;
-    weights = read_delta(repository, commit).base_weights;
-  }
-  if (!first_task) throw Error(ErrorCode::invalid_argument, "there is no task among the models: merge at least one (a base has no difference to add)");
-  repository.require_commit(out.base);
-  out.base_weights = StoredWeights::load(repository.store(), weights);
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    const Commit& commit = out.commits[i].commit;
-    MergeInput input;
-    input.name = printable(sources[i].text);
-    if (commit.is_task()) {
-      const DeltaTable delta = read_delta(repository, commit);
-      if (delta.base_weights != weights) fail_other_base(sources[*first_task], weights, sources[i], delta.base_weights);
-      input.weights = StoredWeights::load(repository.store(), delta);
-      input.pairs = pairs_of_delta(*out.base_weights, *input.weights, delta);
-    } else {
-      const ObjectId own = read_checkpoint(repository, commit).weights;
-      if (own != weights) fail_other_base(sources[*first_task], weights, sources[i], own);
-      input.weights = StoredWeights::load(repository.store(), own);
-      for (std::size_t t = 0; t < input.weights->tensors().size(); ++t) input.pairs.push_back({input.weights->tensors()[t].name, t, t});
-    }
-    out.inputs.push_back(std::move(input));
-  }
-  return out;
-}
-
 /// Opens the statistics files that the method needs. Error{invalid_argument}: none is given, of another model or kind.
-void open_statistics(Sources& loaded, const std::vector<MergeSource>& sources, const MergeOptions& options, std::vector<std::string>& notes) {
+void open_statistics(MergeSources& loaded, const std::vector<MergeSource>& sources, const MergeOptions& options, std::vector<std::string>& notes) {
   const std::string kind(options.method->statistics);
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const std::string& path = sources[i].statistics;
@@ -85,22 +37,7 @@ void open_statistics(Sources& loaded, const std::vector<MergeSource>& sources, c
   }
 }
 
-/// The model with tensors of its own, or the first task: its files say what the result is (labels, architecture).
-MergeShape choose_shape(const Sources& sources, const MergeOptions& options) {
-  if (options.heads == MergeOptions::Heads::none) return {std::nullopt, true};
-  if (options.heads == MergeOptions::Heads::of_model) return {options.heads_of, true};
-  std::optional<std::size_t> task;
-  for (std::size_t m = 0; m < sources.inputs.size(); ++m) {
-    if (!sources.commits[m].commit.is_task()) continue;
-    if (!task) task = m;
-    for (const Pairing& pair : sources.inputs[m].pairs) {
-      if (!pair.base) return {m, false};
-    }
-  }
-  return {task, false};
-}
-
-std::map<std::string, std::string> facts(const std::vector<MergeSource>& sources, const MergeOptions& options, const Sources& loaded) {
+std::map<std::string, std::string> facts(const std::vector<MergeSource>& sources, const MergeOptions& options, const MergeSources& loaded) {
   std::map<std::string, std::string> out = options.more_facts;
   for (const auto& [name, text] : options.settings->texts()) out["merge_" + name] = text;
   out["method"] = "merge";
@@ -124,9 +61,9 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
   const auto head = repository.refs().head(branch);
   if (head && !head->is_deletion()) throw Error(ErrorCode::conflict, branch.text() + " exists already; give the result another --name");
   MergeReport report;
-  Sources loaded = load(repository, sources);
+  MergeSources loaded = load_merge_sources(repository, sources);
   open_statistics(loaded, sources, options, report.notes);
-  const MergeShape shape = choose_shape(loaded, options);
+  const MergeShape shape = choose_merge_shape(loaded, options.heads, options.heads_of);
   MergedSource result(*loaded.base_weights, loaded.inputs, *options.method, *options.settings, shape, options.calculated_in);
   result.prepare(0, progress);
   for (std::string& note : result.notes()) report.notes.push_back(std::move(note));
@@ -135,7 +72,7 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
   report.counts = result.counts();
   if (shape.model) report.files_of = sources[*shape.model].text;
   PackSession session = repository.store().begin_write();
-  report.delta = write_delta(session, *loaded.base_weights, result, result.pairs(), 0, progress);
+  report.delta = write_delta(session, *loaded.base_weights, result, result.pairs(), 0, progress, {}, &result);
   const Commit& files = shape.model ? loaded.commits[*shape.model].commit : repository.read_commit(loaded.base);
   CheckpointTable table = checkpoint_with(repository, files, result, report.delta.table.result_weights);
   report.full_bytes = full_bytes(repository, table);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "merge/merge_method.h"
-#include "repo/merged_source.h"
+#include "repo/merge_sources.h"
 #include "repo/publish.h"
 #include "repo/write_delta.h"
 
@@ -15,18 +15,11 @@ namespace dstore {
 struct MergeOptions {
   const MergeMethod* method = nullptr;
   const MergeSettings* settings = nullptr;  ///< for as many models as there are sources
-  enum class Heads { single, of_model, none } heads = Heads::single;
-  std::size_t heads_of = 0;  ///< for Heads::of_model: which source
+  MergeHeads heads = MergeHeads::single;
+  std::size_t heads_of = 0;  ///< for MergeHeads::of_model: which source
   std::string message;
   std::optional<DType> calculated_in;                ///< as of MergedSource
   std::map<std::string, std::string> more_facts;     ///< for the commit
-};
-
-/// A commit that takes part, as the user typed it.
-struct MergeSource {
-  ObjectId commit;
-  std::string text;
-  std::string statistics{};  ///< path of a statistics file (spec/merging.md), for methods that need one
 };
 
 struct MergeReport {

@@ -2,7 +2,7 @@
 
 #include "dstore/error.h"
 #include "repo/base_folder.h"
-#include "repo/compose.h"
+#include "repo/open_revision.h"
 #include "tensor/checkpoint_folder.h"
 
 namespace dstore {
@@ -14,16 +14,19 @@ class RevisionModel : public Model {
   RevisionModel(Repository repository, std::string_view text, const std::string& base_from) : repository_(std::move(repository)) {
     const Revision revision = resolve_revision(repository_, text);
     if (!base_from.empty()) {
+      if (revision.computed) {
+        throw Error(ErrorCode::invalid_argument,
+                    "--base-from goes with one commit or base+task, not with a computed revision; `dstore import --link FOLDER` makes the base known");
+      }
       base_ = std::make_unique<CheckpointFolder>(repository_.fs(), base_from);
       attach_base(repository_, *base_, repository_.require_commit(revision.commit).commit);
     }
-    LoadedRevision loaded = load_revision(repository_, revision);
-    files_ = std::move(loaded.files);
-    commit_ = revision.commit;
-    description_ = std::string(text) + " (commit " + revision.commit.short_hex() + ")";
+    files_ = open_revision(repository_, revision).files;
+    if (!revision.computed) commit_ = revision.commit;
+    description_ = std::string(text) + (commit_ ? " (commit " + commit_->short_hex() + ")" : " (computed)");
   }
 
-  const TensorSource& tensors() const override { return *files_.weights; }
+  const TensorSource& tensors() const override { return files_.source(); }
 
   std::vector<std::string> side_files() const override {
     std::vector<std::string> paths;
@@ -45,7 +48,7 @@ class RevisionModel : public Model {
   Repository repository_;
   std::unique_ptr<CheckpointFolder> base_;
   ModelFiles files_;
-  ObjectId commit_;
+  std::optional<ObjectId> commit_;
   std::string description_;
 };
 

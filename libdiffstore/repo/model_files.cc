@@ -2,13 +2,23 @@
 
 #include <algorithm>
 
+#include "base/sha256.h"
 #include "dstore/error.h"
 
 namespace dstore {
+namespace {
+
+/// Files that say which row of an embedding is which token, the telling ones first.
+constexpr const char* kTokenizers[] = {"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
+
+}  // namespace
 
 CheckpointTable read_checkpoint(const Repository& repository, const Commit& commit) {
-  return CheckpointTable::parse(repository.store().read(ObjectKind::checkpoint, commit.checkpoint),
-                                "checkpoint " + commit.checkpoint.short_hex());
+  return read_checkpoint(repository, commit.checkpoint);
+}
+
+CheckpointTable read_checkpoint(const Repository& repository, const ObjectId& checkpoint) {
+  return CheckpointTable::parse(repository.store().read(ObjectKind::checkpoint, checkpoint), "checkpoint " + checkpoint.short_hex());
 }
 
 DeltaTable read_delta(const Repository& repository, const Commit& commit) {
@@ -41,15 +51,9 @@ void check_coverage(const ModelFiles& files, const std::string& what) {
   }
 }
 
-}  // namespace
-
-ModelFiles load_commit_files(const Repository& repository, const Commit& commit) {
-  const CheckpointTable checkpoint = read_checkpoint(repository, commit);
+ModelFiles load_files(const Repository& repository, const ObjectId& id, const CheckpointTable& checkpoint, std::unique_ptr<StoredWeights> weights) {
   ModelFiles out;
-  out.weights = load_weights(repository, commit);
-  if (out.weights->weights_id() != checkpoint.weights) {
-    throw Error(ErrorCode::corrupt, "checkpoint " + commit.checkpoint.short_hex() + " and its delta name different weights");
-  }
+  out.weights = std::move(weights);
   for (const CheckpointTable::ShardRow& row : checkpoint.shards) {
     if (repository.file_object_size(row.header) > 8 + kMaxSafetensorsHeader) {
       throw Error(ErrorCode::corrupt, printable(row.path) + ": a header of more than 100 MB");
@@ -60,8 +64,40 @@ ModelFiles load_commit_files(const Repository& repository, const Commit& commit)
     out.shards.push_back({row.path, std::move(header), row.sha256});
   }
   for (const CheckpointTable::FileRow& row : checkpoint.files) out.files.emplace(row.path, PlainFile{row.file, {}});
-  check_coverage(out, "checkpoint " + commit.checkpoint.short_hex());
+  check_coverage(out, "checkpoint " + id.short_hex());
   return out;
+}
+
+}  // namespace
+
+ModelFiles load_commit_files(const Repository& repository, const Commit& commit) {
+  const CheckpointTable checkpoint = read_checkpoint(repository, commit);
+  auto weights = load_weights(repository, commit);
+  if (weights->weights_id() != checkpoint.weights) {
+    throw Error(ErrorCode::corrupt, "checkpoint " + commit.checkpoint.short_hex() + " and its delta name different weights");
+  }
+  return load_files(repository, commit.checkpoint, checkpoint, std::move(weights));
+}
+
+ModelFiles load_adapter_files(const Repository& repository, const Commit& commit) {
+  const CheckpointTable checkpoint = read_checkpoint(repository, *commit.adapter);
+  return load_files(repository, *commit.adapter, checkpoint, StoredWeights::load(repository.store(), checkpoint.weights));
+}
+
+std::optional<ObjectId> file_digest(const ModelFiles& files, const std::string& path) {
+  const auto place = files.files.find(path);
+  if (place == files.files.end()) return std::nullopt;
+  return place->second.file ? *place->second.file : sha256(place->second.content);
+}
+
+std::string tokenizer_text(const ModelFiles& a, std::string_view a_name, const ModelFiles& b, std::string_view b_name) {
+  for (const char* path : kTokenizers) {
+    const auto first = file_digest(a, path), second = file_digest(b, path);
+    if (!first && !second) continue;
+    const auto text = [](const std::optional<ObjectId>& id, std::string_view name) { return (id ? id->short_hex() : std::string("none")) + " (" + std::string(name) + ")"; };
+    return std::string(path) + " " + text(first, a_name) + ", " + text(second, b_name);
+  }
+  return {};
 }
 
 }  // namespace dstore

@@ -110,7 +110,7 @@ ObjectId publish_commit(Repository& repository, PackSession& session, Commit com
     }
     commit.parents = given_parents;
     if (!present.is_none()) {
-      commit.parents = {present};
+      if (commit.parents.empty() || commit.parents.front() != present) commit.parents = {present};
     } else if (commit.parents.empty() && commit.base) {
       commit.parents.push_back(*commit.base);
     }

@@ -18,8 +18,8 @@ struct Committer {
 /// Stores and signs the commit, publishes the session, and moves the branch: the commit is made when this returns.
 /// The first parent is the branch's head, or for a new task branch its base. A writer that loses the race for the ref
 /// is re-parented and tries again. Error{conflict} if the branch holds the other kind of commit (or is a tag).
-/// With `expected` the branch must be at that commit (none: must not exist), else Error{conflict}; a new branch then starts with
-/// the parents that `commit` has.
+/// With `expected` the branch must be at that commit (none: must not exist), else Error{conflict}; the parents are then those
+/// that `commit` has, where the branch is new or the first of them is its head.
 ObjectId publish_commit(Repository& repository, PackSession& session, Commit commit, const RefName& branch,
                         const Committer& committer, const std::optional<ObjectId>& expected = std::nullopt);
 

@@ -1,8 +1,6 @@
 #include "repo/revision.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
 #include "base/edit_distance.h"
 #include "dstore/error.h"
@@ -11,102 +9,6 @@ namespace dstore {
 namespace {
 
 constexpr std::size_t kMinIdPrefix = 4;
-
-bool is_word_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
-}
-
-/// expression = term { "+" term | " - " term } ; term = [ number "*" ] atom ; atom = word { "~" [n] | "^" | "@{" n "}" }.
-class Parser {
- public:
-  explicit Parser(std::string_view text) : text_(text) {}
-
-  RevisionExpression expression() {
-    RevisionExpression out;
-    skip_spaces();
-    out.terms.push_back(term(false));
-    while (skip_spaces(), at_ < text_.size()) {
-      const char c = text_[at_];
-      if (c == '+') {
-        ++at_;
-        out.terms.push_back(term(false));
-      } else if (c == '-' && at_ > 0 && text_[at_ - 1] == ' ' && at_ + 1 < text_.size() && text_[at_ + 1] == ' ') {
-        ++at_;
-        out.terms.push_back(term(true));
-      } else {
-        fail("expected '+', ' - ' or the end");
-      }
-    }
-    return out;
-  }
-
- private:
-  [[noreturn]] void fail(std::string_view message) const {
-    throw Error(ErrorCode::invalid_argument,
-                "revision \"" + printable(text_) + "\": " + std::string(message) + " at character " + std::to_string(at_ + 1) +
-                    "; examples: base, task~1, base+task (see `dstore checkout --help`)");
-  }
-
-  void skip_spaces() {
-    while (at_ < text_.size() && text_[at_] == ' ') ++at_;
-  }
-
-  std::string_view word() {
-    const std::size_t start = at_;
-    while (at_ < text_.size() && is_word_char(text_[at_])) ++at_;
-    return text_.substr(start, at_ - start);
-  }
-
-  RevisionExpression::Term term(bool negative) {
-    skip_spaces();
-    RevisionExpression::Term out;
-    out.negative = negative;
-    std::string_view first = word();
-    const std::size_t after_word = at_;
-    skip_spaces();
-    if (at_ >= text_.size() || text_[at_] != '*') {
-      at_ = after_word;  // a step follows its word without a space
-    } else {
-      double value = 0;
-      const auto result = std::from_chars(first.data(), first.data() + first.size(), value);
-      if (first.empty() || result.ec != std::errc() || !std::isfinite(value) || result.ptr != first.data() + first.size()) fail("expected a number before '*'");
-      out.weight = std::string(first);
-      ++at_;
-      skip_spaces();
-      first = word();
-    }
-    if (first.empty()) fail("expected a name");
-    if (first.front() == '-') fail("a name cannot start with '-'");
-    out.atom.word = std::string(first);
-    while (at_ < text_.size() && (text_[at_] == '~' || text_[at_] == '^' || text_[at_] == '@')) out.atom.steps.push_back(step());
-    return out;
-  }
-
-  RevisionAtom::Step step() {
-    const char c = text_[at_++];
-    if (c == '^') return {'~', 1};
-    if (c == '~') return {'~', number(1)};
-    if (at_ >= text_.size() || text_[at_] != '{') fail("expected '{' after '@'");
-    ++at_;
-    const std::uint64_t n = number(std::nullopt);
-    if (at_ >= text_.size() || text_[at_] != '}') fail("expected '}'");
-    ++at_;
-    return {'@', n};
-  }
-
-  std::uint64_t number(std::optional<std::uint64_t> default_value) {
-    std::uint64_t value = 0;
-    const char* end = text_.data() + text_.size();
-    const auto result = std::from_chars(text_.data() + at_, end, value);
-    if (result.ec == std::errc::invalid_argument && default_value) return *default_value;
-    if (result.ec != std::errc()) fail("expected a number");
-    at_ = static_cast<std::size_t>(result.ptr - text_.data());
-    return value;
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-};
 
 struct Reading {
   ObjectId commit;
@@ -183,9 +85,9 @@ ObjectId earlier_position(const Repository& repository, const RefEntry& head, st
   return entry.new_commit;
 }
 
-ObjectId resolve_atom(const Repository& repository, const RevisionAtom& atom, std::optional<RefName>* branch) {
+ObjectId resolve_atom(const Repository& repository, const RevisionAtom& atom, std::optional<RefName>& branch) {
   const Reading reading = one_reading(repository, atom.word);
-  if (branch != nullptr && reading.local && reading.local->kind == RefKind::branch && atom.steps.empty()) *branch = reading.local->ref;
+  if (reading.local && reading.local->kind == RefKind::branch && atom.steps.empty()) branch = reading.local->ref;
   ObjectId commit = reading.commit;
   for (std::size_t i = 0; i < atom.steps.size(); ++i) {
     const RevisionAtom::Step& step = atom.steps[i];
@@ -199,30 +101,47 @@ ObjectId resolve_atom(const Repository& repository, const RevisionAtom& atom, st
   return commit;
 }
 
+/// Looks up every word. `branch` is what the last one names.
+void resolve_words(const Repository& repository, RevisionExpression& expression, std::optional<RefName>& branch) {
+  for (RevisionExpression::Term& term : expression.terms) {
+    branch.reset();
+    for (RevisionCall& call : term.call) {
+      for (RevisionExpression& argument : call.arguments) resolve_words(repository, argument, branch);
+    }
+    if (term.call.empty()) term.atom.commit = resolve_atom(repository, term.atom, branch);
+  }
+}
+
+/// Whether it is one commit, or base+task: then the task's bits are what was committed.
+bool is_plain(const RevisionExpression& expression) {
+  const auto plain = [](const RevisionExpression::Term& term) { return term.call.empty() && term.factor() == 1; };
+  return expression.terms.size() <= 2 && std::all_of(expression.terms.begin(), expression.terms.end(), plain) && !expression.terms.front().weight;
+}
+
 }  // namespace
 
-RevisionExpression parse_revision(std::string_view text) { return Parser(text).expression(); }
-
 Revision resolve_revision(const Repository& repository, std::string_view text) {
-  const RevisionExpression expression = parse_revision(text);
-  for (const auto& term : expression.terms) {
-    if (term.negative || term.weight) {
-      throw Error(ErrorCode::unsupported, "revision \"" + printable(text) + "\": weighted and negative terms are not supported yet");
-    }
-  }
-  if (expression.terms.size() > 2) {
-    throw Error(ErrorCode::unsupported, "revision \"" + printable(text) + "\": sums of several tasks are not supported yet; give base+task");
-  }
+  RevisionExpression expression = parse_revision(text);
   Revision revision;
   revision.text = std::string(text);
-  if (expression.terms.size() == 2) revision.base = resolve_atom(repository, expression.terms.front().atom, nullptr);
-  revision.commit = resolve_atom(repository, expression.terms.back().atom, &revision.branch);
+  resolve_words(repository, expression, revision.branch);
+  if (is_plain(expression)) {
+    if (expression.terms.size() == 2) revision.base = expression.terms.front().atom.commit;
+    revision.commit = expression.terms.back().atom.commit;
+    return revision;
+  }
+  revision.branch.reset();
+  revision.computed = std::move(expression);
   return revision;
 }
 
 ObjectId resolve_commit(const Repository& repository, std::string_view text) {
   const Revision revision = resolve_revision(repository, text);
   if (revision.base) throw Error(ErrorCode::invalid_argument, "\"" + printable(text) + "\" is a sum; this command wants one commit");
+  if (revision.computed) {
+    throw Error(ErrorCode::invalid_argument, "\"" + printable(text) + "\" is computed and no commit, which this command wants; `dstore merge '" + printable(text) +
+                                                 "' --name NAME` makes one of it");
+  }
   return revision.commit;
 }
 

@@ -20,14 +20,20 @@ struct Batch {
   std::uint64_t bytes = 0;
 };
 
-std::vector<Batch> plan(const StoredWeights& weights, const ShardFile& shard) {
+/// Whether the tensor is made by whole pieces: by a delta, or by a computation.
+bool comes_in_pieces(const TensorSource& weights, std::size_t index) {
+  const auto* stored = dynamic_cast<const StoredWeights*>(&weights);
+  return stored == nullptr || stored->is_modified(index);
+}
+
+std::vector<Batch> plan(const TensorSource& weights, const ShardFile& shard) {
   std::vector<Batch> batches{{{}, shard.header.raw.size(), 0}};
   for (const SafetensorsEntry& entry : shard.header.entries) {
     const auto index = weights.find(entry.info.name);
     if (!index || weights.tensors()[*index] != entry.info) {
       throw Error(ErrorCode::corrupt, shard.path + ": its header lists the tensor " + printable(entry.info.name) + ", which the weights do not have so");
     }
-    const std::uint64_t step = weights.is_modified(*index) ? kPieceBytes : kChunkBytes;
+    const std::uint64_t step = comes_in_pieces(weights, *index) ? kPieceBytes : kChunkBytes;
     for (std::uint64_t at = 0; at < entry.info.bytes; at += step) {
       const std::uint64_t size = std::min(step, entry.info.bytes - at);
       if (batches.back().bytes + size > kChunkBytes && batches.back().bytes > 0) {
@@ -41,14 +47,16 @@ std::vector<Batch> plan(const StoredWeights& weights, const ShardFile& shard) {
   return batches;
 }
 
-/// Gathers the chunk ids of derived tensors and compares with the tensor's id when the last one is in.
+/// Gathers the chunk ids of tensors that a delta derives and compares with the tensor's id when the last one is in.
 class ResultCheck {
  public:
   explicit ResultCheck(const StoredWeights& weights) : weights_(weights), chunks_(weights.tensors().size()) {}
 
+  bool wants(std::size_t tensor) const { return weights_.is_modified(tensor); }
+
   /// In order; one thread.
   void add(const Part& part, const std::vector<ObjectId>& ids) {
-    if (!weights_.is_modified(part.tensor)) return;
+    if (!wants(part.tensor)) return;
     const TensorInfo& info = weights_.tensors()[part.tensor];
     std::vector<ObjectId>& chunks = chunks_[part.tensor];
     chunks.insert(chunks.end(), ids.begin(), ids.end());
@@ -67,7 +75,7 @@ class ResultCheck {
 };
 
 /// Fills the first batch.bytes bytes of `out`, which only ever grows.
-void produce(const StoredWeights& weights, const Batch& batch, Bytes& out, std::vector<std::vector<ObjectId>>& chunk_ids) {
+void produce(const TensorSource& weights, const ResultCheck* check, const Batch& batch, Bytes& out, std::vector<std::vector<ObjectId>>& chunk_ids) {
   if (out.size() < batch.bytes) out.resize(batch.bytes);
   chunk_ids.resize(batch.parts.size());
   std::uint64_t at = 0;
@@ -75,7 +83,7 @@ void produce(const StoredWeights& weights, const Batch& batch, Bytes& out, std::
     const Part& part = batch.parts[i];
     const MutableByteSpan target = MutableByteSpan(out).subspan(at, part.size);
     weights.read(part.tensor, part.offset, target);
-    for (std::uint64_t c = 0; weights.is_modified(part.tensor) && c < chunk_count(part.size); ++c) {
+    for (std::uint64_t c = 0; check != nullptr && check->wants(part.tensor) && c < chunk_count(part.size); ++c) {
       chunk_ids[i].push_back(object_id(ObjectKind::chunk, target.subspan(c * kChunkBytes, chunk_size(part.size, c))));
     }
     at += part.size;
@@ -84,22 +92,23 @@ void produce(const StoredWeights& weights, const Batch& batch, Bytes& out, std::
 
 }  // namespace
 
-ObjectId stream_shard(const StoredWeights& weights, const ShardFile& shard, unsigned threads,
+ObjectId stream_shard(const TensorSource& weights, const ShardFile& shard, unsigned threads,
                       const std::function<void(std::uint64_t, ByteSpan)>& sink) {
   const std::vector<Batch> batches = plan(weights, shard);
   std::vector<std::vector<std::vector<ObjectId>>> chunk_ids(batches.size());  // of each part of each batch
-  ResultCheck check(weights);
+  std::optional<ResultCheck> check;
+  if (const auto* stored = dynamic_cast<const StoredWeights*>(&weights)) check.emplace(*stored);
   Sha256 hash;
   hash.update(shard.header.raw);
   sink(0, shard.header.raw);
   ordered_pipeline(
       batches.size(), threads,
       [&](std::size_t i, Bytes& buffer) {
-        produce(weights, batches[i], buffer, chunk_ids[i]);
+        produce(weights, check ? &*check : nullptr, batches[i], buffer, chunk_ids[i]);
         sink(batches[i].offset, ByteSpan(buffer).first(batches[i].bytes));
       },
       [&](std::size_t i, const Bytes& buffer) {
-        for (std::size_t p = 0; p < batches[i].parts.size(); ++p) check.add(batches[i].parts[p], chunk_ids[i][p]);
+        for (std::size_t p = 0; check && p < batches[i].parts.size(); ++p) check->add(batches[i].parts[p], chunk_ids[i][p]);
         chunk_ids[i].clear();
         hash.update(ByteSpan(buffer).first(batches[i].bytes));
       });

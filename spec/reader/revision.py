@@ -18,7 +18,7 @@ class Term(NamedTuple):
 
 
 def parse_revision(text):
-    """The terms of a sum."""
+    """The one or two terms of a commit or base+task. What is computed is not for this reader."""
     def wrong(at):
         return Corrupt(f"revision {text!a}: not understood at byte {at}")
     end = len(text.rstrip(" "))
@@ -26,11 +26,13 @@ def parse_revision(text):
     terms, refused = [], None
     while True:
         if match := WEIGHT.match(text, at, end):
-            refused, at = "weights", match.end()
+            refused, at = refused or (None if float(match[0].rstrip(" *")) == 1 else "a weight"), match.end()
         match = WORD.match(text, at, end)
         if not match:
             raise wrong(at)
         term, at = Term(match[0], []), match.end()
+        if text[at:at + 1] == "(":
+            raise Unsupported(f"revision {text!a}: {match[0]}(...) is computed: not read here")
         while match := STEP.match(text, at, end):
             if match["moves"] is not None:
                 term.steps.append(("moves", int(match["moves"])))
@@ -47,7 +49,7 @@ def parse_revision(text):
         else:
             raise wrong(at)
     if refused or len(terms) > 2:
-        raise Unsupported(f"revision {text!a}: {refused or 'sums of more than two terms'}: refused in this version")
+        raise Unsupported(f"revision {text!a}: {refused or 'a sum of several tasks'} is computed: not read here")
     return terms
 
 

@@ -14,6 +14,7 @@
 #include "repo/reachable.h"
 #include "repo/repack.h"
 #include "repo/sandbox.h"
+#include "repo/three_way.h"
 
 namespace dstore::test {
 namespace {
@@ -108,6 +109,9 @@ Scene make_scene() {
   const PrivateKey by = load_private_key(fs, user);
   write_model(fs, "/base", encoder(), "{}");
   write_model(fs, "/other", encoder("", 50), "{}");
+  std::vector<TestTensor> next = encoder();
+  next[0].bytes[8] ^= 1;
+  write_model(fs, "/next", next, "{}");
   for (const char* name : {"1", "2", "3", "4"}) write_model(fs, "/task" + std::string(name), changed_encoder(static_cast<std::size_t>(name[0])), name);
   Repository repository = Repository::create(fs, kRepository, IndexMode::database);
   import_folder(repository, CheckpointFolder(fs, "/base"), RefName::parse("base"), "base", ada(by), {});
@@ -122,6 +126,8 @@ Scene make_scene() {
   commit_task(fs, "/task2", "task", ada(by));
   push(repository, "origin", {}, ada(by), {}, {});
   move(fs, "old", RefKind::branch, "", "task", ada(by));
+  commit_task(fs, "/task3", "side", ada(by));
+  import_folder(repository, CheckpointFolder(fs, "/next"), RefName::parse("next"), "next", ada(by), {});
   write_model(fs, "/trainee", changed_encoder(6), "6");
   commit_task(fs, "/trainee", "trainee", ada(by));
   commit_task(fs, "/task4", "gone", ada(by));
@@ -168,6 +174,27 @@ void run_merge(Filesystem& fs, const Acknowledge& acknowledge) {
   options.message = "merged";
   const std::vector<MergeSource> sources{{resolve_commit(repository, "task"), "task"}, {resolve_commit(repository, "base"), "base"}};
   acknowledge(in_history(kRepository, "merged", merge(repository, sources, options, RefName::parse("merged"), ada(), {}).commit));
+}
+
+ThreeWayOptions three_way(const char* policy) {
+  ThreeWayOptions options;
+  options.resolution.policy = find_conflict_policy(policy, true);
+  options.message = policy;
+  return options;
+}
+
+void run_merge_into(Filesystem& fs, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  const ThreeWayOptions options = three_way("ours");
+  const MergeSource theirs{resolve_commit(repository, "side"), "side"};
+  acknowledge(in_history(kRepository, "task", merge_into(repository, theirs, RefName::parse("task"), options, ada(), {}).commit));
+}
+
+void run_rebase(Filesystem& fs, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  const ThreeWayOptions options = three_way("add");
+  const MergeSource task{resolve_commit(repository, "task"), "task"}, target{resolve_commit(repository, "next"), "next"};
+  acknowledge(in_history(kRepository, "task", rebase(repository, task, target, RefName::parse("task"), options, ada(), {}).commit));
 }
 
 void run_stage(Filesystem& fs, const Acknowledge& acknowledge) {
@@ -303,13 +330,15 @@ const Scene& scene() {
 }
 
 const std::vector<Operation>& operations() {
-  static const std::vector<Operation> rows = {
+  static const std::vector<Operation> all = {
       {"init", {kFresh}, {}, run_init},
       {"import", {kRepository}, {}, run_import, true},
       {"commit", {kRepository}, {}, run_commit, true},
       {"commit to a new branch", {kRepository}, {}, run_new_branch, true},
       {"commit a stage", {kRepository}, {}, run_stage, true},
       {"merge", {kRepository}, {}, run_merge, true},
+      {"merge --into", {kRepository}, {}, run_merge_into, true},
+      {"rebase", {kRepository}, {}, run_rebase, true},
       {"replace a stage", {kRepository}, {}, run_publish_stage},
       {"tag", {kRepository}, {}, run_tag, true},
       {"branch -d", {kRepository}, {}, run_delete_branch, true},
@@ -330,6 +359,13 @@ const std::vector<Operation>& operations() {
       {"reset", {kRepository}, {}, run_reset},
       {"remote add", {kRepository}, {}, run_add_remote, true},
   };
+  // To look into a few: DSTORE_OPERATIONS=apply runs those whose name has the word.
+  static const std::vector<Operation> rows = [] {
+    const char* const word = std::getenv("DSTORE_OPERATIONS");
+    std::vector<Operation> chosen = all;
+    std::erase_if(chosen, [&](const Operation& row) { return word != nullptr && std::string_view(row.name).find(word) == std::string_view::npos; });
+    return chosen;
+  }();
   return rows;
 }
 

@@ -76,9 +76,18 @@ void write_refs(Folder& folder) {
   for (const char* name : {"base", "tasks/Sst2", "a.b_c-d/9", "tasks%2f%53st2", ".hidden", "a..b", "x.lock", "%", "%2"}) {
     folder.add("ref_name", "", name);
   }
-  for (const char* text : {"base", "base+sst2", "base + 0.7*sst2 - other~2", "sst2@{3}^^", "0123abcd~10", "base+-1*toxic", "+", "1e3*a", "a - "}) {
+  for (const char* text : {"base", "base+sst2", "base + 0.7*sst2 - other~2", "sst2@{3}^^", "0123abcd~10", "base+-1*toxic", "+", "1e3*a", "a - ", "merge(ties,density=20%;0.1,seed=7: a, 0.5*b)",
+                           "rebase(add: a~2, base@{1})+c - 0.1*d", "base+2*merge(linear: rebase(a,b), c+d)", "merge(ties,k=1;: a", "rebase(a)"}) {
     folder.add("revision", "", text);
   }
+}
+
+void write_adapters(Folder& folder) {
+  folder.add("adapter_config", "lora", R"({"peft_type":"LORA","r":8,"lora_alpha":16,"use_dora":false,"bias":"none","modules_to_save":["classifier"]})");
+  folder.add("adapter_config", "patterns",
+             R"({"peft_type":"LORA","r":2,"lora_alpha":0.5,"use_rslora":true,"rank_pattern":{"^a.\d+.q$":4},"alpha_pattern":{"layer.*.q.?":1e3}})");
+  folder.add("adapter_config", "shira", R"({"peft_type":"SHIRA","r":1,"mask_type":"random","random_seed":null,"fan_in_fan_out":true})");
+  folder.add("adapter_config", "refused", R"({"peft_type":"LORA","r":1,"lora_alpha":1,"init_lora_weights":"pissa","use_dora":true})");
 }
 
 void write_keys(Folder& folder) {
@@ -154,6 +163,7 @@ int main(int argc, char** argv) {
   Folder folder(argv[1]);
   write_objects(folder);
   write_refs(folder);
+  write_adapters(folder);
   write_keys(folder);
   write_files(folder);
   write_pack(folder);

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "repo/open_revision.h"
+#include "repo/publish.h"
+
+namespace dstore {
+
+/// A computed model as a task in a session.
+struct ComputedTask {
+  WrittenDelta delta;
+  ObjectId checkpoint;
+  std::uint64_t full_bytes = 0;  ///< of a folder with it
+};
+ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress);
+
+struct ComputedReport {
+  ObjectId commit;
+  ObjectId base;
+  WrittenDelta delta;
+  std::uint64_t full_bytes = 0;
+  std::uint64_t stored_bytes = 0;
+  std::optional<SumSource::Overlap> overlap;  ///< of a sum
+};
+
+/// What a revision computes, as a task on the new branch `branch`; its parents and `derived_from` are the tasks that it is computed from.
+/// Error{conflict}: the branch exists. {invalid_argument}: the revision is not computed.
+ComputedReport commit_computed(Repository& repository, const Revision& revision, const std::string& message, const RefName& branch, const Committer& committer,
+                               const Progress& progress);
+
+}  // namespace dstore

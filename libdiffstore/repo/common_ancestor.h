@@ -1,0 +1,11 @@
+#pragma once
+
+#include "repo/repository.h"
+
+namespace dstore {
+
+/// The common ancestors of two commits that are ancestors of no other common one, newest first: one, where history does not criss-cross;
+/// none where they have no history in common. A commit is its own ancestor.
+std::vector<ObjectId> common_ancestors(const Repository& repository, const ObjectId& a, const ObjectId& b);
+
+}  // namespace dstore

@@ -1,0 +1,94 @@
+#include "repo/merge_sources.h"
+
+#include "dstore/error.h"
+#include "repo/model_files.h"
+#include "repo/same_tensor.h"
+
+namespace dstore {
+namespace {
+
+[[noreturn]] void fail_other_base(const MergeSource& first, const ObjectId& wanted, const MergeSource& other, const ObjectId& found) {
+  throw Error(ErrorCode::conflict, printable(first.text) + " is made from the weights " + wanted.short_hex() + ", " + printable(other.text) + " from " +
+                                       found.short_hex() + "; only tasks of the same base can be merged");
+}
+
+/// Embeddings of another vocabulary are refused with what says so.
+void require_same_rows(const Repository& repository, const MergeSources& loaded, const MergeInput& model, const Commit& commit) {
+  for (const Pairing& pair : model.pairs) {
+    const auto base = pair.base ? pair.base : loaded.base_weights->find(pair.name);
+    if (!base) continue;
+    const TensorInfo &info = loaded.base_weights->tensors()[*base], &own = model.weights->tensors()[*pair.task];
+    if (!only_rows_differ(info, own)) continue;
+    const std::string tokenizers = tokenizer_text(load_commit_files(repository, commit), model.name, load_commit_files(repository, repository.read_commit(loaded.base)), "the base");
+    throw Error(ErrorCode::conflict, "tensor " + printable(info.name) + ": " + model.name + " has it as " + form_text(own) + ", the base as " + form_text(info) +
+                                         (tokenizers.empty() ? "" : "; tokenizers: " + tokenizers) + "; `dstore merge " + model.name + " --into BRANCH --vocab base-rows` merges the rows that both have");
+  }
+}
+
+}  // namespace
+
+MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources) {
+  MergeSources out;
+  std::optional<std::size_t> first_task;
+  ObjectId weights;
+  for (const MergeSource& source : sources) {
+    out.commits.push_back(repository.require_commit(source.commit));
+    const Commit& commit = out.commits.back().commit;
+    if (!commit.is_task() || first_task) continue;
+    first_task = out.commits.size() - 1;
+    out.base = *commit.base;
+    weights = read_delta(repository, commit).base_weights;
+  }
+  if (!first_task) throw Error(ErrorCode::invalid_argument, "there is no task among the models: merge at least one (a base has no difference to add)");
+  repository.require_commit(out.base);
+  out.base_weights = StoredWeights::load(repository.store(), weights);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const Commit& commit = out.commits[i].commit;
+    MergeInput input;
+    input.name = printable(sources[i].text);
+    if (commit.is_task()) {
+      const DeltaTable delta = read_delta(repository, commit);
+      if (delta.base_weights != weights) fail_other_base(sources[*first_task], weights, sources[i], delta.base_weights);
+      input.weights = StoredWeights::load(repository.store(), delta);
+      input.pairs = pairs_of_delta(*out.base_weights, *input.weights, delta);
+    } else {
+      const ObjectId own = read_checkpoint(repository, commit).weights;
+      if (own != weights) fail_other_base(sources[*first_task], weights, sources[i], own);
+      input.weights = StoredWeights::load(repository.store(), own);
+      for (std::size_t t = 0; t < input.weights->tensors().size(); ++t) input.pairs.push_back({input.weights->tensors()[t].name, t, t});
+    }
+    require_same_rows(repository, out, input, commit);
+    out.inputs.push_back(std::move(input));
+  }
+  return out;
+}
+
+MergeShape choose_merge_shape(const MergeSources& sources, MergeHeads heads, std::size_t heads_of) {
+  if (heads == MergeHeads::none) return {std::nullopt, true};
+  if (heads == MergeHeads::of_model) return {heads_of, true};
+  std::optional<std::size_t> task;
+  for (std::size_t m = 0; m < sources.inputs.size(); ++m) {
+    if (!sources.commits[m].commit.is_task()) continue;
+    if (!task) task = m;
+    for (const Pairing& pair : sources.inputs[m].pairs) {
+      if (!pair.base) return {m, false};
+    }
+  }
+  return {task, false};
+}
+
+void check_merge_models(const MergeMethod& method, std::size_t models) {
+  if (models >= method.least_models && models <= method.most_models) return;
+  throw Error(ErrorCode::invalid_argument, "method " + std::string(method.name) + " merges " + (method.least_models == method.most_models ? "exactly " : "at least ") +
+                                               std::to_string(method.least_models) + " models, not " + std::to_string(models));
+}
+
+void check_merge_weights(const MergeMethod& method, const MergeSettings& settings) {
+  if (!settings.has("normalize") || !settings.flag("normalize")) return;
+  double sum = 0;
+  for (std::size_t i = 0; i < settings.models(); ++i) sum += settings.number("weight", i);
+  if (sum != 0) return;
+  throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method " + std::string(method.name) + " divides by their sum; give others, or --set normalize=false");
+}
+
+}  // namespace dstore

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "repo/merged_source.h"
+#include "repo/repository.h"
+
+namespace dstore {
+
+/// A commit that takes part in a merge, as the user typed it.
+struct MergeSource {
+  ObjectId commit;
+  std::string text;
+  std::string statistics{};  ///< path of a statistics file (spec/merging.md), for methods that need one
+};
+
+/// The sources of a merge, looked up: all of one base.
+struct MergeSources {
+  std::vector<CheckedCommit> commits;
+  ObjectId base;  ///< the commit
+  std::unique_ptr<StoredWeights> base_weights;
+  std::vector<MergeInput> inputs;
+};
+
+/// Error{conflict} for other bases, {invalid_argument} where there is no task among them.
+MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources);
+
+/// Whose tensors that the base lacks are taken: of the one model that has such, of a certain one, none.
+enum class MergeHeads { single, of_model, none };
+
+/// The model with tensors of its own, or the first task: its files say what the result is (labels, architecture).
+MergeShape choose_merge_shape(const MergeSources& sources, MergeHeads heads, std::size_t heads_of);
+
+/// Error{invalid_argument} unless the method merges so many.
+void check_merge_models(const MergeMethod& method, std::size_t models);
+/// Error{invalid_argument} for weights that sum to 0 where the method divides by the sum.
+void check_merge_weights(const MergeMethod& method, const MergeSettings& settings);
+
+}  // namespace dstore
