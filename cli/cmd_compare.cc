@@ -72,7 +72,9 @@ std::vector<std::vector<std::string>> rows_of(const Comparison& comparison) {
   }
   for (const MetricRow& metric : comparison.metrics) {
     std::vector<std::string> row{printable(metric_label(comparison.metrics, metric))};
-    for (std::size_t i = 0; i < metric.values.size(); ++i) row.push_back(metric.values[i] ? (metric.is_best(i) ? "* " : "") + printable(metric.values[i]->text) : "");
+    for (std::size_t i = 0; i < metric.values.size(); ++i) {
+      row.push_back(metric.values[i] ? (metric.is_best(i) ? "* " : "") + printable(metric.values[i]->text) : "");
+    }
     rows.push_back(std::move(row));
   }
   return rows;
@@ -119,11 +121,13 @@ void print_compare_json(const Session& session, const Repository& repository, co
   ordered_json out{{"revisions", ordered_json::array()}, {"metrics", ordered_json::array()}};
   for (const Side& side : comparison.sides) {
     const TaskChanges* changes = comparison.changes(side);
-    out["revisions"].push_back({{"revision", side.revision}, {"commit", commit_json(refs, side.facts)}, {"all", changes == nullptr ? ordered_json() : changes_json(*changes)["all"]}});
+    ordered_json all = changes == nullptr ? ordered_json() : changes_json(*changes)["all"];
+    out["revisions"].push_back({{"revision", side.revision}, {"commit", commit_json(refs, side.facts)}, {"all", std::move(all)}});
   }
   for (const MetricRow& metric : comparison.metrics) {
     const std::string better = better_name(metric.better);
-    ordered_json row{{"split", metric.split}, {"name", metric.name}, {"data_sha256", metric.data_sha256}, {"better", better.empty() ? ordered_json() : ordered_json(better)}};
+    ordered_json row{{"split", metric.split}, {"name", metric.name}, {"data_sha256", metric.data_sha256}};
+    row["better"] = better.empty() ? ordered_json() : ordered_json(better);
     row["values"] = row["best"] = ordered_json::array();
     for (std::size_t i = 0; i < metric.values.size(); ++i) {
       row["values"].push_back(metric.values[i] ? ordered_json{{"value", metric.values[i]->text}, {"n", metric.values[i]->n}} : ordered_json());

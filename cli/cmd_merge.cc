@@ -6,6 +6,7 @@
 #include "dstore/error.h"
 #include "merge_arguments.h"
 #include "merge_forms.h"
+#include "merge_list.h"
 #include "merge_plan.h"
 #include "output.h"
 #include "repo/merge.h"
@@ -36,59 +37,6 @@ MergeHeads choose_heads(const Arguments& arguments, const Repository& repository
   if (place == sources.end()) throw Error(ErrorCode::invalid_argument, "--heads " + printable(text) + " is none of the models that are merged");
   of = static_cast<std::size_t>(place - sources.begin());
   return MergeHeads::of_model;
-}
-
-/// What a parameter can be set to.
-std::string values_text(const MergeParameter& parameter) {
-  std::string text;
-  for (const std::string_view choice : parameter.choices) text += (text.empty() ? "" : "|") + std::string(choice);
-  if (text.empty()) text = "a number";
-  return text + (parameter.per_model ? ", or one for each model" : "");
-}
-
-/// The parameters of one method, with what they mean: with --json an array of {parameter, default, per_model, choices, summary}.
-int list_parameters(const Session& session, const MergeMethod& method) {
-  ordered_json out = ordered_json::array();
-  std::string text = std::string(method.name) + ": " + std::string(method.summary);
-  for (const auto& [name, value] : method.parameters) {
-    const MergeParameter& parameter = *find_merge_parameter(method.name, name);
-    out.push_back({{"parameter", std::string(name)}, {"default", std::string(value)}, {"per_model", parameter.per_model}, {"choices", ordered_json::array()},
-                   {"summary", std::string(parameter.summary)}});
-    for (const std::string_view choice : parameter.choices) out.back()["choices"].push_back(std::string(choice));
-    text += "\n  " + std::string(name) + "=" + std::string(value) + "  (" + values_text(parameter) + ")\n      " + std::string(parameter.summary);
-  }
-  if (session.json) print_pretty(out);
-  else session.say(text);
-  return 0;
-}
-
-/// --list-methods: with --json an array of {method, summary, parameters: {name: default}}.
-int list_methods(const Session& session) {
-  constexpr std::size_t kColumns = 100;
-  ordered_json out = ordered_json::array();
-  Table table({"method", "parameters and defaults; --list-methods --method M explains them"});
-  for (const MergeMethod* method : merge_methods()) {
-    ordered_json parameters = ordered_json::object();
-    std::vector<std::string> lines{std::string(method->summary), ""};
-    for (const auto& [name, value] : method->parameters) {
-      parameters[std::string(name)] = std::string(value);
-      const std::string word = std::string(name) + "=" + std::string(value);
-      if (lines.back().size() + word.size() > kColumns) lines.emplace_back();
-      lines.back() += (lines.back().empty() ? "" : " ") + word;
-    }
-    out.push_back({{"method", std::string(method->name)}, {"summary", std::string(method->summary)}, {"parameters", std::move(parameters)}});
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      if (!lines[i].empty()) table.add({i == 0 ? std::string(method->name) : "", lines[i]});
-    }
-  }
-  if (session.json) {
-    print_pretty(out);
-    return 0;
-  }
-  std::string text = table.text();
-  text.pop_back();
-  session.say(text);
-  return 0;
 }
 
 /// With --json {commit, branch, base, method, files_of, merged, unchanged, own, changed, elements, full_bytes, stored_bytes, notes}.
@@ -137,12 +85,15 @@ void check_base(const Repository& repository, const std::string& revision, const
   if (revision.empty()) return;
   const Commit commit = repository.read_commit(resolve_commit(repository, revision));
   if (!commit.is_task() && read_checkpoint(repository, commit).weights == weights) return;
-  throw Error(ErrorCode::conflict, "base_model " + printable(revision) + " is not the base of the tasks: they are differences from the weights " + weights.short_hex());
+  throw Error(ErrorCode::conflict, "base_model " + printable(revision) + " is not the base of the tasks: they are differences from the weights " +
+                                       weights.short_hex());
 }
 
 Request configured(const Arguments& arguments, const Session& session, const Repository& repository) {
   for (const char* other : {"rev", "method", "weights", "density", "set", "preset"}) {
-    if (arguments.has(other)) throw Error(ErrorCode::invalid_argument, std::string("--config says what is merged and how; leave ") + (other == std::string("rev") ? "the revisions" : "--" + std::string(other)) + " out");
+    if (!arguments.has(other)) continue;
+    const std::string what = other == std::string("rev") ? "the revisions" : "--" + std::string(other);
+    throw Error(ErrorCode::invalid_argument, "--config says what is merged and how; leave " + what + " out");
   }
   MergeConfig config = read_merge_config(session.fs(), session.path(arguments.get("config")));
   for (const std::string& note : config.notes) session.note("note: " + note);
@@ -170,7 +121,9 @@ Request typed(const Arguments& arguments, const Repository& repository) {
 }
 
 int run(const Arguments& arguments, Session& session) {
-  if (arguments.has("list-methods")) return arguments.has("method") ? list_parameters(session, find_merge_method(arguments.get("method"))) : list_methods(session);
+  if (arguments.has("list-methods")) {
+    return arguments.has("method") ? list_merge_parameters(session, find_merge_method(arguments.get("method"))) : list_merge_methods(session);
+  }
   if (arguments.has("into")) return run_merge_into(arguments, session);
   for (const char* option : {"on-conflict", "files", "vocab", "dry-run"}) {
     if (arguments.has(option)) throw Error(ErrorCode::invalid_argument, "--" + std::string(option) + " goes with --into BRANCH");

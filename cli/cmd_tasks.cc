@@ -21,11 +21,14 @@ struct Task {
 /// Task branches by the weights that they hang on.
 using TasksByBase = std::map<ObjectId, std::vector<Task>>;
 
-ObjectId weights_of_base(const Repository& repository, const std::string& revision) {
+ObjectId weights_of_base(const Repository& repository, const RefNames& names, const std::string& revision) {
   const ObjectId id = resolve_commit(repository, revision);
   const Commit commit = repository.read_commit(id);
   if (commit.is_task()) {
-    throw Error(ErrorCode::invalid_argument, printable(revision) + " is a task itself; its base is " + (commit.base ? commit.base->short_hex() : "unknown"));
+    std::string base = commit.base ? commit.base->short_hex() : "unknown";
+    const auto named = commit.base ? names.find(*commit.base) : names.end();
+    if (named != names.end() && !named->second.front().starts_with("tag: ")) base = named->second.front();
+    throw Error(ErrorCode::invalid_argument, printable(revision) + " is a task itself; for what else hangs on its base: dstore tasks " + printable(base));
   }
   return read_checkpoint(repository, commit).weights;
 }
@@ -90,7 +93,7 @@ int run(const Arguments& arguments, Session& session) {
   const RefView refs = view_refs(session, repository);
   TasksByBase groups = find_tasks(repository, catalog, refs);
   if (arguments.has("base")) {
-    const ObjectId wanted = weights_of_base(repository, arguments.get("base"));
+    const ObjectId wanted = weights_of_base(repository, refs.names, arguments.get("base"));
     std::vector<Task> tasks = std::move(groups[wanted]);
     groups.clear();
     if (!tasks.empty()) groups.emplace(wanted, std::move(tasks));
@@ -100,7 +103,10 @@ int run(const Arguments& arguments, Session& session) {
     print_tasks_json(refs.names, groups, names);
     return 0;
   }
-  if (groups.empty()) session.note("no tasks yet; `dstore train` or `dstore commit FOLDER --base REV` makes one");
+  if (groups.empty()) {
+    const std::string none = arguments.has("base") ? "no task hangs on " + printable(arguments.get("base")) : "no tasks yet";
+    session.note(none + "; `dstore train` or `dstore commit FOLDER --base REV` makes one");
+  }
   for (const auto& [weights, tasks] : groups) {
     const auto name = names.find(weights);
     session.say((name == names.end() ? "base without a branch" : session.paint("1", printable(name->second))) + " (weights " + weights.short_hex() + ")");

@@ -1,12 +1,4 @@
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
-#include <cstring>
 #include <iostream>
 
 #include <nlohmann/json.hpp>
@@ -17,71 +9,17 @@
 #include "exit_code.h"
 #include "repo/commit_task.h"
 #include "repo/revision.h"
+#include "trainer_process.h"
 
 namespace dstore::cli {
 namespace {
 
-constexpr const char* kTrainer = "dstore-train";
-
-constexpr const char* kNoTrainer =
-    " is not installed: this dstore was built without LibTorch; `pip install torch` and build again (see README, \"Set-up\")";
-
-/// Beside this very program.
-std::string beside_this_program() {
-  char buffer[4096];
-  const ssize_t n = ::readlink("/proc/self/exe", buffer, sizeof buffer);
-  const std::string self(buffer, n > 0 ? static_cast<std::size_t>(n) : 0);
-  return join_path(parent_path(self), kTrainer);
-}
-
-std::string trainer_path(Filesystem& fs) {
-  const std::string path = beside_this_program();
-  if (exists(fs, path)) return path;
-  throw Error(ErrorCode::unsupported, std::string(kTrainer) + kNoTrainer);
-}
-
 /// --help where the program whose options these are is not there: what the command is for, and what to install.
 bool explain_without_trainer(const Session& session, const Command& command, const std::vector<std::string>& rest) {
   const bool asked = std::any_of(rest.begin(), rest.end(), [](const std::string& word) { return word == "--help" || word == "-h"; });
-  if (!asked || exists(session.fs(), beside_this_program())) return false;
-  std::cout << command.summary << "\n" << kTrainer << kNoTrainer << "\n\nExample:\n  " << command.example << "\n";
+  if (!asked || has_trainer(session)) return false;
+  std::cout << command.summary << "\n" << no_trainer() << "\n\nExample:\n  " << command.example << "\n";
   return true;
-}
-
-/// Threads that spin while they wait make a shared machine several times slower; a user's own setting stays.
-void set_thread_environment() {
-  ::setenv("OMP_WAIT_POLICY", "passive", 0);
-  ::setenv("GOMP_SPINCOUNT", "0", 0);
-}
-
-volatile pid_t running_child = 0;
-
-/// A supervisor's `kill` reaches only this process; Ctrl-C on a terminal reaches both.
-void forward_termination(int signal) {
-  if (running_child > 0) ::kill(running_child, signal);
-}
-
-/// Runs it in `directory` (-C DIR counts for its data files too). Exit status, 128 + signal if one ended it.
-int run_program(const std::vector<std::string>& words, const std::string& directory) {
-  std::vector<char*> argv;
-  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child < 0) throw Error(ErrorCode::io, std::string("cannot start ") + kTrainer + ": " + std::strerror(errno));
-  if (child == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::chdir(directory.c_str()) != 0) ::_exit(127);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  running_child = child;
-  struct sigaction forward {};
-  forward.sa_handler = forward_termination;
-  sigaction(SIGTERM, &forward, nullptr);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 constexpr const char* kOwnOptions =
@@ -100,14 +38,6 @@ bool asks_for_information(const std::vector<std::string>& rest) {
   return false;
 }
 
-std::vector<std::string> trainer_words(const Session& session, const std::string& command, const std::vector<std::string>& rest) {
-  std::vector<std::string> words{trainer_path(session.fs()), command, "--repository", "."};
-  if (session.json) words.push_back("--json");
-  if (session.quiet) words.push_back("--quiet");
-  words.insert(words.end(), rest.begin(), rest.end());
-  return words;
-}
-
 /// The commit that the trainer really read: the branch may have moved between our look at it and the trainer's.
 ObjectId trained_from(Filesystem& fs, const std::string& out, const ObjectId& resolved) {
   const auto json = nlohmann::json::parse(read_text_file(fs, join_path(out, "stage.json")), nullptr, false);
@@ -116,10 +46,9 @@ ObjectId trained_from(Filesystem& fs, const std::string& out, const ObjectId& re
 }
 
 int run_train(const Arguments& arguments, Session& session) {
-  set_thread_environment();
   if (explain_without_trainer(session, train_command(), arguments.rest)) return 0;
   if (asks_for_information(arguments.rest)) {
-    const int status = run_program(trainer_words(session, "train", arguments.rest), session.directory);
+    const int status = run_trainer(session, trainer_words(session, "train", arguments.rest));
     const bool help = std::find_if(arguments.rest.begin(), arguments.rest.end(), is_help) != arguments.rest.end();
     if (help) session.say(kOwnOptions);
     return status;
@@ -140,7 +69,7 @@ int run_train(const Arguments& arguments, Session& session) {
   session.fs().make_directory(out);
   std::vector<std::string> words = trainer_words(session, "train", arguments.rest);
   words.insert(words.begin() + 2, {"--out", out});
-  const int status = run_program(words, session.directory);
+  const int status = run_trainer(session, words);
   if (status != 0) {
     remove_tree(session.fs(), out);
     return status;
@@ -161,8 +90,7 @@ int run_train(const Arguments& arguments, Session& session) {
 
 int run_eval(const Arguments& arguments, Session& session) {
   if (explain_without_trainer(session, eval_command(), arguments.rest)) return 0;
-  set_thread_environment();
-  return run_program(trainer_words(session, "eval", arguments.rest), session.directory);
+  return run_trainer(session, trainer_words(session, "eval", arguments.rest));
 }
 
 }  // namespace

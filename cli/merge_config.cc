@@ -20,10 +20,12 @@ class Part {
  public:
   Part(const YAML::Node& node, const std::string& file, std::string name) : Part(node, file, std::move(name), node.Mark()) {}
   /// `mark`: where its key stands.
-  Part(const YAML::Node& node, const std::string& file, std::string name, const YAML::Mark& mark) : node_(node), file_(file), name_(std::move(name)), mark_(mark) {}
+  Part(const YAML::Node& node, const std::string& file, std::string name, const YAML::Mark& mark)
+      : node_(node), file_(file), name_(std::move(name)), mark_(mark) {}
 
   [[noreturn]] void fail(const std::string& message) const {
-    throw Error(ErrorCode::invalid_argument, printable(file_) + (mark_.is_null() ? "" : ", line " + std::to_string(mark_.line + 1)) + ": " + printable(name_) + ": " + message);
+    const std::string line = mark_.is_null() ? "" : ", line " + std::to_string(mark_.line + 1);
+    throw Error(ErrorCode::invalid_argument, printable(file_) + line + ": " + printable(name_) + ": " + message);
   }
   bool is_list() const { return node_.IsSequence(); }
   bool is_map() const { return node_.IsMap(); }

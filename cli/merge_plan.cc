@@ -8,7 +8,7 @@
 #include "delta/stats.h"
 #include "dstore/error.h"
 #include "tensor/dtype.h"
-#include "tensor_role.h"
+#include "tensor_place.h"
 
 namespace dstore::cli {
 namespace {
@@ -47,7 +47,8 @@ BaseRole role_of(std::string_view method) {
 
 /// YAML's words for true and false.
 std::string plain_word(const std::string& text) {
-  constexpr std::string_view kTrue[] = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}, kFalse[] = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"};
+  constexpr std::string_view kTrue[] = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"};
+  constexpr std::string_view kFalse[] = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"};
   if (std::find(std::begin(kTrue), std::end(kTrue), text) != std::end(kTrue)) return "true";
   if (std::find(std::begin(kFalse), std::end(kFalse), text) != std::end(kFalse)) return "false";
   return text;
@@ -87,15 +88,17 @@ std::vector<std::string> MergePlan::models_of(const MergeConfig& config) {
     if (config.base_model.empty()) fail(config.method + " needs a base_model, the model at t = 0");
     models.insert(models.begin(), config.base_model);
   }
-  if (role == BaseRole::model && !config.base_model.empty() && !listed) fail("method " + config.method + " has no base: list base_model among the models, or leave it out");
+  if (role == BaseRole::model && !config.base_model.empty() && !listed) {
+    fail("method " + config.method + " has no base: list base_model among the models, or leave it out");
+  }
   return models;
 }
 
 MergePlan::MergePlan(MergeConfig config, const std::vector<TensorInfo>& tensors)
     : config_(std::move(config)), method_(find_merge_method(config_.method)), role_(role_of(config_.method)), models_(models_of(config_)) {
   for (const TensorInfo& info : tensors) {
-    const TensorRole role = tensor_role(info.name);
-    if (role.part == TensorRole::Part::layer) layers_ = std::max<std::uint64_t>(layers_, role.layer + 1);
+    const TensorPlace place = tensor_place(info.name);
+    if (place.part == TensorPlace::Part::layer) layers_ = std::max(layers_, std::uint64_t{place.layer} + 1);
   }
   check_layers(layers_);
   std::set<std::string> names;
@@ -130,18 +133,19 @@ void MergePlan::check_layers(std::uint64_t layers) const {
 }
 
 MergePlan::Place MergePlan::place_of(std::string_view tensor) const {
-  const TensorRole role = tensor_role(tensor);
-  if (role.part != TensorRole::Part::layer) return {role.part == TensorRole::Part::embedding ? 0 : config_.slices.size() - 1, 0};
+  const TensorPlace where = tensor_place(tensor);
+  if (where.part != TensorPlace::Part::layer) return {where.part == TensorPlace::Part::embedding ? 0 : config_.slices.size() - 1, 0};
   for (std::size_t s = 0; s < config_.slices.size(); ++s) {
     const auto [first, end] = config_.slices[s].sources.front().layers.value_or(std::pair<std::uint64_t, std::uint64_t>{0, layers_});
-    if (role.layer < first || role.layer >= end) continue;
-    return {s, end - first == 1 ? 1.0 : static_cast<double>(role.layer - first) / static_cast<double>(end - first - 1)};
+    if (where.layer < first || where.layer >= end) continue;
+    return {s, end - first == 1 ? 1.0 : static_cast<double>(where.layer - first) / static_cast<double>(end - first - 1)};
   }
   return {};
 }
 
 /// The value for the tensor: the model's own, the slice's, the global one.
-std::optional<std::string> MergePlan::find(std::string_view parameter, std::string_view tensor, const Place& place, const std::string* model, bool words) const {
+std::optional<std::string> MergePlan::find(std::string_view parameter, std::string_view tensor, const Place& place, const std::string* model,
+                                           bool words) const {
   const ConfigSlice& slice = config_.slices[place.slice];
   std::vector<const ConfigSettings*> scopes;
   for (const ConfigSource& source : slice.sources) {
@@ -166,8 +170,9 @@ bool MergePlan::varies() const {
       return setting.second.size() != 1 || setting.second.front().points.size() != 1 || !setting.second.front().filter.empty();
     });
   };
-  return config_.slices.size() > 1 || varied(config_.parameters) || varied(config_.slices.front().parameters) ||
-         std::any_of(config_.slices.front().sources.begin(), config_.slices.front().sources.end(), [&](const ConfigSource& source) { return varied(source.parameters); });
+  const ConfigSlice& slice = config_.slices.front();
+  return config_.slices.size() > 1 || varied(config_.parameters) || varied(slice.parameters) ||
+         std::any_of(slice.sources.begin(), slice.sources.end(), [&](const ConfigSource& source) { return varied(source.parameters); });
 }
 
 bool MergePlan::has_parameter(std::string_view name) const {
@@ -204,9 +209,9 @@ MergeSettings::Given MergePlan::given(std::string_view tensor) const {
     }
     given[name] = std::move(values);
   }
-  if (const auto vectors = given.find("vectors"); vectors != given.end() && vectors->second.front() == "rows" && find("nuslerp_row_wise", tensor, place, nullptr, true) == "true") {
-    vectors->second = {"columns"};
-  }
+  const auto vectors = given.find("vectors");
+  const bool rows = vectors != given.end() && vectors->second.front() == "rows";
+  if (rows && find("nuslerp_row_wise", tensor, place, nullptr, true) == "true") vectors->second = {"columns"};
   return given;
 }
 
@@ -231,8 +236,8 @@ std::optional<DType> calculated_in(const MergeConfig& config, const std::vector<
     const DType own = info.dtype == DType::c64 ? DType::f32 : info.dtype;
     const std::string tensor = "tensor " + printable(info.name) + " is " + std::string(dtype_info(info.dtype).name);
     if (result && *result != own) {
-      throw Error(ErrorCode::unsupported, std::string("merge configuration: ") + (out ? "out_dtype " + config.out_dtype : "dtype " + config.dtype) + ", but " + tensor +
-                                              ": the result has the base's dtypes" + (out ? "" : "; give it as out_dtype to calculate in another"));
+      const std::string asked = out ? "out_dtype " + config.out_dtype : "dtype " + config.dtype;
+      throw Error(ErrorCode::unsupported, "merge configuration: " + asked + ", but " + tensor + ": the result has the base's dtypes" + (out ? "" : "; give it as out_dtype to calculate in another"));
     }
     if (!dtype || *dtype == own) continue;
     if (*dtype != DType::f64 && !(*dtype == DType::f32 && own != DType::f64)) {

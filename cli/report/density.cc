@@ -15,8 +15,9 @@ namespace {
 using Part = TensorPlace::Part;
 using Role = TensorPlace::Role;
 
-constexpr ScaleStep kScale[] = {{0, "k0", "none"},           {1e-4, "k1", "to 0.01 %"}, {1e-3, "k2", "to 0.1 %"}, {5e-3, "k3", "to 0.5 %"}, {1e-2, "k4", "to 1 %"},
-                                {5e-2, "k5", "to 5 %"},      {0.2, "k6", "to 20 %"},    {0.5, "k7", "to 50 %"},   {1, "k8", "more"}};
+constexpr ScaleStep kScale[] = {{0, "k0", "none"},      {1e-4, "k1", "to 0.01 %"}, {1e-3, "k2", "to 0.1 %"},
+                                {5e-3, "k3", "to 0.5 %"}, {1e-2, "k4", "to 1 %"},    {5e-2, "k5", "to 5 %"},
+                                {0.2, "k6", "to 20 %"},  {0.5, "k7", "to 50 %"},    {1, "k8", "more"}};
 
 struct Cell {
   DifferenceStats difference;
@@ -86,14 +87,14 @@ std::string maps_of(const TaskChanges& changes, const std::string& name) {
 }  // namespace
 
 std::string density_section(const ComparedTasks& compared) {
-  std::string content = legend(std::begin(kScale), std::end(kScale));
+  std::string maps;
   for (std::size_t i = 0; i < compared.tasks.size(); ++i) {
-    content += task_heading(compared, i) + maps_of(compared.comparison.tasks[i], compared.tasks[i].revision);
+    maps += "<div>" + task_heading(compared, i) + maps_of(compared.comparison.tasks[i], compared.tasks[i].revision) + "</div>\n";
   }
   return section("Where the weights changed",
                  "Per cent of the weights that differ from the base, layer by role. Biases that are not of a norm are a column of their own; "
                  "&#8220;new&#8221; is what the base does not have.",
-                 content);
+                 legend(std::begin(kScale), std::end(kScale)) + "<div class=\"maps\">\n" + maps + "</div>\n");
 }
 
 }  // namespace dstore::cli

@@ -32,7 +32,7 @@ std::string distance_section(const ComparedTasks& compared) {
     content += "<div>" + task_heading(compared, i) + histogram(compared.tasks[i], compared.comparison.tasks[i].total) + "</div>\n";
   }
   return section("How far the weights moved",
-                 "Units in the last place: how many values of the dtype lie between the old and the new one, both ends counted once. "
+                 "In units of last place: the steps from the old value to the new one through all values of the dtype. "
                  "A change of sign counts the steps through zero.",
                  "<div class=\"columns\">\n" + content + "</div>\n");
 }

@@ -57,9 +57,10 @@ Axis axis_of(double low, double high) {
   return axis;
 }
 
+std::string id_text(const ObjectId& id) { return id.short_hex().substr(0, 7); }
 std::string place(double value) { return number_text(std::round(value * 10) / 10, 6); }
 
-/// The rows of one metric on several splits, as lines over the commits.
+/// The rows of one metric on several splits, as lines over two or more commits.
 class Chart {
  public:
   Chart(const Line& line, std::vector<const MetricRow*> rows) : line_(line), rows_(std::move(rows)) {
@@ -77,8 +78,8 @@ class Chart {
   bool is_empty() const { return is_empty_; }
 
   std::string svg(const std::string& title, const std::string& id) const {
-    std::string out = "<svg class=\"chart\" viewBox=\"0 0 360 190\" role=\"img\" aria-labelledby=\"" + id + "-t " + id + "-d\">\n<title id=\"" + id + "-t\">" + title +
-                      "</title>\n<desc id=\"" + id + "-d\">" + description() + "</desc>\n" + grid();
+    std::string out = "<svg class=\"chart\" viewBox=\"0 0 360 190\" role=\"img\" aria-labelledby=\"" + id + "-t " + id + "-d\">\n" +
+                      "<title id=\"" + id + "-t\">" + title + "</title>\n<desc id=\"" + id + "-d\">" + description() + "</desc>\n" + grid();
     for (std::size_t i = 0; i < rows_.size(); ++i) out += series(*rows_[i], std::to_string(i % kStyles + 1));
     return out + "</svg>\n";
   }
@@ -86,7 +87,7 @@ class Chart {
  private:
   double x(std::size_t commit) const {
     const double room = kWidth - kLeft - kRight;
-    return line_.ids.size() < 2 ? kLeft + room / 2 : kLeft + 6 + (room - 12) * static_cast<double>(commit) / static_cast<double>(line_.ids.size() - 1);
+    return kLeft + 6 + (room - 12) * static_cast<double>(commit) / static_cast<double>(line_.ids.size() - 1);
   }
   double y(double value) const { return kHeight - kBottom - (kHeight - kTop - kBottom) * (value - axis_.low) / (axis_.high - axis_.low); }
 
@@ -101,7 +102,7 @@ class Chart {
       }
       out += (out.empty() ? "" : "; ") + escaped(row->split) + " from " + escaped(first) + " to " + escaped(last);
     }
-    return out + ", over " + std::to_string(line_.ids.size()) + (line_.ids.size() == 1 ? " commit" : " commits");
+    return out + ", over " + std::to_string(line_.ids.size()) + " commits";
   }
   std::string grid() const {
     std::string out;
@@ -109,13 +110,13 @@ class Chart {
     for (int i = 0; i <= steps; ++i) {
       const double value = axis_.low + i * axis_.step;
       const std::string at = place(y(value));
-      out += "<line class=\"grid\" x1=\"" + place(kLeft) + "\" x2=\"" + place(kWidth - kRight) + "\" y1=\"" + at + "\" y2=\"" + at + "\"/><text x=\"" +
-             place(kLeft - 6) + "\" y=\"" + place(y(value) + 4) + "\" text-anchor=\"end\">" + number_text(std::fabs(value) < axis_.step / 1e6 ? 0 : value, 4) + "</text>\n";
+      const std::string number = number_text(std::fabs(value) < axis_.step / 1e6 ? 0 : value, 4);
+      out += "<line class=\"grid\" x1=\"" + place(kLeft) + "\" x2=\"" + place(kWidth - kRight) + "\" y1=\"" + at + "\" y2=\"" + at + "\"/>" +
+             "<text x=\"" + place(kLeft - 6) + "\" y=\"" + place(y(value) + 4) + "\" text-anchor=\"end\">" + number + "</text>\n";
     }
     const auto label = [&](std::size_t commit, const char* anchor) {
-      return "<text x=\"" + place(x(commit)) + "\" y=\"" + place(kHeight - 8) + "\" text-anchor=\"" + anchor + "\">" + line_.ids[commit].short_hex().substr(0, 7) + "</text>\n";
+      return "<text x=\"" + place(x(commit)) + "\" y=\"" + place(kHeight - 8) + "\" text-anchor=\"" + anchor + "\">" + id_text(line_.ids[commit]) + "</text>\n";
     };
-    if (line_.ids.size() == 1) return out + label(0, "middle");
     return out + label(0, "start") + label(line_.ids.size() - 1, "end");
   }
   std::string series(const MetricRow& row, const std::string& style) const {
@@ -124,8 +125,8 @@ class Chart {
       if (!row.values[i] || !row.values[i]->number) continue;
       const std::string at_x = place(x(i)), at_y = place(y(*row.values[i]->number));
       points += (points.empty() ? "" : " ") + at_x + "," + at_y;
-      dots += "<circle class=\"p" + style + "\" cx=\"" + at_x + "\" cy=\"" + at_y + "\" r=\"3\"><title>" + line_.ids[i].short_hex().substr(0, 7) + " " + escaped(row.split) + ": " +
-              escaped(row.values[i]->text) + "</title></circle>\n";
+      dots += "<circle class=\"p" + style + "\" cx=\"" + at_x + "\" cy=\"" + at_y + "\" r=\"3\"><title>" + id_text(line_.ids[i]) + " " +
+              escaped(row.split) + ": " + escaped(row.values[i]->text) + "</title></circle>\n";
     }
     return "<polyline class=\"line l" + style + "\" points=\"" + points + "\"/>\n" + dots;
   }
@@ -140,8 +141,9 @@ std::string split_key(const std::vector<MetricRow>& all, const std::vector<const
   std::string out = "<ul class=\"legend\">";
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::string style = std::to_string(i % kStyles + 1);
-    out += "<li class=\"key\"><svg class=\"chart\" style=\"width:32px\" viewBox=\"0 0 32 10\" aria-hidden=\"true\"><line class=\"line l" + style +
-           "\" x1=\"0\" x2=\"32\" y1=\"5\" y2=\"5\"/><circle class=\"p" + style + "\" cx=\"16\" cy=\"5\" r=\"3\"/></svg>" + name_html(metric_label(all, *rows[i])) + "</li>";
+    out += "<li class=\"key\"><svg class=\"chart\" style=\"width:32px\" viewBox=\"0 0 32 10\" aria-hidden=\"true\">"
+           "<line class=\"line l" + style + "\" x1=\"0\" x2=\"32\" y1=\"5\" y2=\"5\"/><circle class=\"p" + style + "\" cx=\"16\" cy=\"5\" r=\"3\"/></svg>" +
+           name_html(metric_label(all, *rows[i])) + "</li>";
   }
   return out + "</ul>\n";
 }
@@ -151,11 +153,12 @@ std::string values_table(const Line& line, const std::vector<MetricRow>& rows) {
   for (const MetricRow& row : rows) headings.push_back({name_html(metric_label(rows, row))});
   HtmlTable table("list", headings);
   for (std::size_t i = 0; i < line.ids.size(); ++i) {
-    std::vector<HtmlTable::Cell> cells{{"<code>" + line.ids[i].short_hex().substr(0, 7) + "</code>"}, {name_html(line.commits[i].subject()), "left name"}};
+    std::vector<HtmlTable::Cell> cells{{"<code>" + id_text(line.ids[i]) + "</code>"}, {name_html(line.commits[i].subject()), "left name"}};
     for (const MetricRow& row : rows) cells.push_back({row.values[i] ? name_html(row.values[i]->text) : ""});
     table.add(std::move(cells));
   }
-  return folded("Every value", scrolling("Metrics by commit", table.html()));
+  const std::string all = scrolling("Metrics by commit", table.html());
+  return line.ids.size() > 1 ? folded("Every value", all) : all;
 }
 
 std::string charts_of(const Line& line, const std::string& revision, const std::string& id) {
@@ -163,6 +166,7 @@ std::string charts_of(const Line& line, const std::string& revision, const std::
   for (const Commit& commit : line.commits) commits.push_back(&commit);
   const std::vector<MetricRow> rows = metric_rows(commits);
   if (rows.empty()) return "<p>No metric was recorded.</p>\n";
+  if (line.ids.size() == 1) return values_table(line, rows);
   std::vector<std::pair<std::string, std::vector<const MetricRow*>>> metrics;
   for (const MetricRow& row : rows) {
     auto known = std::find_if(metrics.begin(), metrics.end(), [&](const auto& metric) { return metric.first == row.name; });
@@ -173,8 +177,9 @@ std::string charts_of(const Line& line, const std::string& revision, const std::
   for (std::size_t i = 0; i < metrics.size(); ++i) {
     const Chart chart(line, metrics[i].second);
     if (chart.is_empty()) continue;
-    out += "<figure>\n<figcaption>" + name_html(metrics[i].first) + "</figcaption>\n" +
-           chart.svg(escaped(metrics[i].first) + " of " + escaped(revision) + " by commit", id + "-" + std::to_string(i)) + split_key(rows, metrics[i].second) + "</figure>\n";
+    const std::string title = escaped(metrics[i].first) + " of " + escaped(revision) + " by commit";
+    out += "<figure>\n<figcaption>" + name_html(metrics[i].first) + "</figcaption>\n" + chart.svg(title, id + "-" + std::to_string(i)) +
+           split_key(rows, metrics[i].second) + "</figure>\n";
   }
   return out + "</div>\n" + values_table(line, rows);
 }

@@ -1,5 +1,6 @@
 #include "report/html.h"
 
+#include "base/bytes.h"
 #include "dstore/error.h"
 
 namespace dstore::cli {
@@ -57,7 +58,9 @@ std::string HtmlTable::html() const {
   std::string out = "<table" + attribute("class", classes_) + ">\n";
   if (!caption_.empty()) out += "<caption>" + caption_ + "</caption>\n";
   out += "<thead><tr>";
-  for (const Cell& cell : headings_) out += (cell.html.empty() ? "<td>" : "<th scope=\"col\"" + attribute("class", cell.classes) + ">" + cell.html) + (cell.html.empty() ? "</td>" : "</th>");
+  for (const Cell& cell : headings_) {
+    out += cell.html.empty() ? "<td></td>" : "<th scope=\"col\"" + attribute("class", cell.classes) + ">" + cell.html + "</th>";
+  }
   out += "</tr></thead>\n<tbody>\n";
   for (const auto& row : rows_) {
     out += "<tr>";

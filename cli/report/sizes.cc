@@ -32,7 +32,8 @@ std::string size_section(const ComparedTasks& compared) {
   std::string bars;
   for (const TaskStats& task : compared.tasks) {
     std::vector<HtmlTable::Cell> row{{name_html(task.revision), "name"}};
-    std::string track = "<p class=\"note\">" + name_html(task.revision) + ": " + human_size(task.sizes.stored()) + "</p>\n<div class=\"track\" aria-hidden=\"true\">";
+    std::string track = "<p class=\"note\">" + name_html(task.revision) + ": " + human_size(task.sizes.stored()) + "</p>\n" +
+                        "<div class=\"track\" aria-hidden=\"true\">";
     for (const Kind& kind : kKinds) {
       const std::uint64_t bytes = task.sizes.*kind.bytes;
       row.push_back({human_size(bytes)});

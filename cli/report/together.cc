@@ -1,14 +1,15 @@
 #include <cmath>
+#include <cstdio>
 #include <iterator>
 
-#include "number_text.h"
 #include "report/html.h"
 #include "report/sections.h"
 
 namespace dstore::cli {
 namespace {
 
-constexpr ScaleStep kShares[] = {{0.005, "k0", "to 0.005"}, {0.02, "k1", "to 0.02"}, {0.1, "k3", "to 0.1"}, {0.3, "k5", "to 0.3"}, {0.6, "k6", "to 0.6"}, {1, "k8", "to 1"}};
+constexpr ScaleStep kShares[] = {{0.005, "k0", "to 0.005"}, {0.02, "k1", "to 0.02"}, {0.1, "k3", "to 0.1"},
+                                 {0.3, "k5", "to 0.3"},     {0.6, "k6", "to 0.6"},   {1, "k8", "to 1"}};
 constexpr ScaleStep kCosines[] = {{-0.5, "m4", "-1 to -0.5"}, {-0.1, "m2", "to -0.1"},  {-0.01, "m1", "to -0.01"}, {0.01, "k0", "about 0"},
                                   {0.1, "k1", "to 0.1"},      {0.5, "k4", "to 0.5"}, {1, "k7", "to 1"}};
 constexpr ScaleStep kConflicts[] = {{0.02, "k0", "to 0.02"}, {0.1, "m1", "to 0.1"}, {0.3, "m2", "to 0.3"}, {0.5, "m3", "to 0.5"}, {1, "m4", "to 1"}};
@@ -32,6 +33,14 @@ const Matrix kMatrices[] = {
      [](const TaskPair& p) { return p.conflict_energy(); }, "0"},
 };
 
+/// Two decimals: as wide as every other cell.
+std::string value_text(double value) {
+  if (value == 0) return "0";
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2f", value);
+  return buffer;
+}
+
 std::string matrix_html(const ComparedTasks& compared, const Matrix& matrix) {
   const std::size_t n = compared.tasks.size();
   std::vector<std::vector<HtmlTable::Cell>> cells(n, std::vector<HtmlTable::Cell>(n, {"&#183;", "none"}));
@@ -39,7 +48,7 @@ std::string matrix_html(const ComparedTasks& compared, const Matrix& matrix) {
   for (const TaskPair& pair : compared.comparison.pairs) {
     const double value = matrix.value(pair);
     if (!std::isfinite(value)) continue;
-    cells[pair.a][pair.b] = cells[pair.b][pair.a] = {escaped(number_text(value, 2)), style_on(matrix.begin, matrix.end, value)};
+    cells[pair.a][pair.b] = cells[pair.b][pair.a] = {value_text(value), style_on(matrix.begin, matrix.end, value)};
   }
   std::vector<HtmlTable::Cell> headings{{""}};
   for (std::size_t i = 0; i < n; ++i) headings.push_back({std::to_string(i + 1)});
@@ -59,7 +68,9 @@ std::string together_section(const ComparedTasks& compared) {
   if (compared.comparison.pairs.empty()) return "";
   std::string content;
   for (const Matrix& matrix : kMatrices) content += matrix_html(compared, matrix);
-  return section("How the tasks go together", "Only tasks on one base are compared; a dot stands for what cannot be.", "<div class=\"columns\">\n" + content + "</div>\n");
+  return section("How the tasks go together",
+                 "Only tasks on one base are compared; a dot stands for what cannot be.",
+                 "<div class=\"maps\">\n" + content + "</div>\n");
 }
 
 }  // namespace dstore::cli

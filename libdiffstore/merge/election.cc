@@ -37,7 +37,10 @@ template <class A>
 class Election {
  public:
   explicit Election(const MergeSettings& settings)
-      : votes_(choice(kVotes, settings.word("elect"))), mean_(choice(kMeans, settings.word("mean"))), normalize_(settings.flag("normalize")), lambda_(A::widen(settings.number("lambda"))) {
+      : votes_(choice(kVotes, settings.word("elect"))),
+        mean_(choice(kMeans, settings.word("mean"))),
+        normalize_(settings.flag("normalize")),
+        lambda_(A::widen(settings.number("lambda"))) {
     for (std::size_t i = 0; i < settings.models(); ++i) weights_.push_back(A::round(settings.number("weight", i)));
   }
 

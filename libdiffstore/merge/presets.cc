@@ -41,7 +41,8 @@ std::map<std::string_view, std::string_view> merge_preset(std::string_view prese
   }
   if (!known) {
     const auto near = nearest(preset, {std::string(kMergekit), std::string(kPeft), std::string(kPaper)});
-    throw Error(ErrorCode::invalid_argument, "preset: \"" + printable(preset) + "\" is none of mergekit, peft, paper" + (near ? "; did you mean " + *near + "?" : ""));
+    throw Error(ErrorCode::invalid_argument, "preset: \"" + printable(preset) + "\" is none of mergekit, peft, paper" +
+                                                 (near ? "; did you mean " + *near + "?" : ""));
   }
   if (out.empty()) throw Error(ErrorCode::invalid_argument, "preset: method " + std::string(method) + " is the same in all; leave it out");
   return out;

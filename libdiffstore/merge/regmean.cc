@@ -115,7 +115,9 @@ bool has_grams(const MergedTensor& tensor) {
     for (std::uint64_t c = 0; c < inputs; ++c) {
       double value = 0;
       read_statistic(statistic, c * inputs + c, {&value, 1});
-      if (value < 0) throw Error(ErrorCode::invalid_argument, "statistics of " + model_text(i) + ": tensor " + printable(info.name) + " has a negative diagonal, so it is no Gram matrix");
+      if (value >= 0) continue;
+      throw Error(ErrorCode::invalid_argument, "statistics of " + model_text(i) + ": tensor " + printable(info.name) +
+                                                   " has a negative diagonal, so it is no Gram matrix");
     }
   }
   if (found == 0 || found == tensor.statistics.size()) return found > 0;

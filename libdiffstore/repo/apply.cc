@@ -186,6 +186,10 @@ ApplyReport switch_folder(Repository& repository, const Revision& revision, cons
     throw Error(ErrorCode::unsupported, printable(folder) + ": only commits and base+task are switched in place; `dstore checkout '" + printable(revision.text) +
                                             "' -o " + printable(folder) + "` writes a computed model, or over one");
   }
+  if (!repository.store().contains(record->commit)) {
+    throw Error(ErrorCode::not_found, printable(folder) + ": is " + printable(record->revision) + " (commit " + record->commit.short_hex() +
+                                          "), which this repository does not have; `dstore checkout REV -o FOLDER` writes it anew");
+  }
   LoadedRevision loaded = load_revision(repository, revision);
   if (single_file) join_shards(loaded.files);
   const std::unique_ptr<StoredWeights> old = load_weights(repository, repository.require_commit(record->commit).commit);

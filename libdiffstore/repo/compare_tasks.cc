@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <condition_variable>
 #include <cstring>
 #include <map>
-#include <mutex>
 
+#include "base/memory_gate.h"
 #include "base/ordered_pipeline.h"
 #include "delta/element.h"
 #include "repo/change_window.h"
@@ -16,38 +15,6 @@ namespace {
 
 constexpr std::uint64_t kStep = 1u << 18;           ///< units that are compared at once: a dense block
 constexpr std::uint64_t kMemory = 96u << 20;        ///< of all windows that are open at once, but for one larger than this
-
-/// Lets threads pass as long as what they hold together is within a limit, or they are alone.
-class MemoryGate {
- public:
-  void enter(std::uint64_t bytes) {
-    std::unique_lock lock(mutex_);
-    left_.wait(lock, [&] { return held_ == 0 || held_ + bytes <= kMemory; });
-    held_ += bytes;
-  }
-  void leave(std::uint64_t bytes) {
-    const std::scoped_lock lock(mutex_);
-    held_ -= bytes;
-    left_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable left_;
-  std::uint64_t held_ = 0;
-};
-
-class MemoryHold {
- public:
-  MemoryHold(MemoryGate& gate, std::uint64_t bytes) : gate_(gate), bytes_(bytes) { gate_.enter(bytes_); }
-  ~MemoryHold() { gate_.leave(bytes_); }
-  MemoryHold(const MemoryHold&) = delete;
-  MemoryHold& operator=(const MemoryHold&) = delete;
-
- private:
-  MemoryGate& gate_;
-  std::uint64_t bytes_;
-};
 
 /// A tensor of a task that is derived from one of the base.
 struct Derived {
@@ -124,7 +91,7 @@ class Comparison {
   TaskComparison& out_;
   std::map<std::size_t, std::vector<Derived>> changed_;  ///< by tensor of the base
   std::map<std::pair<std::size_t, std::size_t>, std::size_t> pair_places_;
-  mutable MemoryGate gate_;
+  mutable MemoryGate gate_{kMemory};
 };
 
 /// Encoded pieces and factors of a derived tensor, chunks of one that is stored whole.
@@ -257,7 +224,9 @@ void Comparison::add(const Window& window, const Bytes& sums) {
 
 void Comparison::run(unsigned threads, const Progress& progress) {
   const std::vector<Window> all = windows();
-  const auto bytes = [&](const Window& window) { return std::min(window.count, base_units(window.tensor) - window.first) * unit_type(base_->tensors()[window.tensor].dtype).bytes; };
+  const auto bytes = [&](const Window& window) {
+    return std::min(window.count, base_units(window.tensor) - window.first) * unit_type(base_->tensors()[window.tensor].dtype).bytes;
+  };
   std::uint64_t done = 0, total = 0;
   for (const Window& window : all) total += bytes(window);
   ordered_pipeline(

@@ -5,6 +5,8 @@
 namespace dstore {
 
 FolderLock::FolderLock(Filesystem& fs, const std::string& folder) : fs_(fs), path_(join_path(folder, ".dstore-lock")) {
+  const auto info = fs_.stat(folder, true);
+  if (!info || info->type != FileInfo::Type::directory) throw Error(ErrorCode::not_found, printable(folder) + ": no such folder");
   for (;;) {
     file_ = fs_.open(path_, OpenMode::open_or_create);
     if (!file_->try_lock(LockMode::exclusive)) throw Error(ErrorCode::conflict, printable(folder) + ": another command is writing here; wait for it and try again");

@@ -1,6 +1,6 @@
 #include "repo/folder_undo.h"
 
-#include <optional>
+#include <algorithm>
 
 #include "dstore/error.h"
 
@@ -179,8 +179,6 @@ bool forget_undo(Filesystem& fs, const std::string& folder) {
 }
 
 UnapplyReport unapply(Filesystem& fs, const std::string& folder) {
-  const auto info = fs.stat(folder, true);
-  if (!info || info->type != FileInfo::Type::directory) throw Error(ErrorCode::not_found, printable(folder) + ": no such folder");
   const FolderLock lock(fs, folder);
   const auto record = read_checkout_record(fs, folder, lock);
   const std::string path = join_path(folder, kUndoFile);

@@ -14,7 +14,8 @@ void open_statistics(MergeSources& loaded, const std::vector<MergeSource>& sourc
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const std::string& path = sources[i].statistics;
     if (path.empty() != kind.empty()) {
-      throw Error(ErrorCode::invalid_argument, "method " + std::string(options.method->name) + (kind.empty() ? " takes no statistics" : " needs " + kind + " statistics of every model: --statistics FILE,FILE,…"));
+      const std::string what = kind.empty() ? " takes no statistics" : " needs " + kind + " statistics of every model: --statistics FILE,FILE,…";
+      throw Error(ErrorCode::invalid_argument, "method " + std::string(options.method->name) + what);
     }
     if (path.empty()) continue;
     auto file = std::make_unique<SafetensorsFile>(path);
@@ -29,7 +30,9 @@ void open_statistics(MergeSources& loaded, const std::vector<MergeSource>& sourc
       throw Error(ErrorCode::invalid_argument, printable(path) + " is of the weights " + printable(weights.substr(0, 12)) + ", not of " + printable(sources[i].text) + " (" +
                                                    own.substr(0, 12) + "); give the files in the order of the models");
     }
-    if (weights.empty()) notes.push_back(printable(path) + " does not say of which weights it is (metadata dstore.weights); taken as of " + printable(sources[i].text));
+    if (weights.empty()) {
+      notes.push_back(printable(path) + " does not say of which weights it is (metadata dstore.weights); taken as of " + printable(sources[i].text));
+    }
     loaded.inputs[i].statistics = std::move(file);
   }
 }

@@ -39,7 +39,7 @@ class WithoutBaseTest(Case):
         self.assertLess(self.size(self.repo), self.size(self.full) / 3)
         self.assert_base_absent()
         self.ok("verify")
-        for words in (["log", "--all"], ["log", "--graph"], ["show", "task"], ["show", "base"], ["branch"], ["tasks"], ["stats", "task", "--base-from", self.base], ["status"], ["fetch"], ["pull"], ["push"]):
+        for words in (["log", "--all"], ["log", "--graph"], ["show", "task"], ["show", "base"], ["branch"], ["tasks"], ["stats", "task", "--base-from", self.base], ["compare", "base", "task", "--base-from", self.base], ["status"], ["fetch"], ["pull"], ["push"]):
             self.assertIn(self.run_in(*words).code, (0, 1), words)
         self.fails(NOT_FOUND, "stats", "task", says="base absent")
         for revision in ("base", "task", "base+task"):

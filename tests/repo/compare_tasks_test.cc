@@ -36,7 +36,9 @@ struct Tasks : DeltaStore {
 TestTensor touched(TestTensor tensor, std::size_t first, std::size_t every, unsigned seed) {
   std::mt19937 engine(seed);
   const std::size_t unit = unit_type(tensor.dtype).bytes;
-  for (std::size_t at = first * unit; at < tensor.bytes.size(); at += every * unit) tensor.bytes[at] = static_cast<char>(tensor.bytes[at] ^ static_cast<char>(1 + engine() % 31));
+  for (std::size_t at = first * unit; at < tensor.bytes.size(); at += every * unit) {
+    tensor.bytes[at] = static_cast<char>(tensor.bytes[at] ^ static_cast<char>(1 + engine() % 31));
+  }
   return tensor;
 }
 

@@ -4,7 +4,7 @@ if(NOT cli_python)
 endif()
 
 if(cli_python AND TARGET dstore)
-  foreach(name examples revisions damage links)
+  foreach(name examples revisions damage links apply)
     add_test(NAME spec_${name} COMMAND ${cli_python} ${CMAKE_CURRENT_SOURCE_DIR}/spec/${name}_test.py)
     set_tests_properties(spec_${name} PROPERTIES ENVIRONMENT "DSTORE_BIN=$<TARGET_FILE:dstore>;PYTHONDONTWRITEBYTECODE=1" TIMEOUT 900)
   endforeach()

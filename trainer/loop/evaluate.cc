@@ -123,31 +123,40 @@ std::string load_config(const Model& model) {
   return *std::move(config);
 }
 
-int run_evaluation(const EvalOptions& options) {
-  const auto model = open_model(options.model, options.repository);
-  set_training_threads(options.threads ? options.threads : available_threads());
-  const std::string config_json = load_config(*model);
-  const ModelConfig config = ModelConfig::parse(config_json, model->description());
-  const std::int64_t outputs = head_outputs(*model, config);
+TrainedTask load_trained_task(const std::string& what, const std::string& repository, const DataOptions& data, unsigned threads,
+                              const std::string& device) {
+  TrainedTask task;
+  task.model = open_model(what, repository);
+  const Model& model = *task.model;
+  set_training_threads(threads ? threads : available_threads());
+  const std::string config_json = load_config(model);
+  const ModelConfig config = ModelConfig::parse(config_json, model.description());
+  const std::int64_t outputs = head_outputs(model, config);
   EncodeOptions encode;
-  encode.task = task_kind(config_json, outputs, model->description());
-  encode.max_length = std::min(options.data.max_length, static_cast<std::size_t>(config.positions));
-  LabelMap labels;
+  encode.task = task_kind(config_json, outputs, model.description());
+  encode.max_length = std::min(data.max_length, static_cast<std::size_t>(config.positions));
   if (encode.task == TaskKind::classification) {
-    auto known = LabelMap::from_config(config_json, model->description());
+    auto known = LabelMap::from_config(config_json, model.description());
     if (!known || static_cast<std::int64_t>(known->size()) != outputs) {
-      throw Error(ErrorCode::invalid_argument, model->description() + ": config.json has no id2label with " + std::to_string(outputs) + " names");
+      throw Error(ErrorCode::invalid_argument, model.description() + ": config.json has no id2label with " + std::to_string(outputs) + " names");
     }
-    labels = *std::move(known);
+    task.labels = *std::move(known);
   }
-  const WordPieceTokenizer tokenizer = load_tokenizer(*model);
-  const Dataset dataset = encode_table(read_text_table(posix_filesystem(), options.data.data, table_options(options.data)), tokenizer, labels, encode);
-  check_ids(dataset, config);
-  Network network(model->tensors(), match_parameters(model->tensors(), config, outputs, model->description()),
-                  {encode.task, 0, parse_device(options.device)});
-  const Predictions predictions = predict(network, dataset, tokenizer.pad_id(), options.batch);
+  const WordPieceTokenizer tokenizer = load_tokenizer(model);
+  task.pad_id = tokenizer.pad_id();
+  task.dataset = encode_table(read_text_table(posix_filesystem(), data.data, table_options(data)), tokenizer, task.labels, encode);
+  check_ids(task.dataset, config);
+  task.network.emplace(model.tensors(), match_parameters(model.tensors(), config, outputs, model.description()), NetworkOptions{encode.task, 0, parse_device(device)});
+  return task;
+}
+
+int run_evaluation(const EvalOptions& options) {
+  TrainedTask task = load_trained_task(options.model, options.repository, options.data, options.threads, options.device);
+  const Model* model = task.model.get();
+  const Dataset& dataset = task.dataset;
+  const Predictions predictions = predict(*task.network, dataset, task.pad_id, options.batch);
   if (!predictions.finite()) throw Error(ErrorCode::invalid_argument, model->description() + ": its outputs on " + printable(options.data.data) + " are not finite");
-  if (!options.predictions.empty()) write_predictions(options.predictions, predictions, labels, encode.task);
+  if (!options.predictions.empty()) write_predictions(options.predictions, predictions, task.labels, dataset.task);
 
   const std::vector<MetricValue> metrics = score(predictions, dataset);
   if (options.json) {

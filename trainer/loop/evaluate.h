@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "trainer/loop/options.h"
@@ -26,6 +28,18 @@ std::vector<MetricValue> score(const Predictions& predictions, const Dataset& da
 WordPieceTokenizer load_tokenizer(const Model& model);
 /// config.json's content. Error{invalid_argument} that says what is missing.
 std::string load_config(const Model& model);
+
+/// A task with data to look at it with.
+struct TrainedTask {
+  std::unique_ptr<Model> model;
+  LabelMap labels;  ///< empty for regression
+  std::int32_t pad_id = 0;
+  Dataset dataset;
+  std::optional<Network> network;
+};
+/// Error{invalid_argument} for a model without a head, bad data.
+TrainedTask load_trained_task(const std::string& what, const std::string& repository, const DataOptions& data, unsigned threads,
+                              const std::string& device);
 
 /// `dstore eval`.
 int run_evaluation(const EvalOptions& options);

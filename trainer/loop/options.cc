@@ -7,6 +7,7 @@
 #include "base/decimal.h"
 #include "dstore/error.h"
 #include "trainer/loop/evaluate.h"
+#include "trainer/loop/statistics.h"
 #include "trainer/loop/train.h"
 
 namespace dstore {
@@ -43,10 +44,12 @@ struct Commands {
   CLI::App app{"Training and evaluation for dstore (started by `dstore train` and `dstore eval`)", "dstore-train"};
   TrainOptions train;
   EvalOptions eval;
+  StatisticsOptions statistics;
   std::string density, structure;
   bool list_methods = false, list_models = false;
   CLI::App* train_command = nullptr;
   CLI::App* eval_command = nullptr;
+  CLI::App* statistics_command = nullptr;
 };
 
 void add_train(Commands& c) {
@@ -102,6 +105,23 @@ void add_eval(Commands& c) {
   app.add_flag("-q,--quiet", o.quiet)->group("");
 }
 
+void add_statistics(Commands& c) {
+  StatisticsOptions& o = c.statistics;
+  CLI::App& app = *(c.statistics_command = c.app.add_subcommand("statistics", "Fisher information or Gram matrices of a task, for merges"));
+  app.add_option("kind", o.kind)->required();
+  app.add_option("model", o.model)->required();
+  app.add_option("--repository", o.repository);
+  app.add_option("--weights", o.weights);
+  add_data_options(app, o.data);
+  app.add_option("--output", o.output)->required();
+  app.add_option("--examples", o.examples)->check(CLI::PositiveNumber);
+  app.add_option("--batch", o.batch)->check(CLI::Range(1, 1 << 16));
+  app.add_option("--threads", o.threads)->check(CLI::Range(1, 4096));
+  app.add_option("--device", o.device);
+  app.add_flag("--json", o.json);
+  app.add_flag("-q,--quiet", o.quiet);
+}
+
 void require(const std::string& value, const char* option, const char* command) {
   if (value.empty()) throw Error(ErrorCode::invalid_argument, std::string(option) + " is missing (dstore " + command + " --help shows an example)");
 }
@@ -113,6 +133,7 @@ int run_command_line(int argc, char** argv) {
   c.app.require_subcommand(1);
   add_train(c);
   add_eval(c);
+  add_statistics(c);
   try {
     c.app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -124,6 +145,10 @@ int run_command_line(int argc, char** argv) {
     require(c.eval.model, "REV or FOLDER", "eval");
     require(c.eval.data.data, "--data", "eval");
     return run_evaluation(c.eval);
+  }
+  if (*c.statistics_command) {
+    require(c.statistics.data.data, "--data", "stats");
+    return run_statistics(c.statistics);
   }
   if (c.list_methods) return print_methods(), 0;
   if (c.list_models) return print_models(), 0;

@@ -55,6 +55,21 @@ struct EvalOptions {
   bool quiet = false;
 };
 
+struct StatisticsOptions {
+  std::string repository = ".";
+  std::string kind;     ///< fisher or gram
+  std::string model;
+  std::string weights;  ///< id of the model's weights, for the file; empty: not known
+  DataOptions data;
+  std::string output;
+  std::size_t examples = 0;  ///< the first so many; 0: all
+  std::size_t batch = 32;
+  unsigned threads = 0;
+  std::string device = "cpu";
+  bool json = false;
+  bool quiet = false;
+};
+
 /// Parses the command line and runs what it asks for; returns the exit status. Errors leave as exceptions.
 int run_command_line(int argc, char** argv);
 

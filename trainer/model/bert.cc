@@ -37,6 +37,11 @@ Tensor activate(Activation activation, const Tensor& x) {
   }
 }
 
+Tensor dense(const EncoderPass& m, const Tensor& x, Role weight, Role bias, std::int64_t layer = -1) {
+  if (m.see_inputs != nullptr) m.see_inputs(m.viewer, weight, layer, x);
+  return at::linear(x, m(weight, layer), m(bias, layer));
+}
+
 Tensor embed(EncoderPass& m) {
   const Tensor positions = at::arange(m.words.size(1), m.type_ids.options());
   Tensor x = m.words + at::embedding(m(Role::emb_type), m.type_ids);
@@ -67,16 +72,16 @@ Tensor attend(EncoderPass& m, const Tensor& q, const Tensor& k, const Tensor& v,
 
 /// One encoder layer. `first_only`: the result for the first token alone, which is all a pooler reads of the last layer.
 Tensor encode(EncoderPass& m, const Tensor& x, const Tensor& bias, std::int64_t layer, bool first_only) {
-  const auto dense = [&](const Tensor& in, Role w, Role b) { return at::linear(in, m(w, layer), m(b, layer)); };
+  const auto linear = [&](const Tensor& in, Role w, Role b) { return dense(m, in, w, b, layer); };
   const Tensor target = first_only ? x.narrow(1, 0, 1) : x;
   const std::int64_t heads = m.config.heads;
-  const Tensor q = split_heads(dense(target, Role::attn_q_w, Role::attn_q_b), heads);
-  const Tensor k = split_heads(dense(x, Role::attn_k_w, Role::attn_k_b), heads);
-  const Tensor v = split_heads(dense(x, Role::attn_v_w, Role::attn_v_b), heads);
-  Tensor mixed = dense(attend(m, q, k, v, bias), Role::attn_o_w, Role::attn_o_b);
+  const Tensor q = split_heads(linear(target, Role::attn_q_w, Role::attn_q_b), heads);
+  const Tensor k = split_heads(linear(x, Role::attn_k_w, Role::attn_k_b), heads);
+  const Tensor v = split_heads(linear(x, Role::attn_v_w, Role::attn_v_b), heads);
+  Tensor mixed = linear(attend(m, q, k, v, bias), Role::attn_o_w, Role::attn_o_b);
   mixed = norm(m, m.dropout.apply(mixed, m.config.hidden_dropout) + target, Role::attn_ln_w, Role::attn_ln_b, layer);
-  Tensor wide = activate(m.config.activation, dense(mixed, Role::ffn_in_w, Role::ffn_in_b));
-  Tensor out = m.dropout.apply(dense(wide, Role::ffn_out_w, Role::ffn_out_b), m.config.hidden_dropout);
+  Tensor wide = activate(m.config.activation, linear(mixed, Role::ffn_in_w, Role::ffn_in_b));
+  Tensor out = m.dropout.apply(linear(wide, Role::ffn_out_w, Role::ffn_out_b), m.config.hidden_dropout);
   return norm(m, out + mixed, Role::ffn_ln_w, Role::ffn_ln_b, layer);
 }
 
@@ -86,7 +91,7 @@ Tensor pool(EncoderPass& m, const Tensor& x) {
     const Tensor weight = m.mask.to(x.scalar_type()).unsqueeze(-1);
     return (x * weight).sum(1) / weight.sum(1);
   }
-  return at::tanh(at::linear(x.select(1, 0), m(Role::pooler_w), m(Role::pooler_b)));
+  return at::tanh(dense(m, x.select(1, 0), Role::pooler_w, Role::pooler_b));
 }
 
 }  // namespace
@@ -99,10 +104,10 @@ void bert_forward(EncoderPass& m) {
     bias = bias.view({x.size(0), 1, 1, x.size(1)});
   }
   for (std::int64_t layer = 0; layer < m.config.layers; ++layer) {
-    x = encode(m, x, bias, layer, m.config.pooling == Pooling::first_token && layer + 1 == m.config.layers);
+    x = encode(m, x, bias, layer, m.see_inputs == nullptr && m.config.pooling == Pooling::first_token && layer + 1 == m.config.layers);
   }
   const Tensor pooled = m.dropout.apply(pool(m, x), m.config.classifier_dropout);
-  m.logits = at::linear(pooled, m(Role::head_w), m(Role::head_b));
+  m.logits = dense(m, pooled, Role::head_w, Role::head_b);
 }
 
 }  // namespace dstore

@@ -33,6 +33,9 @@ struct EncoderPass {
   at::Tensor mask;       ///< [rows, width] int64, 1 on tokens; undefined where there is no padding
   Dropout dropout;
   at::Tensor logits;     ///< result: [rows, outputs]
+  /// Called with what goes into each linear layer, [..., inputs], where it is set; then nothing is left out of the last layer.
+  void (*see_inputs)(void* viewer, Role weight, std::int64_t layer, const at::Tensor& inputs) = nullptr;
+  void* viewer = nullptr;
 
   at::Tensor operator()(Role role, std::int64_t layer = -1) const { return lookup(tensors, role, layer); }
 };

@@ -9,10 +9,13 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/mse_loss.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <map>
 
@@ -68,6 +71,7 @@ struct Network::Tensors {
   }
   EncoderPass pass(const Batch& batch, const Dropout& dropout);
   void sum_rows(const Batch& batch, const at::Tensor& gradient);
+  void collect(EncoderPass& pass, const Batch& batch);
 };
 
 Network::Network(const TensorSource& base, ParameterTable table, const NetworkOptions& options) : tensors_(std::make_unique<Tensors>()) {
@@ -152,17 +156,63 @@ double Network::loss_and_gradients(const Batch& batch, std::uint32_t step) {
     loss = at::cross_entropy_loss(pass.logits, from_ints(batch.labels, {batch.rows}, t.device));
   }
   loss.backward();
-  for (std::size_t i = 0; i < t.live.size(); ++i) {
-    const Parameter& parameter = t.table.parameters[i];
+  t.collect(pass, batch);
+  return loss.item<double>();
+}
+
+/// Takes the gradients that backward left.
+void Network::Tensors::collect(EncoderPass& pass, const Batch& batch) {
+  for (std::size_t i = 0; i < live.size(); ++i) {
+    const Parameter& parameter = table.parameters[i];
     if (!parameter.trainable) continue;
     if (parameter.by_rows()) {
-      if (pass.words.grad().defined()) t.sum_rows(batch, pass.words.grad().to(at::kCPU).contiguous());
-    } else if (t.live[i].grad().defined()) {
-      t.gradients[i] = t.live[i].grad().to(at::kCPU).contiguous();
-      t.live[i].mutable_grad().reset();
+      if (!pass.words.grad().defined()) continue;
+      sum_rows(batch, pass.words.grad().to(at::kCPU).contiguous());
+      pass.words.mutable_grad().reset();
+    } else if (live[i].grad().defined()) {
+      gradients[i] = live[i].grad().to(at::kCPU).contiguous();
+      live[i].mutable_grad().reset();
     }
   }
-  return loss.item<double>();
+}
+
+void Network::for_each_class(const Batch& batch, const std::function<void(double)>& take) {
+  Tensors& t = *tensors_;
+  EncoderPass pass = t.pass(batch, Dropout());
+  t.table.family->forward(pass);
+  const bool regression = t.options.task == TaskKind::regression;
+  const at::Tensor scores = regression ? pass.logits : at::log_softmax(pass.logits, -1);
+  const std::int64_t classes = scores.size(1);
+  for (std::int64_t y = 0; y < classes; ++y) {
+    const at::Tensor score = scores.select(1, y).sum();
+    for (at::Tensor& gradient : t.gradients) gradient.reset();
+    score.backward({}, y + 1 < classes);
+    t.collect(pass, batch);
+    take(regression ? 1 : std::exp(score.item<double>()));
+  }
+}
+
+void Network::add_grams(const Batch& batch, std::vector<std::vector<double>>& sums) {
+  const at::NoGradGuard no_grad;
+  EncoderPass pass = tensors_->pass(batch, Dropout());
+  struct Viewer {
+    const Tensors& tensors;
+    const at::Tensor& mask;
+    std::vector<std::vector<double>>& sums;
+  } viewer{*tensors_, pass.mask, sums};
+  pass.viewer = &viewer;
+  pass.see_inputs = [](void* self, Role weight, std::int64_t layer, const at::Tensor& inputs) {
+    const auto& v = *static_cast<const Viewer*>(self);
+    at::Tensor x = inputs.to(at::kDouble);
+    if (v.mask.defined() && x.dim() == 3) x = x * v.mask.to(at::kDouble).unsqueeze(-1);
+    x = x.reshape({-1, x.size(-1)});
+    const at::Tensor gram = at::mm(x.t(), x).to(at::kCPU).contiguous();
+    std::vector<double>& sum = v.sums[v.tensors.index.at({weight, layer})];
+    sum.resize(static_cast<std::size_t>(gram.numel()));
+    const double* from = gram.const_data_ptr<double>();
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += from[i];
+  };
+  tensors_->table.family->forward(pass);
 }
 
 void Network::Tensors::sum_rows(const Batch& batch, const at::Tensor& gradient) {

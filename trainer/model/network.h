@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,6 +41,12 @@ class Network {
   /// Mean loss of a batch with dropout drawn for `step`; leaves the gradients of the trainable parameters.
   double loss_and_gradients(const Batch& batch, std::uint32_t step);
   Gradient gradient(std::size_t index) const;
+  /// For a batch of one example, without dropout: for each class calls take(its probability) when gradient() is that of its log-probability.
+  /// Regression: once, with 1 and the gradient of the output.
+  void for_each_class(const Batch& batch, const std::function<void(double probability)>& take);
+  /// Adds X^T X of what goes into each linear layer, tokens but no padding, without dropout, to sums[index of its weight] ([inputs, inputs]);
+  /// the sums of other tensors stay empty.
+  void add_grams(const Batch& batch, std::vector<std::vector<double>>& sums);
   /// [rows, outputs] without dropout.
   std::vector<float> logits(const Batch& batch);
 

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "session.h"
+
+namespace dstore::cli {
+
+/// What is said where dstore-train is not installed.
+std::string no_trainer();
+bool has_trainer(const Session& session);
+
+/// "dstore-train COMMAND --repository . ..." with the session's --json and --quiet, then `rest`. Error{unsupported} where it is not installed.
+std::vector<std::string> trainer_words(const Session& session, const std::string& command, const std::vector<std::string>& rest);
+/// Runs it in the session's directory (-C DIR counts for its data files too). Exit status, 128 + signal if one ended it.
+int run_trainer(const Session& session, const std::vector<std::string>& words);
+
+}  // namespace dstore::cli
