@@ -25,7 +25,7 @@ TASKS = ["noise@1", "noise@2", "noise@3"]
 # method, parameters of mergekit, our settings, goal in CPU seconds for 1 GB
 DENSE = [("linear", {"weight": 1}, [], 2.5), ("task_arithmetic", {"weight": 0.4}, ["weight=0.4"], 2.5),
          ("ties", {"weight": 0.4, "density": 0.5}, ["weight=0.4", "density=0.5"], 10),
-         ("dare_ties", {"weight": 0.4, "density": 0.5}, ["weight=0.4", "density=0.5", "rescale=l1"], 6)]
+         ("dare_ties", {"weight": 0.4, "density": 0.5}, ["weight=0.4", "density=0.5"], 6)]
 SPARSE = [("ties", 0.02, ["weight=0.4", "density=0.2"], 1.5), ("ties", 0.02, ["weight=0.4", "density=0.01"], None),
           ("ties", 0.001, ["weight=0.4", "density=0.2"], 0.2), ("task_arithmetic", 0.02, ["weight=0.4"], 1.0)]
 
@@ -73,15 +73,24 @@ def mergekit_row(program, method, parameters, files, scratch):
     return [f"mergekit {method}", f"{cpu:.1f}", f"{wall:.1f}", f"{memory:.0f}", ""]
 
 
+def find_mergekit():
+    """Its program for plain checkpoints; None, and says so, where it or a package that it imports is missing."""
+    program = pathlib.Path(sys.executable).with_name("mergekit-pytorch")
+    if program.is_file() and subprocess.run([program, "--help"], capture_output=True).returncode == 0:
+        return program
+    print("mergekit: not there (pip install mergekit==0.1.5, with what it needs)")
+    return None
+
+
 def dense(args, files, scratch):
     rows = []
-    program = None if args.no_peers else pathlib.Path(sys.executable).with_name("mergekit-pytorch")
+    program = None if args.no_peers else find_mergekit()
     for method, parameters, settings, goal in DENSE:
         out = scratch / "out.safetensors"
         cpu, wall, memory, _ = measured(args.program, "files", out, files[0], ",".join(map(str, files[1:])), method, *settings)
         rows.append([f"dstore {method}", f"{cpu:.2f}", f"{wall:.1f}", f"{memory:.0f}", goal_text(goal if args.size == "1GB" else None, cpu)])
         out.unlink()
-        if program and program.is_file():
+        if program:
             rows.append(mergekit_row(program, method, parameters, files, scratch))
     machine.table("Three dense bf16 files and their base to a file (CPU s, wall s, peak anonymous MB; whole processes)",
                   ["", "CPU", "wall", "memory", "goal"], rows)

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <optional>
 #include <string>
 
@@ -234,14 +233,14 @@ void check_arguments(const UnitType& unit, std::uint64_t first, ByteSpan base) {
 }
 
 void check_changes(const UnitType& unit, std::uint64_t first, std::uint64_t units, const Changes& changes) {
-  const std::size_t count = changes.positions.size();
+  const std::vector<std::uint64_t>& positions = changes.positions;
+  const std::size_t count = positions.size();
   bool fits = changes.old_values.size() == count * unit.bytes && changes.new_values.size() == count * unit.bytes;
-  for (std::size_t i = 0; fits && i < count; ++i) {
-    const std::uint64_t least = i == 0 ? first : changes.positions[i - 1] + 1;
-    fits = changes.positions[i] >= least && changes.positions[i] - first < units &&
-           std::memcmp(&changes.old_values[i * unit.bytes], &changes.new_values[i * unit.bytes], unit.bytes) != 0;
+  fits = fits && (count == 0 || (positions.front() >= first && positions.back() - first < units));
+  for (std::size_t i = 1; i < count; ++i) fits &= positions[i - 1] < positions[i];
+  if (!fits || count_changed(unit.dtype, changes.old_values, changes.new_values) != count) {
+    throw Error(ErrorCode::invalid_argument, "changes must be of increasing elements of the piece, each to another value");
   }
-  if (!fits) throw Error(ErrorCode::invalid_argument, "changes must be of increasing elements of the piece, each to another value");
 }
 
 /// `piece` starts at unit `first`.

@@ -2,7 +2,9 @@
 #include <cstring>
 #include <optional>
 
+#include "delta/bits.h"
 #include "delta/block.h"
+#include "delta/residual.h"
 #include "delta/segment.h"
 #include "delta/value_coders.h"
 #include "dstore/error.h"
@@ -32,29 +34,40 @@ Overlap overlap(const PieceInfo& info, unsigned unit_bytes, std::uint64_t first,
 
 /// Appends the units of a decoded block that changed; `first` is the block's first unit in the tensor.
 void append_changes(const UnitType& unit, const Covered& covered, const DecodedBlock& block, std::uint64_t first, Changes& out) {
-  const std::byte* old_value = block.old_values.data();
-  const std::byte* new_value = block.new_values.data();
-  const auto visit = [&](std::uint64_t position) {
-    if (std::memcmp(old_value, new_value, unit.bytes) != 0) {
-      out.positions.push_back(first + position);
-      out.old_values.insert(out.old_values.end(), old_value, old_value + unit.bytes);
-      out.new_values.insert(out.new_values.end(), new_value, new_value + unit.bytes);
+  with_unit(unit.bytes, [&]<class U>(U) {
+    std::size_t to = out.positions.size();
+    const auto resize = [&](std::size_t count) {
+      out.positions.resize(count);
+      out.old_values.resize(count * sizeof(U));
+      out.new_values.resize(count * sizeof(U));
+    };
+    resize(to + covered.count);
+    const std::byte* old_value = block.old_values.data();
+    const std::byte* new_value = block.new_values.data();
+    // Written in any case, and overwritten by the next where nothing changed.
+    const auto visit = [&](std::uint64_t position) {
+      const U before = load_le<U>(old_value), after = load_le<U>(new_value);
+      out.positions[to] = first + position;
+      store_le(&out.old_values[to * sizeof(U)], before);
+      store_le(&out.new_values[to * sizeof(U)], after);
+      to += before != after;
+      old_value += sizeof(U);
+      new_value += sizeof(U);
+    };
+    switch (covered.form) {
+      case Covered::Form::all:
+        for (std::size_t i = 0; i < covered.count; ++i) visit(i);
+        break;
+      case Covered::Form::runs:
+        for (const UnitRun& run : covered.runs) {
+          for (std::uint32_t i = run.begin; i < run.end; ++i) visit(i);
+        }
+        break;
+      case Covered::Form::list:
+        for (std::size_t i = 0; i < covered.count; ++i) visit(covered.positions[i]);
     }
-    old_value += unit.bytes;
-    new_value += unit.bytes;
-  };
-  switch (covered.form) {
-    case Covered::Form::all:
-      for (std::size_t i = 0; i < covered.count; ++i) visit(i);
-      return;
-    case Covered::Form::runs:
-      for (const UnitRun& run : covered.runs) {
-        for (std::uint32_t i = run.begin; i < run.end; ++i) visit(i);
-      }
-      return;
-    case Covered::Form::list:
-      for (std::size_t i = 0; i < covered.count; ++i) visit(covered.positions[i]);
-  }
+    resize(to);
+  });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 
+#include "delta/bits.h"
 #include "delta/residual.h"
 
 namespace dstore {
@@ -50,36 +51,31 @@ ChangeUnion::ChangeUnion(DType dtype, std::uint64_t first, std::uint64_t units, 
   }
   positions_.resize(static_cast<std::size_t>(to - positions_.data()));
 
+  // Where each change stands in the union. No branches: whether a model changes an element of it is as good as random.
+  std::vector<std::vector<std::uint32_t>> places(changes.size());
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    std::vector<std::uint64_t>& own = changes[i].positions;
+    if (own.empty()) continue;
+    own.push_back(UINT64_MAX);
+    places[i].resize(own.size());
+    std::size_t next = 0;
+    for (std::size_t j = 0; j < positions_.size(); ++j) {
+      places[i][next] = static_cast<std::uint32_t>(j);
+      next += own[next] == positions_[j];
+    }
+    places[i].pop_back();
+  }
   with_unit(unit_type(dtype).bytes, [&]<class U>(U) {
     base_.resize(positions_.size() * sizeof(U));
-    // No branches: whether a model changes an element of the union is as good as random. So each has an end that is never reached.
-    const auto walk = [&](Changes& model, auto take) {
-      model.positions.push_back(UINT64_MAX);
-      model.old_values.resize(model.old_values.size() + sizeof(U));
-      model.new_values.resize(model.new_values.size() + sizeof(U));
-      std::size_t next = 0;
-      for (std::size_t j = 0; j < positions_.size(); ++j) {
-        const bool changes_it = model.positions[next] == positions_[j];
-        take(j * sizeof(U), next * sizeof(U), changes_it);
-        next += changes_it;
-      }
+    const auto put = [](const std::vector<std::uint32_t>& at, const Bytes& values, Bytes& out) {
+      for (std::size_t k = 0; k < at.size(); ++k) store_le(&out[at[k] * sizeof(U)], load_le<U>(&values[k * sizeof(U)]));
     };
-    for (Changes& model : changes) {
-      if (model.positions.empty()) continue;
-      walk(model, [&](std::size_t at, std::size_t from, bool changes_it) {
-        const U before = load_le<U>(&base_[at]), own = load_le<U>(&model.old_values[from]);
-        store_le(&base_[at], changes_it ? own : before);
-      });
-      model.positions.pop_back();
-    }
+    for (std::size_t i = 0; i < changes.size(); ++i) put(places[i], changes[i].old_values, base_);
     for (std::size_t i = 0; i < changes.size(); ++i) {
       views_[i] = base_;
-      if (changes[i].positions.empty()) continue;
-      models_[i].resize(base_.size());
-      walk(changes[i], [&](std::size_t at, std::size_t from, bool changes_it) {
-        const U before = load_le<U>(&base_[at]), own = load_le<U>(&changes[i].new_values[from]);
-        store_le(&models_[i][at], changes_it ? own : before);
-      });
+      if (places[i].empty()) continue;
+      models_[i] = base_;
+      put(places[i], changes[i].new_values, models_[i]);
       views_[i] = models_[i];
     }
   });

@@ -92,11 +92,14 @@ class Band : public TrimBy<Band> {
       if (!selection->wants_pass()) continue;
       if (selection->wants_ties()) {
         const std::uint64_t threshold = selection->threshold();
+        std::size_t ties = 0;
+        for (const Value value : differences) ties += key_(value) == threshold;
+        if (selection->skip_ties(ties)) continue;
         for (std::size_t j = 0; j < differences.size(); ++j) {
           if (key_(differences[j]) == threshold) selection->look(elements[j], threshold);
         }
       } else {
-        for (std::size_t j = 0; j < differences.size(); ++j) selection->look(elements[j], key_(differences[j]));
+        selection->count(differences.size(), [&](std::size_t j) { return key_(differences[j]); });
       }
     }
   }

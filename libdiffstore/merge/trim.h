@@ -23,6 +23,23 @@ class TopSelection {
   bool wants_ties() const { return select_.done(); }
   std::uint64_t threshold() const { return select_.threshold(); }
   void look(std::uint64_t index, std::uint64_t key);
+  /// The same for `count` keys, key(0) to key(count - 1), in a pass that does not want ties.
+  template <class Key>
+  void count(std::size_t count, Key key) {
+    if (counts_.empty()) counts_.resize(RadixSelect::kBins);
+    const RadixSelect select = select_;
+    std::uint64_t* const counts = counts_.data();
+    for (std::size_t j = 0; j < count; ++j) {
+      const std::uint64_t value = key(j);
+      counts[select.digit(value)] += select.wants(value);
+    }
+  }
+  /// Passes over `count` keys equal to the threshold, unless the last tie is among them.
+  bool skip_ties(std::uint64_t count) {
+    if (ties_seen_ < select_.ties() && ties_seen_ + count >= select_.ties()) return false;
+    ties_seen_ += count;
+    return true;
+  }
   void end_pass();
   /// The least key that is selected of elements up to last_tie(), and of those after it.
   std::uint64_t least_key() const { return select_.ties() == 0 ? after_last_tie() : select_.threshold(); }
