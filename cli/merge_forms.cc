@@ -15,7 +15,10 @@ int run_merge_into(const Arguments& arguments, Session& session) {
   const std::vector<std::string> revisions = arguments.all("rev");
   if (revisions.size() != 1) throw Error(ErrorCode::invalid_argument, "--into BRANCH takes one revision to merge into it, not " + std::to_string(revisions.size()));
   for (const char* option : {"name", "method", "heads", "config", "statistics"}) {
-    if (arguments.has(option)) throw Error(ErrorCode::invalid_argument, "--into and --" + std::string(option) + " exclude each other" + (option == std::string("method") ? "; --on-conflict METHOD decides what is in conflict" : ""));
+    if (!arguments.has(option)) continue;
+    const bool method = option == std::string_view("method");
+    throw Error(ErrorCode::invalid_argument, "--into and --" + std::string(option) + " exclude each other" +
+                                                 (method ? "; --on-conflict METHOD decides what is in conflict" : ""));
   }
   std::optional<MergeSettings> settings;
   ThreeWayOptions options = three_way_options(arguments, kMergeWords, settings);
@@ -31,7 +34,8 @@ int run_merge_into(const Arguments& arguments, Session& session) {
 
 int run_merge_computed(const Arguments& arguments, Session& session, Repository& repository, const Revision& revision) {
   for (const char* option : {"method", "weights", "density", "set", "preset", "statistics", "heads", "seed"}) {
-    if (arguments.has(option)) throw Error(ErrorCode::invalid_argument, "--" + std::string(option) + " goes with tasks; \"" + printable(revision.text) + "\" says itself how it is computed");
+    if (!arguments.has(option)) continue;
+    throw Error(ErrorCode::invalid_argument, "--" + std::string(option) + " goes with tasks; \"" + printable(revision.text) + "\" says itself how it is computed");
   }
   const std::string message = arguments.get("message", revision.text);
   if (message.empty()) throw Error(ErrorCode::invalid_argument, "say what this commit is: -m MSG");
@@ -41,7 +45,8 @@ int run_merge_computed(const Arguments& arguments, Session& session, Repository&
   if (session.json) {
     print_pretty(ordered_json{{"commit", report.commit.hex()}, {"branch", branch.text()}, {"base", report.base.hex()}, {"expression", revision.computed->pinned()},
                               {"changed", report.delta.changed}, {"elements", report.delta.base_elements},
-                              {"shared", report.overlap ? ordered_json(report.overlap->shared) : ordered_json()}, {"full_bytes", report.full_bytes}, {"stored_bytes", report.stored_bytes}});
+                              {"shared", report.overlap ? ordered_json(report.overlap->shared) : ordered_json()},
+                              {"full_bytes", report.full_bytes}, {"stored_bytes", report.stored_bytes}});
     return 0;
   }
   session.say("[" + branch.text() + " " + report.commit.short_hex() + "] " + printable(revision.text) + ": " + changed_text(report.delta, report.full_bytes, report.stored_bytes));

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kHistogramRows = 12;
 constexpr std::size_t kLeastBar = 5, kMostBar = 24;
-constexpr std::size_t kLeastName = 16;
+constexpr std::size_t kLeastName = 24;
 
 std::string power_text(std::size_t exponent, std::uint64_t less) {
   if (exponent <= 10) return std::to_string((std::uint64_t{1} << exponent) - less);
@@ -134,13 +134,15 @@ std::string part_table(const TaskChanges& changes, const Grouping& grouping) {
 }
 
 std::string pair_table(const std::vector<std::string>& names, const std::vector<TaskPair>& pairs) {
-  if (pairs.empty()) return "";
+  const bool all = pairs.size() == names.size() * (names.size() - std::min<std::size_t>(1, names.size())) / 2;
+  const std::string apart = all ? "" : "tasks on different bases are not compared\n";
+  if (pairs.empty()) return apart;
   Table table({"both change", "", ">shared", ">Jaccard", ">cosine", ">opposite signs", ">energy in them"});
   for (const TaskPair& pair : pairs) {
     table.add({printable(names[pair.a]), printable(names[pair.b]), grouped(pair.shared), number_text(pair.jaccard()), number_text(pair.cosine()),
                pair.comparable > 0 ? share_text(pair.conflict_rate()) : "", pair.comparable > 0 ? share_text(pair.conflict_energy()) : ""});
   }
-  return table.text();
+  return table.text() + apart;
 }
 
 }  // namespace dstore::cli

@@ -21,7 +21,7 @@ std::string ulp_text(const DifferenceStats& stats);
 std::string change_text(const TaskChanges& changes);
 /// What a task changes, part by part, as wide as the terminal.
 std::string part_table(const TaskChanges& changes, const Grouping& grouping);
-/// How tasks on one base go together; empty if no two do.
+/// How every two tasks on one base go together, and whether some are on different ones; empty for a single task.
 std::string pair_table(const std::vector<std::string>& names, const std::vector<TaskPair>& pairs);
 
 }  // namespace dstore::cli

@@ -81,7 +81,9 @@ std::string distance_line(const ConflictCounts& counts) {
     if (counts.distances[i] == 0) continue;
     const std::uint64_t least = std::uint64_t{1} << i;
     const bool last = i + 2 == ConflictCounts::kDistances;
-    out += (out.empty() ? "apart by ulps: " : ", ") + (last ? "from " + grouped(least) : i == 0 ? "1" : grouped(least) + "-" + grouped(2 * least - 1)) + ": " + grouped(counts.distances[i]);
+    out += (out.empty() ? "apart by ulps: " : ", ");
+    out += (last ? "from " + grouped(least) : i == 0 ? "1" : grouped(least) + "-" + grouped(2 * least - 1)) + ": ";
+    out += grouped(counts.distances[i]);
   }
   if (counts.distances.back() > 0) out += (out.empty() ? "" : ", ") + std::string("no finite floats: ") + grouped(counts.distances.back());
   return out;
@@ -94,7 +96,7 @@ std::string worst_table(const ConflictReport& report, const ThreeWayWords& words
   }
   std::stable_sort(worst.begin(), worst.end(), [](const auto* a, const auto* b) { return a->counts.conflict_energy > b->counts.conflict_energy; });
   if (worst.empty()) return "";
-  Table table({"tensor", ">in conflict", ">opposed", std::string(">") + (words.rebase ? "task" : "ours"), std::string(">") + (words.rebase ? "base" : "theirs"), ">same", ">energy"});
+  Table table({"tensor", ">in conflict", ">opposed", words.rebase ? ">task" : ">ours", words.rebase ? ">base" : ">theirs", ">same", ">energy"});
   for (std::size_t i = 0; i < std::min(worst.size(), kWorstTensors); ++i) {
     const ConflictCounts& c = worst[i]->counts;
     table.add({printable(worst[i]->name), grouped(c.conflict), grouped(c.opposed), grouped(c.ours), grouped(c.theirs), grouped(c.same), share_text(c.energy_in_conflict())});
@@ -106,11 +108,12 @@ std::string worst_table(const ConflictReport& report, const ThreeWayWords& words
 
 void print_report(const Session& session, const ThreeWayOutcome& outcome, const ThreeWayWords& words) {
   const ConflictCounts& all = outcome.report.all;
-  session.say("changed by " + std::string(words.ours) + " alone " + grouped(all.ours) + ", by " + words.theirs + " alone " + grouped(all.theirs) + ", by both alike " + grouped(all.same) +
-              ", in conflict " + grouped(all.conflict) + " of " + grouped(all.elements) + " weights");
+  session.say("changed by " + std::string(words.ours) + " alone " + grouped(all.ours) + ", by " + words.theirs + " alone " + grouped(all.theirs) +
+              ", by both alike " + grouped(all.same) + ", in conflict " + grouped(all.conflict) + " of " + grouped(all.elements) + " weights");
   if (words.rebase) session.say("the two changes: cosine " + number_text(all.cosine()) + ", " + grouped(all.same + all.conflict) + " weights are changed by both");
   if (all.conflict > 0) {
-    session.say("in conflict: " + share_text(static_cast<double>(all.opposed) / static_cast<double>(all.conflict)) + " with opposite signs, " + share_text(all.energy_in_conflict()) + " of the changes' energy");
+    session.say("in conflict: " + share_text(static_cast<double>(all.opposed) / static_cast<double>(all.conflict)) + " with opposite signs, " +
+                share_text(all.energy_in_conflict()) + " of the changes' energy");
     if (const std::string line = distance_line(all); !line.empty()) session.say(line);
     std::string table = worst_table(outcome.report, words);
     table.pop_back();
@@ -206,7 +209,8 @@ int print_three_way(const Session& session, const ThreeWayOutcome& outcome, cons
     session.say("nothing was written (--dry-run); it would be " + std::string(words.done));
     return status;
   }
-  session.say("[" + branch + " " + outcome.commit.short_hex() + "] " + words.done + " with " + printable(theirs) + ": " + changed_text(outcome.delta, outcome.full_bytes, outcome.stored_bytes));
+  session.say("[" + branch + " " + outcome.commit.short_hex() + "] " + words.done + " with " + printable(theirs) + ": " +
+              changed_text(outcome.delta, outcome.full_bytes, outcome.stored_bytes));
   return status;
 }
 

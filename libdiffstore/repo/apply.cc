@@ -18,6 +18,10 @@ std::string without_slash(std::string folder) {
 
 /// The commit that `task` names, which must be a task, and the one it was made from.
 std::vector<CheckedCommit> require_task_commits(const Repository& repository, const Revision& task) {
+  if (task.computed) {
+    throw Error(ErrorCode::invalid_argument, "\"" + printable(task.text) + "\" is computed and no commit; `dstore merge '" + printable(task.text) +
+                                                 "' --name NAME` makes one of it");
+  }
   if (task.base) {
     throw Error(ErrorCode::invalid_argument, "\"" + printable(task.text) + "\": give the task alone, the folder is the base (`dstore switch` takes base+task)");
   }
@@ -106,7 +110,7 @@ CheckoutRecord applied_record(const Revision& task, const CheckoutRecord& before
 
 /// Where the folder is known to hold other weights, it is not read at all.
 void require_base(const Repository& repository, const CheckoutRecord& record, const DeltaTable& delta, const Revision& task, const std::string& folder) {
-  if (record.base.is_none() && (!repository.store().contains(record.commit) ||
+  if (record.expression.empty() && record.base.is_none() && (!repository.store().contains(record.commit) ||
                                 read_checkpoint(repository, repository.read_commit(record.commit)).weights == delta.base_weights)) {
     return;
   }
@@ -178,6 +182,10 @@ ApplyReport switch_folder(Repository& repository, const Revision& revision, cons
   const FolderLock lock(repository.fs(), folder);
   const auto record = read_checkout_record(repository.fs(), folder, lock);
   if (!record) throw Error(ErrorCode::not_found, printable(folder) + ": is not a checkout (`dstore checkout REV -o FOLDER` makes one)");
+  if (revision.computed || !record->expression.empty()) {
+    throw Error(ErrorCode::unsupported, printable(folder) + ": only commits and base+task are switched in place; `dstore checkout '" + printable(revision.text) +
+                                            "' -o " + printable(folder) + "` writes a computed model, or over one");
+  }
   if (!repository.store().contains(record->commit)) {
     throw Error(ErrorCode::not_found, printable(folder) + ": is " + printable(record->revision) + " (commit " + record->commit.short_hex() +
                                           "), which this repository does not have; `dstore checkout REV -o FOLDER` writes it anew");

@@ -181,7 +181,8 @@ class Evaluator {
     Rebased result = rebase_model(repository_, std::move(task.files), task.lineage, target.lineage.base, options, progress_);
     if (result.report.unresolved > 0) {
       throw Error(ErrorCode::conflict, "\"" + printable(text_) + "\": the base and " + task.name + " changed " + std::to_string(result.report.all.conflict) + " weights and " +
-                                           std::to_string(result.report.whole.size()) + " whole tensors differently; say what is kept: rebase(keep-task: …), keep-base, add; `dstore rebase --dry-run` tells more");
+                                           std::to_string(result.report.whole.size()) + " whole tensors differently; say what is kept: rebase(keep-task: …), " +
+                                           "keep-base, add; `dstore rebase --dry-run` tells more");
     }
     Part out;
     out.files = std::move(result.files);

@@ -27,7 +27,8 @@ constexpr Function kFunctions[] = {{"merge", 1, kMaxTerms, true, "merge(METHOD: 
 class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {
-    if (text.size() > kMaxLength) throw Error(ErrorCode::invalid_argument, "a revision of more than " + std::to_string(kMaxLength) + " bytes; commit parts of it first (`dstore merge … --name`)");
+    if (text.size() <= kMaxLength) return;
+    throw Error(ErrorCode::invalid_argument, "a revision of more than " + std::to_string(kMaxLength) + " bytes; commit parts of it first (`dstore merge … --name`)");
   }
 
   RevisionExpression whole() {

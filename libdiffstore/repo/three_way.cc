@@ -133,7 +133,9 @@ ThreeWayOutcome merge_into(Repository& repository, const MergeSource& theirs, co
   if (out.ancestor == out.ours) {
     out.kind = Kind::fast_forward;
     if (options.dry_run) return out;
-    if (!point_ref(repository, branch, RefKind::branch, out.ours, out.theirs, committer)) throw Error(ErrorCode::conflict, "branch " + branch.text() + " has moved meanwhile; nothing was merged");
+    if (!point_ref(repository, branch, RefKind::branch, out.ours, out.theirs, committer)) {
+      throw Error(ErrorCode::conflict, "branch " + branch.text() + " has moved meanwhile; nothing was merged");
+    }
     out.commit = out.theirs;
     return out;
   }
@@ -179,7 +181,9 @@ ThreeWayOutcome rebase(Repository& repository, const MergeSource& task, const Me
   Version ours = load_version(repository, task.commit);
   require_task(ours.commit, task.text);
   const CheckedCommit target = repository.require_commit(new_base.commit);
-  if (target.commit.is_task()) throw Error(ErrorCode::invalid_argument, printable(new_base.text) + " is a task, no base; `dstore merge " + printable(new_base.text) + " --into BRANCH` merges tasks");
+  if (target.commit.is_task()) {
+    throw Error(ErrorCode::invalid_argument, printable(new_base.text) + " is a task, no base; `dstore merge " + printable(new_base.text) + " --into BRANCH` merges tasks");
+  }
   ThreeWayOutcome out;
   out.ours = task.commit;
   out.theirs = new_base.commit;

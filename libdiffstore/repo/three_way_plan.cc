@@ -87,7 +87,8 @@ class Planner {
     for (const Side side : {Side::ours, Side::theirs, Side::base}) {
       const std::string name = kNames[static_cast<std::size_t>(side)];
       if (at[side]) out.name = out.name.empty() ? info(at, side).name : out.name;
-      out.what += (out.what.empty() ? "" : ", ") + name + (at[side] ? ": " + form_text(info(at, side)) : side == Side::base ? " has none" : at[Side::base] ? " removed it" : " has none");
+      const char* absent = side != Side::base && at[Side::base] ? " removed it" : " has none";
+      out.what += (out.what.empty() ? "" : ", ") + name + (at[side] ? ": " + form_text(info(at, side)) : absent);
     }
     plan_.conflicts.push_back(std::move(out));
     if (const auto side = resolution_.side(); side && at[*side]) take(at, *side);

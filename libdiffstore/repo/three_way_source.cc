@@ -98,7 +98,8 @@ std::unique_ptr<TensorMerge> method_for(const Resolution& resolution, const Plan
   const bool of_model = resolution.method->make_model != nullptr && resolution.method->make_model(*resolution.settings, std::span(&described, 1)) != nullptr;
   auto merge = of_model || !resolution.method->statistics.empty() ? nullptr : resolution.method->make(*resolution.settings, described);
   if (merge && merge->row() == 1) return merge;
-  throw Error(ErrorCode::invalid_argument, "method " + std::string(resolution.method->name) + " looks at rows, at other tensors or at statistics; to decide what is in conflict take one that does not, such as linear or ties");
+  throw Error(ErrorCode::invalid_argument, "method " + std::string(resolution.method->name) + " looks at rows, at other tensors or at statistics; " +
+                                               "to decide what is in conflict take one that does not, such as linear or ties");
 }
 
 void add_sums(const UnitType& unit, const Window& window, const Numbers& numbers, const std::vector<std::uint32_t>& conflicts, ConflictCounts& out) {
@@ -120,7 +121,7 @@ void add_sums(const UnitType& unit, const Window& window, const Numbers& numbers
     out.conflict_energy += a * a + b * b;
     const auto bits = [&](Side side) { return load_bits(window[side].subspan(i * unit.bytes, unit.bytes)); };
     const std::int64_t ours = step_number(bits(Side::ours), unit.bytes * 8), theirs = step_number(bits(Side::theirs), unit.bytes * 8);
-    const std::uint64_t distance = ours > theirs ? static_cast<std::uint64_t>(ours) - static_cast<std::uint64_t>(theirs) : static_cast<std::uint64_t>(theirs) - static_cast<std::uint64_t>(ours);
+    const std::uint64_t distance = static_cast<std::uint64_t>(std::max(ours, theirs)) - static_cast<std::uint64_t>(std::min(ours, theirs));
     // +0 and -0 are no step apart: in the first class.
     ++out.distances[std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(distance | 1)) - 1, ConflictCounts::kDistances - 2)];
   }

@@ -4,7 +4,7 @@ import struct
 import unittest
 
 import safetensors_file as st
-from sandbox import CONFLICT, DONE, FINDINGS, NOT_FOUND, USAGE, Case, everything, snapshot
+from sandbox import CONFLICT, DONE, FINDINGS, NOT_FOUND, UNSUPPORTED, USAGE, Case, everything, snapshot
 
 
 def numbers(tensor):
@@ -89,6 +89,9 @@ class SumTest(ArithmeticCase):
         self.ok("checkout", status["expression"], "-o", out, "--force")
         self.assertEqual(snapshot(out), before)
         self.fails(USAGE, "commit", out, "--name", "c", "-m", "m", says="--base")
+        self.fails(UNSUPPORTED, "switch", "a", out, says="dstore checkout")
+        self.fails(CONFLICT, "apply", "b", out, says="not the base")
+        self.fails(USAGE, "apply", "base+0.5*b", out, says="--name NAME")
         facts = self.ok("checkout", "base+0.5*a+b", "-o", self.root / "facts", "--json").json
         self.assertEqual((facts["changed"], facts["shared"], facts["weights"]), (1500, 300, ""))
 
@@ -126,6 +129,16 @@ class SumTest(ArithmeticCase):
                                  ("merge(linear: a, -1*b)", USAGE, "sum to 0"), ("+".join(["base"] * 80), USAGE, "64 terms"), ("rebase(" * 9 + "a", USAGE, "8 deep")):
             self.fails(code, "checkout", text, "-o", self.root / "out", says=says)
         self.assertFalse((self.root / "out").exists())
+
+
+    def test_other_rows_are_refused_with_both_tokenizers(self):
+        longer = {**self.models["b"], "w": st.floats(numbers(self.models["b"]["w"]) + [0.5] * 50, [41, 50])}
+        folder = self.write("longer", longer)
+        (folder / "tokenizer.json").write_text('{"more": 1}')
+        self.ok("commit", folder, "--base", "base", "--name", "longer", "-m", "longer")
+        for words in (["merge", "b", "longer", "--name", "m"], ["checkout", "merge(ties: b, longer)", "-o", self.root / "m"]):
+            self.check_error(self.run_in(*words), CONFLICT, "tensor w: longer", "[41, 50]", "[40, 50]", "tokenizer.json", "(longer)", "(the base)", "--vocab base-rows")
+        self.fails(CONFLICT, "checkout", "base+b+longer", "-o", self.root / "m", says=("[41, 50]", "[40, 50]"))
 
 
 class MergeIntoTest(ArithmeticCase):

@@ -126,7 +126,8 @@ Scene make_scene() {
   commit_task(fs, "/task2", "task", ada(by));
   push(repository, "origin", {}, ada(by), {}, {});
   move(fs, "old", RefKind::branch, "", "task", ada(by));
-  commit_task(fs, "/task3", "side", ada(by));
+  write_model(fs, "/side", changed_encoder(9), "9");
+  commit_task(fs, "/side", "side", ada(by));
   import_folder(repository, CheckpointFolder(fs, "/next"), RefName::parse("next"), "next", ada(by), {});
   write_model(fs, "/trainee", changed_encoder(6), "6");
   commit_task(fs, "/trainee", "trainee", ada(by));
@@ -330,7 +331,7 @@ const Scene& scene() {
 }
 
 const std::vector<Operation>& operations() {
-  static const std::vector<Operation> rows = {
+  static const std::vector<Operation> all = {
       {"init", {kFresh}, {}, run_init},
       {"import", {kRepository}, {}, run_import, true},
       {"commit", {kRepository}, {}, run_commit, true},
@@ -359,6 +360,13 @@ const std::vector<Operation>& operations() {
       {"reset", {kRepository}, {}, run_reset},
       {"remote add", {kRepository}, {}, run_add_remote, true},
   };
+  // To look into a few: DSTORE_OPERATIONS=apply runs those whose name has the word.
+  static const std::vector<Operation> rows = [] {
+    const char* const word = std::getenv("DSTORE_OPERATIONS");
+    std::vector<Operation> chosen = all;
+    std::erase_if(chosen, [&](const Operation& row) { return word != nullptr && std::string_view(row.name).find(word) == std::string_view::npos; });
+    return chosen;
+  }();
   return rows;
 }
 
