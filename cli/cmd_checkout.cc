@@ -16,6 +16,10 @@ int run(const Arguments& arguments, Session& session) {
   options.force = arguments.has("force");
   options.single_file = arguments.has("single-file");
   options.verify = arguments.has("verify");
+  const std::string format = arguments.get("format", "model");
+  if (format != "model" && format != "peft") throw Error(ErrorCode::invalid_argument, "--format: expected model or peft, not " + printable(format));
+  options.adapter = format == "peft";
+  if (options.adapter && options.single_file) throw Error(ErrorCode::invalid_argument, "--single-file does not go with --format peft");
   options.notice = [&](const std::string& line) { session.note("note: " + line); };
   if (revision.computed && arguments.has("base-from")) {
     throw Error(ErrorCode::invalid_argument, "--base-from goes with one commit or base+task, not with a computed revision; `dstore import --link FOLDER` makes the base known");
@@ -37,6 +41,7 @@ Command checkout_command() {
           "dstore checkout base+sst2 -o ./out\n  dstore checkout 'base+0.7*sst2+0.3*mnli' -o ./both\n  dstore checkout 'merge(ties,density=0.2: sst2, mnli)' -o ./merged",
           {{"rev", "base, task, base+task, task~1, a tag or an id prefix; base+0.7*a - b, merge(METHOD: a, b), rebase(task, newbase)"}},
           {{"-o,--output", "FOLDER", "A new folder, or an earlier checkout: only what differs is rewritten (required)"},
+           {"--format", "model|peft", "The model (default), or the PEFT folder that the task was committed from, byte for byte"},
            {"--force", nullptr, "Overwrite changed and foreign files"},
            {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"},
            {"--single-file", nullptr, "All tensors in one model.safetensors"},

@@ -4,7 +4,8 @@
 #include "dstore/error.h"
 #include "output.h"
 #include "repo/checkout_record.h"
-#include "repo/commit_task.h"
+#include "repo/commit_adapter.h"
+#include "repo/commit_patch.h"
 #include "repo/revision.h"
 
 namespace dstore::cli {
@@ -55,12 +56,38 @@ std::pair<ObjectId, RefName> place_of(const Session& session, const Repository& 
 
 Profile profile_of(const Arguments& arguments) { return parse_profile(arguments.get("profile", "compact")); }
 
+void refuse_options(const Arguments& arguments, std::initializer_list<const char*> options, const std::string& what) {
+  for (const char* option : options) {
+    if (arguments.has(option)) throw Error(ErrorCode::invalid_argument, std::string("--") + option + " does not go with " + what);
+  }
+}
+
+CommitReport commit_a_patch(const Arguments& arguments, Session& session, Repository& repository, const std::string& path, std::string& branch) {
+  refuse_options(arguments, {"map", "dtype", "allow-unaligned", "force"}, "a sparse patch");
+  if (!arguments.has("base") || !arguments.has("name")) {
+    throw Error(ErrorCode::invalid_argument, printable(path) + ": is a sparse patch; say what it changes and name the result: --base REV --name TASK");
+  }
+  const ObjectId base = resolve_commit(repository, arguments.get("base"));
+  const RefName name = RefName::parse(arguments.get("name"));
+  branch = name.text();
+  const auto base_folder = base_from(arguments, session, repository, base);
+  const SparsePatch patch = SparsePatch::open(session.fs(), path);
+  return commit_patch(repository, patch, base, arguments.get("message"), profile_of(arguments), name, session.committer(arguments), session.progress("comparing"));
+}
+
 CommitReport commit_a_folder(const Arguments& arguments, Session& session, Repository& repository, const std::string& path, std::string& branch) {
   const auto [base, name] = place_of(session, repository, arguments, path);
   branch = name.text();
   const auto base_folder = base_from(arguments, session, repository, base);
   const CheckpointFolder folder(session.fs(), path);
   for (const std::string& notice : folder.notices()) session.note("note: " + notice);
+  if (is_adapter_folder(folder)) {
+    refuse_options(arguments, {"map", "dtype", "allow-unaligned"}, "an adapter");
+    const CommitReport report = commit_adapter(repository, folder, base, arguments.get("message"), profile_of(arguments), name, session.committer(arguments),
+                                               session.progress("folding"));
+    if (read_checkout_record(session.fs(), path)) record_committed_folder(repository, folder, report.commit, name);
+    return report;
+  }
   FolderCommit options;
   options.base = base;
   options.message = arguments.get("message");
@@ -91,14 +118,18 @@ int run(const Arguments& arguments, Session& session) {
   std::string branch = what;
   CommitReport report;
   const bool staged = RefName::is_valid(what) && exists(session.fs(), repository.path("staged/" + RefName::parse(what).encode()));
-  const bool wants_folder = arguments.has("base") || what.find('/') != std::string::npos || what == "." || what == "..";
-  if (!what.empty() && (!staged || wants_folder) && is_folder(session, folder)) {
+  const bool wants_path = arguments.has("base") || what.find('/') != std::string::npos || what == "." || what == "..";
+  const bool given = !what.empty() && (!staged || wants_path) && exists(session.fs(), folder);
+  if (given && SparsePatch::is_patch(session.fs(), folder)) {
+    report = commit_a_patch(arguments, session, repository, folder, branch);
+  } else if (given && is_folder(session, folder)) {
     report = commit_a_folder(arguments, session, repository, folder, branch);
   } else {
-    if (wants_folder && !staged) throw Error(ErrorCode::not_found, printable(folder) + ": no such folder");
-    for (const char* option : {"base", "base-from", "map", "dtype", "allow-unaligned", "force"}) {
-      if (arguments.has(option)) throw Error(ErrorCode::invalid_argument, std::string("--") + option + " goes with a folder, not with a staged training");
+    if (given && (wants_path || what.ends_with(".safetensors"))) {
+      throw Error(ErrorCode::invalid_argument, printable(folder) + ": neither a folder nor a sparse patch in a known layout (docs/adapters.md lists them)");
     }
+    if (wants_path && !staged) throw Error(ErrorCode::not_found, printable(folder) + ": no such folder or patch");
+    refuse_options(arguments, {"base", "base-from", "map", "dtype", "allow-unaligned", "force"}, "a staged training; give a folder");
     Stage stage = read_stage(repository, choose_stage(repository, what));
     if (arguments.has("name")) stage.name = RefName::parse(arguments.get("name")).text();
     branch = stage.name;
@@ -112,9 +143,11 @@ int run(const Arguments& arguments, Session& session) {
 }  // namespace
 
 Command commit_command() {
-  return {"commit", "Work", "Store a trained or changed model as a task: a small difference from its base",
-          "dstore commit ./fine-tuned --base base --name sst2 -m 'three epochs'\n  dstore commit sst2 -m 'the result of dstore train --name sst2'",
-          {{"what", "A staged training's name, or a changed folder", PositionalSpec::optional}},
+  return {"commit", "Work", "Store a trained or changed model, an adapter or a sparse patch as a task: a small difference from its base",
+          "dstore commit ./fine-tuned --base base --name sst2 -m 'three epochs'\n  dstore commit sst2 -m 'the result of dstore train --name sst2'\n"
+          "  dstore commit ./lora-folder --base base --name sst2-lora -m 'PEFT adapter'\n"
+          "  dstore commit patch.safetensors --base base --name step-100 -m 'sparse patch'",
+          {{"what", "A staged training's name, a changed folder, a PEFT adapter's folder, or a sparse patch", PositionalSpec::optional}},
           {{"-m,--message", "MSG", "What it is (required)"},
            {"--base", "REV", "What the folder was made from (default: what was checked out there)"},
            {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"},

@@ -25,6 +25,7 @@ Rows id_rows(const Commit& commit, const CheckpointTable& checkpoint) {
   Rows rows{{"checkpoint", commit.checkpoint.hex()}, {"weights", checkpoint.weights.hex()}};
   if (commit.delta) rows.push_back({"delta", commit.delta->hex()});
   if (commit.base) rows.push_back({"base", commit.base->hex()});
+  if (commit.adapter) rows.push_back({"adapter", commit.adapter->hex()});
   for (const ObjectId& parent : commit.parents) rows.push_back({"parent", parent.hex()});
   for (const ObjectId& source : commit.derived_from) rows.push_back({"derived from", source.hex()});
   return rows;
@@ -84,7 +85,7 @@ Rows file_rows(const CheckpointTable& checkpoint) {
   return rows;
 }
 
-/// --json: the object of commit_json() with {checkpoint, weights, delta, tensors{modified, added, removed, renamed,
+/// --json: the object of commit_json() with {checkpoint, weights, delta, adapter, tensors{modified, added, removed, renamed,
 /// prefix}, weights_changed, weights_total, shards[{path, bytes, sha256}], files[{path, id}]}; what a base has not is null.
 void print_show_json(CommitSizer& sizer, const RefNames& refs, const CommitFacts& shown, const CheckpointTable& checkpoint,
                      const std::optional<DeltaFacts>& facts) {
@@ -93,6 +94,7 @@ void print_show_json(CommitSizer& sizer, const RefNames& refs, const CommitFacts
   out["checkpoint"] = shown.commit.checkpoint.hex();
   out["weights"] = checkpoint.weights.hex();
   out["delta"] = shown.commit.delta ? ordered_json(shown.commit.delta->hex()) : ordered_json();
+  out["adapter"] = shown.commit.adapter ? ordered_json(shown.commit.adapter->hex()) : ordered_json();
   out["tensors"] = facts ? ordered_json{{"modified", facts->modified}, {"added", facts->added}, {"removed", facts->removed},
                                         {"renamed", facts->renamed}, {"prefix", facts->prefix}, {"reshaped", facts->reshaped}}
                          : ordered_json();

@@ -63,6 +63,7 @@ Command compare_command();
 Command diff_command();
 Command du_command();
 Command eval_command();
+Command export_command();
 Command fetch_command();
 Command forget_command();
 Command fsck_command();

@@ -36,6 +36,11 @@ void print_commit(const Session& session, const std::string& branch, const Commi
     json.set("added", count(report, DeltaOp::add));
     json.set("removed", count(report, DeltaOp::remove));
     json.set("renamed", count(report, DeltaOp::rename));
+    if (report.adapter) {
+      json.set("adapter", report.adapter->method);
+      json.set("adapter_modules", static_cast<std::int64_t>(report.adapter->modules));
+      json.set("adapter_bytes", static_cast<std::int64_t>(report.adapter->folder_bytes));
+    }
     print_json(json.serialize());
     return;
   }
@@ -57,6 +62,11 @@ void print_commit(const Session& session, const std::string& branch, const Commi
     line += ", " + std::to_string(renamed) + " renamed";
   }
   session.say(line);
+  if (report.adapter) {
+    const AdapterFacts& adapter = *report.adapter;
+    session.say(adapter.method + " adapter: " + grouped(adapter.modules) + (adapter.modules == 1 ? " module, " : " modules, ") + grouped(adapter.replaced) +
+                " tensors whole; its folder (" + human_size(adapter.folder_bytes) + ") comes back with `dstore checkout " + branch + " --format peft`");
+  }
   if (report.castable > 0) {
     session.note("note: " + std::to_string(report.castable) + " tensors are saved in a wider dtype than the base's; --dtype base gives smaller differences");
   }

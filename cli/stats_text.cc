@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kHistogramRows = 12;
 constexpr std::size_t kLeastBar = 5, kMostBar = 24;
-constexpr std::size_t kLeastName = 16;
+constexpr std::size_t kLeastName = 24;
 
 std::string power_text(std::size_t exponent, std::uint64_t less) {
   if (exponent <= 10) return std::to_string((std::uint64_t{1} << exponent) - less);

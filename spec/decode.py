@@ -4,6 +4,7 @@
     python3 spec/decode.py REPOSITORY                       checks everything that is stored
     python3 spec/decode.py REPOSITORY REVISION              rebuilds and checks the files of a revision
     python3 spec/decode.py REPOSITORY REVISION -o FOLDER    and writes them into a new folder
+    python3 spec/decode.py REPOSITORY TASK --adapter        the same for the adapter that TASK was committed from
 
 Exit status: 0 all is well; 1 there are problems, one line each on the standard error; 2 wrong use.
 The modules in reader/ follow the pages: basics and objects (objects.md), pack, lz4, xxh3 (pack.md), links, planes, byte_code, segment, refs (their own
@@ -46,7 +47,7 @@ def check_signed(repository, id):
     return "unsigned"
 
 
-def files_of(repository, text):
+def files_of(repository, text, adapter):
     files = None
     for term in parse_revision(text):
         id = resolve_term(repository, term)
@@ -54,13 +55,14 @@ def files_of(repository, text):
         print(f"commit {id.hex()}: {check_signed(repository, id)}")
         if commit.base:
             check_signed(repository, commit.base)
-        its_files = read_files(repository, commit)
+        require(not adapter or commit.adapter and not files, f"{text}: not one task that was committed from an adapter")
+        its_files = read_files(repository, commit, adapter)
         files = compose(files, its_files) if files else its_files
     return files
 
 
-def rebuild(repository, text, folder):
-    files = files_of(repository, text)
+def rebuild(repository, text, folder, adapter):
+    files = files_of(repository, text, adapter)
     print(f"weights {files.model.weights_id.hex()}, {len(files.model.sources)} tensors")
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,6 +82,7 @@ def main():
     parser.add_argument("repository")
     parser.add_argument("revision", nargs="?")
     parser.add_argument("-o", dest="folder", type=pathlib.Path, help="where to write the files of the revision: a new folder")
+    parser.add_argument("--adapter", action="store_true", help="the files of the adapter that the task was committed from")
     parser.add_argument("--no-checksums", action="store_true", help="faster: skip the XXH3 checksums, whose bytes a SHA-256 id proves too")
     arguments = parser.parse_args()
     if arguments.folder and not arguments.revision:
@@ -88,7 +91,7 @@ def main():
     try:
         repository = Repository(arguments.repository, checksums=not arguments.no_checksums)
         if arguments.revision:
-            rebuild(repository, arguments.revision, arguments.folder)
+            rebuild(repository, arguments.revision, arguments.folder, arguments.adapter)
         else:
             problems = check_everything(repository)
     except (Problem, OSError) as error:

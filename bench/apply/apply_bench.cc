@@ -1,9 +1,7 @@
 // Applying, undoing and switching sparse tasks on fp32 weights in memory, one core, beside a plain scatter and memcpy; JSON on standard
-// output, CPU nanoseconds, one entry a round; bench/apply/run.py prints the table. WEIGHTS PERMILLE ROUNDS [OUT: writes OUT.base,
-// OUT.positions (i32) and OUT.values]
+// output, CPU nanoseconds, one entry a round; bench/apply/run.py prints the table. WEIGHTS PERMILLE ROUNDS
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <random>
 
 #include "base/json.h"
@@ -14,11 +12,6 @@ using namespace dstore;
 using namespace dstore::bench;
 
 namespace {
-
-template <class T>
-void write_file(const std::string& path, const std::vector<T>& values) {
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
-}
 
 struct Task {
   std::vector<std::int32_t> positions;
@@ -94,12 +87,6 @@ int main(int argc, char** argv) {
   result.set("patch_bytes", Json(static_cast<std::int64_t>(a.patch.bytes())));
   result.set("undo_bytes", Json(static_cast<std::int64_t>(a.patch.values_bytes())));
   result.set("exact", Json(exact ? 1 : 0));
-  if (argc > 4) {
-    const std::string out = argv[4];
-    write_file(out + ".base", base);
-    write_file(out + ".positions", a.positions);
-    write_file(out + ".values", a.values);
-  }
   std::printf("%s\n", result.serialize().c_str());
   return exact ? 0 : 1;
 }

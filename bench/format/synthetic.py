@@ -3,6 +3,7 @@
 
 Weights are normal with a scale per tensor. Tasks: sparse-P, P % of the weights moved by 1..3 units in the last place, up or down, at
 uniformly random places; low-rank, a rank-8 product added in fp32 and rounded; noise, normal noise of 1/100 of the scale everywhere.
+TASK@N is another task of that kind.
 A function of size, task and numpy's Philox generator; a tensor at a time in memory. A file that is there is left as it is.
 """
 import argparse
@@ -72,9 +73,18 @@ def noise_tensor(random, bits, scale):
 
 
 def changed(task, random, bits, scale):
-    if task in SPARSE:
-        return sparse_tensor(random, bits, SPARSE[task])
-    return {"low-rank": low_rank_tensor, "noise": noise_tensor}[task](random, bits, scale)
+    kind = task.partition("@")[0]
+    if kind in SPARSE:
+        return sparse_tensor(random, bits, SPARSE[kind])
+    return {"low-rank": low_rank_tensor, "noise": noise_tensor}[kind](random, bits, scale)
+
+
+def stream(task):
+    """Which of numpy's random streams a task has; 0 is the base's."""
+    if task == "base":
+        return 0
+    kind, _, number = task.partition("@")
+    return 1 + TASKS.index(kind) + 100 * int(number or 0)
 
 
 def make(out, size, task):
@@ -87,7 +97,7 @@ def make(out, size, task):
     base = None if task == "base" else tensors.read(out / "base.safetensors")[0]
     writer = tensors.Writer(partial, wanted, "BF16")
     for index, (name, shape) in enumerate(wanted.items()):
-        random = numpy.random.Generator(numpy.random.Philox(key=[index, 0 if task == "base" else 1 + TASKS.index(task)]))
+        random = numpy.random.Generator(numpy.random.Philox(key=[index, stream(task)]))
         writer.add(base_tensor(random, shape, index) if base is None
                    else changed(task, random, base[name].reshape(shape), scale_of(index)))
     writer.close()

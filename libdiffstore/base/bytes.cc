@@ -81,6 +81,8 @@ void Reader::fail(std::string_view message) const {
   throw Error(ErrorCode::corrupt, what_ + ": " + std::string(message) + " at byte " + std::to_string(offset_));
 }
 
+void Writer::bytes(ByteSpan bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
+
 void Writer::u8(std::uint8_t value) { out_.push_back(std::byte{value}); }
 void Writer::u16(std::uint16_t value) { bytes(std::as_bytes(std::span(&value, 1))); }
 void Writer::u32(std::uint32_t value) { bytes(std::as_bytes(std::span(&value, 1))); }

@@ -56,7 +56,7 @@ class Writer {
   void u32(std::uint32_t value);
   void u64(std::uint64_t value);
   void id(const ObjectId& id) { bytes(id.bytes()); }
-  void bytes(ByteSpan bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
+  void bytes(ByteSpan bytes);
   void text(std::string_view text) { bytes(as_bytes(text)); }
   /// Its length in four bytes first.
   void sized_text(std::string_view text);

@@ -143,17 +143,14 @@ void scatter(const UnitType& unit, const Covered& covered, ByteSpan values, Muta
   });
 }
 
-void encode_block(const UnitType& unit, const BlockScan& scan, const PositionCode& positions, unsigned width,
-                  const ModelEncoder* model, Profile profile, ByteSpan base, ByteSpan task, BlockScratch& scratch, Bytes& out) {
+void encode_block(const BlockScan& scan, const PositionCode& positions, const BlockValues& values, const ModelEncoder* model, Profile profile,
+                  BlockScratch& scratch, Bytes& out) {
   BlockHeader header;
   header.positions = positions;
   header.changed = scan.changed();
-  cover(scan, positions, scratch.covered);
-  const ByteSpan old_values = gather(unit, scratch.covered, base, scratch.old_values);
-  const ByteSpan new_values = gather(unit, scratch.covered, task, scratch.new_values);
-  header.old_check = checksum(old_values);
-  header.new_check = checksum(new_values);
-  encode_values({unit, old_values, new_values, width}, model, profile, header, scratch.coded);
+  header.old_check = checksum(values.old_values);
+  header.new_check = checksum(values.new_values);
+  encode_values(values, model, profile, header, scratch.coded);
 
   Writer head;
   header.write(head);

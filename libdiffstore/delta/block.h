@@ -50,9 +50,11 @@ ByteSpan gather(const UnitType& unit, const Covered& covered, ByteSpan block, By
 /// The reverse: puts `values` back to where gather() took them from.
 void scatter(const UnitType& unit, const Covered& covered, ByteSpan values, MutableByteSpan block);
 
-/// Appends one block. `width` is the bit length of its largest residual. `model` may be null.
-void encode_block(const UnitType& unit, const BlockScan& scan, const PositionCode& positions, unsigned width,
-                  const ModelEncoder* model, Profile profile, ByteSpan base, ByteSpan task, BlockScratch& scratch, Bytes& out);
+struct BlockValues;
+
+/// Appends one block with the values of the units that `positions` covers. `model` may be null.
+void encode_block(const BlockScan& scan, const PositionCode& positions, const BlockValues& values, const ModelEncoder* model, Profile profile,
+                  BlockScratch& scratch, Bytes& out);
 
 /// The values of a decoded block, as views of `base` and the scratch.
 struct DecodedBlock {

@@ -29,14 +29,10 @@ class Bins {
   unsigned mantissa_bits_, drop_, exponent_mask_, bin_mask_;
 };
 
-std::uint64_t bit_cost(std::uint64_t residual) { return std::bit_width(residual); }
-
-/// Visits a sample of the units: visit(old value, new value).
+/// Calls visit(old value, new value) for each of the sample.
 template <class U, class Visit>
-void for_sample(ByteSpan base, ByteSpan task, Visit visit) {
-  const std::size_t units = base.size() / sizeof(U);
-  const std::size_t stride = std::max<std::size_t>(1, units / kDriftSample) | 1;  // odd: rows of a matrix have even lengths
-  for (std::size_t at = 0; at < units; at += stride) visit(load_le<U>(&base[at * sizeof(U)]), load_le<U>(&task[at * sizeof(U)]));
+void for_sample(ByteSpan old_sample, ByteSpan new_sample, Visit visit) {
+  for (std::size_t at = 0; at < old_sample.size(); at += sizeof(U)) visit(load_le<U>(&old_sample[at]), load_le<U>(&new_sample[at]));
 }
 
 /// How many units of a bin were sampled, moved down, stayed: three counts in one word, as a sample has less than 2^21 units.
@@ -93,8 +89,8 @@ std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, Byte
   std::uint64_t before = 0, after = 0, sampled = 0;
   for_sample<U>(base, task, [&](U from, U to) {
     const U predicted = bins.moves(from) ? static_cast<U>(from + shifts[bins.bin(from)]) : from;
-    before += bit_cost(map.residual(from, to));
-    after += bit_cost(map.residual(predicted, to));
+    before += Drift::bit_cost(map.residual(from, to));
+    after += Drift::bit_cost(map.residual(predicted, to));
     ++sampled;
   });
   if (kDriftGain * (after + sampled) >= (kDriftGain - 1) * (before + sampled)) shifts.clear();
@@ -103,10 +99,20 @@ std::vector<std::uint64_t> find_shifts(const UnitType& unit, ByteSpan base, Byte
 
 }  // namespace
 
-std::optional<Drift> Drift::find(const UnitType& unit, ByteSpan base, ByteSpan task) {
-  if (unit.mantissa_bits < kDriftLog2) return std::nullopt;
-  std::vector<std::uint64_t> shifts =
-      with_unit(unit.bytes, [&]<class U>(U) { return find_shifts<U>(unit, base, task); });
+bool Drift::fits(const UnitType& unit) { return unit.mantissa_bits >= kDriftLog2; }
+
+std::uint64_t Drift::sample_stride(std::uint64_t units) {
+  return std::max<std::uint64_t>(1, units / kDriftSample) | 1;  // odd: rows of a matrix have even lengths
+}
+
+std::uint64_t Drift::bit_cost(std::uint64_t residual) { return static_cast<std::uint64_t>(std::bit_width(residual)); }
+
+/// The gain that find() asks for, if nothing at all were left of the residuals.
+bool Drift::can_pay(std::uint64_t cost, std::uint64_t count) { return kDriftGain * count < (kDriftGain - 1) * (cost + count); }
+
+std::optional<Drift> Drift::find(const UnitType& unit, ByteSpan old_sample, ByteSpan new_sample) {
+  if (!fits(unit)) return std::nullopt;
+  std::vector<std::uint64_t> shifts = with_unit(unit.bytes, [&]<class U>(U) { return find_shifts<U>(unit, old_sample, new_sample); });
   if (shifts.empty()) return std::nullopt;
   return Drift(unit, kDriftLog2, std::move(shifts));
 }

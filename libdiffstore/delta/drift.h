@@ -15,8 +15,15 @@ namespace dstore {
 /// does not matter. Residuals are then taken against the shifted base.
 class Drift {
  public:
-  /// The drift of these equally long units, if residuals against it are worth the table: judged by a sample.
-  static std::optional<Drift> find(const UnitType& unit, ByteSpan base, ByteSpan task);
+  /// The drift that a piece shows in a sample of its units, if residuals against it are worth the table.
+  static std::optional<Drift> find(const UnitType& unit, ByteSpan old_sample, ByteSpan new_sample);
+  /// Whether units of that type can have one.
+  static bool fits(const UnitType& unit);
+  /// Every so manieth unit of a piece of `units` is the sample.
+  static std::uint64_t sample_stride(std::uint64_t units);
+  /// Bits of a residual, and whether find() can find anything in `count` units whose residuals have `cost` bits together.
+  static std::uint64_t bit_cost(std::uint64_t residual);
+  static bool can_pay(std::uint64_t cost, std::uint64_t count);
   /// Parses 2^log2 shifts; Error{corrupt} where the unit's type has none so large.
   Drift(Reader& reader, unsigned log2, const UnitType& unit);
 

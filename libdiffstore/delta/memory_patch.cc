@@ -11,7 +11,9 @@
 namespace dstore {
 namespace {
 
-constexpr std::size_t kRangeUnits = std::size_t{1} << 20;  ///< a block's old values stay in the cache between check and write
+constexpr std::size_t kRangeUnits = std::size_t{1} << 19;  ///< a block's old values stay in the cache between check and write
+
+constexpr std::size_t kAhead = 32;                         ///< units that are asked for before they are needed
 
 std::uint64_t checksum(const std::byte* from, std::size_t size) { return XXH3_64bits(from, size); }
 
@@ -74,7 +76,14 @@ void MemoryPatch::gather(const Block& block, MutableByteSpan array, std::byte* o
   }
   with_unit(block.unit_bytes, [&]<class Unit>(Unit) {
     const std::uint32_t* const at = positions_.data() + block.positions;
-    for (std::size_t i = 0; i < block.count; ++i) std::memcpy(out + i * sizeof(Unit), from + std::size_t{at[i]} * sizeof(Unit), sizeof(Unit));
+    const auto take = [&](std::size_t i) { std::memcpy(out + i * sizeof(Unit), from + std::size_t{at[i]} * sizeof(Unit), sizeof(Unit)); };
+    // What is read is written next: the lines are asked for as such.
+    const std::size_t ahead = block.count - std::min(block.count, kAhead);
+    for (std::size_t i = 0; i < ahead; ++i) {
+      __builtin_prefetch(from + std::size_t{at[i + kAhead]} * sizeof(Unit), 1);
+      take(i);
+    }
+    for (std::size_t i = ahead; i < block.count; ++i) take(i);
   });
 }
 

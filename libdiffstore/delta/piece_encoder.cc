@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <optional>
 #include <string>
 
@@ -7,7 +8,7 @@
 #include "delta/block.h"
 #include "delta/kernels.h"
 #include "delta/layout.h"
-#include "delta/segment.h"
+#include "delta/piece.h"
 #include "delta/value_coders.h"
 #include "dstore/error.h"
 
@@ -22,27 +23,6 @@ constexpr std::uint64_t kDenseShare = 16;
 constexpr std::uint64_t kFastDenseShare = 8;
 /// Units whose cells are worked out at a time.
 constexpr std::size_t kCells = 2048;
-
-/// One piece of both tensors and a bit for each unit that differs.
-struct Piece {
-  const UnitType& unit;
-  ByteSpan base;
-  ByteSpan task;
-  std::vector<std::uint64_t> words;
-  std::uint64_t changed = 0;
-  std::uint64_t block_units = 0;
-
-  std::uint64_t units() const { return base.size() / unit.bytes; }
-  std::size_t blocks() const { return static_cast<std::size_t>((units() + block_units - 1) / block_units); }
-  ByteSpan block(ByteSpan whole, std::size_t index) const {
-    const std::size_t bytes = static_cast<std::size_t>(block_units) * unit.bytes;
-    return whole.subspan(index * bytes, std::min(bytes, whole.size() - index * bytes));
-  }
-  void scan(std::size_t index, BlockScan& out) const {
-    const std::uint64_t begin = index * block_units;
-    out.reset(std::span(words).subspan(static_cast<std::size_t>(begin / 64)), static_cast<std::uint32_t>(std::min(block_units, units() - begin)));
-  }
-};
 
 /// Counts the tokens of pairs by exponent; two counters each, so that neighbours do not wait for one another.
 class TokenCounter {
@@ -97,31 +77,15 @@ struct Plan {
   }
 };
 
-/// The first few units that the code covers.
-Covered first_few(const BlockScan& scan, const PositionCode& code) {
-  constexpr std::size_t kFew = 64;
-  Covered few;
-  few.form = Covered::Form::list;
-  const bool all = code.within == Within::all;
-  for (std::uint32_t i = 0; i < scan.units() && few.positions.size() < kFew; ++i) {
-    if (all || (scan.words()[i / 64] >> i % 64 & 1) != 0) few.positions.push_back(i);
-  }
-  few.count = few.positions.size();
-  return few;
-}
-
 /// Values of `count` covered units without the model. All of them are gathered only where the first few suit a coder that needs them.
 std::uint64_t plain_size(const Piece& piece, std::size_t block, const BlockScan& scan, const PositionCode& code, std::uint64_t count, unsigned width,
-                         BlockScratch& scratch) {
+                         Piece::Scratch& scratch) {
   const std::uint64_t plain = std::min<std::uint64_t>(count * piece.unit.bytes, (count * width + 7) / 8);
   if (code.within == Within::all && code.group_log2 != 0) return plain;
-  const auto values = [&](const Covered& units) {
-    return BlockValues{piece.unit, gather(piece.unit, units, piece.block(piece.base, block), scratch.old_values),
-                       gather(piece.unit, units, piece.block(piece.task, block), scratch.new_values), width};
-  };
-  if (!has_special_coder(values(first_few(scan, code)))) return plain;
-  cover(scan, code, scratch.covered);
-  return plain_bytes(values(scratch.covered));
+  const ValuePair few = piece.first_values(block, scan, code, scratch);
+  if (!has_special_coder({piece.unit, few.old_values, few.new_values, width})) return plain;
+  const ValuePair values = piece.covered_values(block, scan, code, scratch);
+  return plain_bytes({piece.unit, values.old_values, values.new_values, width});
 }
 
 /// The plan to which add(block, scan, plan) adds each block with a change.
@@ -150,15 +114,13 @@ Plan plan_fast(const Piece& piece, bool dense) {
 /// Only the changed units are covered. Their tokens are those of the dense plan, or counted here where there is none.
 Plan plan_sparse(const Piece& piece, const Plan* dense) {
   TokenCounter counter(piece.unit);
-  BlockScratch scratch;
+  Piece::Scratch scratch;
   Plan plan = plan_blocks(piece, [&](std::size_t b, const BlockScan& scan, Plan& out) {
     const PositionCode code = choose_positions(scan, Profile::compact);
     unsigned width = dense != nullptr ? dense->widths[b] : 0;
     if (dense == nullptr) {
-      cover(scan, code, scratch.covered);
-      const ByteSpan old_values = gather(piece.unit, scratch.covered, piece.block(piece.base, b), scratch.old_values);
-      const ByteSpan new_values = gather(piece.unit, scratch.covered, piece.block(piece.task, b), scratch.new_values);
-      width = static_cast<unsigned>(std::bit_width(counter.add(old_values, new_values)));
+      const ValuePair values = piece.covered_values(b, scan, code, scratch);
+      width = static_cast<unsigned>(std::bit_width(counter.add(values.old_values, values.new_values)));
     }
     out.add(code, width, plain_size(piece, b, scan, code, scan.changed(), width, scratch));
   });
@@ -170,12 +132,12 @@ Plan plan_sparse(const Piece& piece, const Plan* dense) {
 /// All units of the groups with a change are covered.
 Plan plan_dense(const Piece& piece) {
   TokenCounter counter(piece.unit);
-  BlockScratch scratch;
+  Piece::Scratch scratch;
   Plan plan = plan_blocks(piece, [&](std::size_t b, const BlockScan& scan, Plan& out) {
     const PositionCode code = choose_groups(scan, Profile::compact);
     cover(scan, code, scratch.covered);
     if (scratch.covered.form == Covered::Form::all) scratch.covered.runs = {{0, scan.units()}};
-    const ByteSpan base = piece.block(piece.base, b), task = piece.block(piece.task, b);
+    const ByteSpan base = piece.base_block(b), task = piece.task_block(b, scratch);
     std::uint64_t all = 0;
     for (const UnitRun& run : scratch.covered.runs) {
       const std::size_t begin = std::size_t{run.begin} * piece.unit.bytes, size = std::size_t{run.end - run.begin} * piece.unit.bytes;
@@ -207,18 +169,18 @@ void consider(Plan plan, Choice& best) {
 
 /// Takes the residuals against the piece's drift, if it has one and they are smaller.
 void consider_drift(const Piece& piece, Choice& best) {
-  std::optional<Drift> drift = Drift::find(piece.unit, piece.base, piece.task);
+  const auto sample = piece.drift_sample();
+  std::optional<Drift> drift = sample ? Drift::find(piece.unit, sample->old_values, sample->new_values) : std::nullopt;
   if (!drift) return;
   TokenCounter counter(piece.unit);
   BlockScan scan;
-  BlockScratch scratch;
+  Piece::Scratch scratch;
   Bytes shifted;
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
     piece.scan(b, scan);
     if (scan.changed() == 0) continue;
-    cover(scan, best.plan.positions[b], scratch.covered);
-    const ByteSpan old_values = gather(piece.unit, scratch.covered, piece.block(piece.base, b), scratch.old_values);
-    counter.add(drift->predict(old_values, shifted), gather(piece.unit, scratch.covered, piece.block(piece.task, b), scratch.new_values));
+    const ValuePair values = piece.covered_values(b, scan, best.plan.positions[b], scratch);
+    counter.add(drift->predict(values.old_values, shifted), values.new_values);
   }
   const TokenHistogram histogram = counter.take();
   ContextModel model(histogram);
@@ -243,14 +205,14 @@ std::uint64_t touched_units(const Piece& piece) {
 Choice choose(const Piece& piece, Profile profile) {
   const std::uint64_t touched = touched_units(piece);
   if (profile == Profile::fast) {
-    return {0, plan_fast(piece, kFastDenseShare * piece.changed >= touched), std::nullopt, std::nullopt};
+    return {0, plan_fast(piece, kFastDenseShare * piece.changed() >= touched), std::nullopt, std::nullopt};
   }
   Choice choice;
-  if (kDenseShare * piece.changed < touched) {
+  if (kDenseShare * piece.changed() < touched) {
     consider(plan_sparse(piece, nullptr), choice);
   } else {
     Plan dense = plan_dense(piece);
-    if (piece.changed < touched) consider(plan_sparse(piece, &dense), choice);
+    if (piece.changed() < touched) consider(plan_sparse(piece, &dense), choice);
     consider(std::move(dense), choice);
   }
   consider_drift(piece, choice);
@@ -264,11 +226,66 @@ unsigned choose_block_log2(const UnitType& unit, std::uint64_t units, std::uint6
   return log2;
 }
 
-void check_arguments(const UnitType& unit, std::uint64_t first, ByteSpan base, ByteSpan task) {
-  const bool fits = !base.empty() && base.size() == task.size() && base.size() <= kPieceBytes && base.size() % unit.bytes == 0;
+void check_arguments(const UnitType& unit, std::uint64_t first, ByteSpan base) {
+  const bool fits = !base.empty() && base.size() <= kPieceBytes && base.size() % unit.bytes == 0;
   if (!fits || first % (kPieceBytes / unit.bytes) != 0) {
     throw Error(ErrorCode::invalid_argument, "a piece must be 1 element to 16 MiB of base and task, on the grid of pieces");
   }
+}
+
+void check_changes(const UnitType& unit, std::uint64_t first, std::uint64_t units, const Changes& changes) {
+  const std::size_t count = changes.positions.size();
+  bool fits = changes.old_values.size() == count * unit.bytes && changes.new_values.size() == count * unit.bytes;
+  for (std::size_t i = 0; fits && i < count; ++i) {
+    const std::uint64_t least = i == 0 ? first : changes.positions[i - 1] + 1;
+    fits = changes.positions[i] >= least && changes.positions[i] - first < units &&
+           std::memcmp(&changes.old_values[i * unit.bytes], &changes.new_values[i * unit.bytes], unit.bytes) != 0;
+  }
+  if (!fits) throw Error(ErrorCode::invalid_argument, "changes must be of increasing elements of the piece, each to another value");
+}
+
+/// `piece` starts at unit `first`.
+EncodedPiece encode(Piece& piece, DType dtype, std::uint64_t first, Profile profile) {
+  EncodedPiece encoded;
+  encoded.changed = piece.changed();
+  if (encoded.changed == 0) return encoded;
+
+  const UnitType& unit = piece.unit;
+  const unsigned block_log2 = choose_block_log2(unit, piece.units(), encoded.changed);
+  piece.cut(block_log2);
+  const Choice choice = choose(piece, profile);
+  std::optional<ModelEncoder> model;
+  if (choice.model) model.emplace(*choice.model, unit, choice.drift);
+
+  Writer head;
+  head.u32(0);
+  head.u8(static_cast<std::uint8_t>(dtype));
+  head.u8(static_cast<std::uint8_t>(block_log2));
+  head.u8(static_cast<std::uint8_t>(choice.model ? choice.model->tables() : 0));
+  head.u8(static_cast<std::uint8_t>(choice.drift ? choice.drift->log2() : 0));
+  head.u64(first);
+  head.u32(static_cast<std::uint32_t>(piece.units()));
+  head.u32(static_cast<std::uint32_t>(encoded.changed));
+  if (choice.model) choice.model->write(head);
+  if (choice.drift) choice.drift->write(head);
+  const std::size_t sizes_at = head.size();
+  for (std::size_t b = 0; b < piece.blocks(); ++b) head.u32(0);
+
+  Bytes& out = encoded.bytes;
+  out = head.take();
+  BlockScan scan;
+  Piece::Scratch scratch;
+  for (std::size_t b = 0; b < piece.blocks(); ++b) {
+    piece.scan(b, scan);
+    if (scan.changed() == 0) continue;
+    const std::size_t begin = out.size();
+    const PositionCode& positions = choice.plan.positions[b];
+    const ValuePair values = piece.covered_values(b, scan, positions, scratch);
+    encode_block(scan, positions, {unit, values.old_values, values.new_values, choice.plan.widths[b]}, model ? &*model : nullptr, profile, scratch, out);
+    store_le(&out[sizes_at + 4 * b], static_cast<std::uint32_t>(out.size() - begin));
+  }
+  store_le(out.data(), static_cast<std::uint32_t>(out.size()));
+  return encoded;
 }
 
 }  // namespace
@@ -289,50 +306,18 @@ std::uint64_t count_changed(DType dtype, ByteSpan base, ByteSpan task) {
 
 EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task, Profile profile) {
   const UnitType& unit = unit_type(dtype);
-  check_arguments(unit, first, base, task);
-  const std::uint64_t units = base.size() / unit.bytes;
-  Piece piece{unit, base, task, std::vector<std::uint64_t>(static_cast<std::size_t>((units + 63) / 64))};
-  piece.changed = kernels().compare(unit, base.data(), task.data(), static_cast<std::size_t>(units), piece.words.data());
-  EncodedPiece encoded;
-  encoded.changed = piece.changed;
-  if (encoded.changed == 0) return encoded;
+  check_arguments(unit, first, base);
+  if (task.size() != base.size()) throw Error(ErrorCode::invalid_argument, "base and task of a piece have different sizes");
+  Piece piece(unit, base, task);
+  return encode(piece, dtype, first, profile);
+}
 
-  const unsigned block_log2 = choose_block_log2(unit, units, encoded.changed);
-  piece.block_units = std::uint64_t{1} << block_log2;
-  const Choice choice = choose(piece, profile);
-  std::optional<ModelEncoder> model;
-  if (choice.model) model.emplace(*choice.model, unit, choice.drift);
-
-  Writer head;
-  head.u32(0);
-  head.u8(static_cast<std::uint8_t>(dtype));
-  head.u8(static_cast<std::uint8_t>(block_log2));
-  head.u8(static_cast<std::uint8_t>(choice.model ? choice.model->tables() : 0));
-  head.u8(static_cast<std::uint8_t>(choice.drift ? choice.drift->log2() : 0));
-  head.u64(first);
-  head.u32(static_cast<std::uint32_t>(units));
-  head.u32(static_cast<std::uint32_t>(encoded.changed));
-  if (choice.model) choice.model->write(head);
-  if (choice.drift) choice.drift->write(head);
-  const std::size_t sizes_at = head.size();
-  for (std::size_t b = 0; b < piece.blocks(); ++b) head.u32(0);
-
-  Bytes& out = encoded.bytes;
-  out = head.take();
-  BlockScan scan;
-  BlockScratch scratch;
-  for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    const ByteSpan block_base = piece.block(base, b);
-    const ByteSpan block_task = piece.block(task, b);
-    piece.scan(b, scan);
-    if (scan.changed() == 0) continue;
-    const std::size_t begin = out.size();
-    encode_block(unit, scan, choice.plan.positions[b], choice.plan.widths[b], model ? &*model : nullptr, profile, block_base, block_task,
-                 scratch, out);
-    store_le(&out[sizes_at + 4 * b], static_cast<std::uint32_t>(out.size() - begin));
-  }
-  store_le(out.data(), static_cast<std::uint32_t>(out.size()));
-  return encoded;
+EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, const Changes& changes, Profile profile) {
+  const UnitType& unit = unit_type(dtype);
+  check_arguments(unit, first, base);
+  check_changes(unit, first, base.size() / unit.bytes, changes);
+  Piece piece(unit, first, base, changes);
+  return encode(piece, dtype, first, profile);
 }
 
 }  // namespace dstore

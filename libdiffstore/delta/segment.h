@@ -32,10 +32,25 @@ struct EncodedPiece {
   std::uint64_t changed = 0;
 };
 
-/// The encoding is the smallest (Profile::compact) or one that is read fastest (Profile::fast). Encodes piece `first / piece_units(dtype)` of a tensor: `base` and `task` are its bytes (1 unit .. kPieceBytes),
-/// `first` the unit they start at, a multiple of piece_units(dtype). A function of its arguments alone; thread-safe.
+/// The encoding is the smallest (Profile::compact) or one that is read fastest (Profile::fast). Encodes piece
+/// `first / piece_units(dtype)` of a tensor: `base` and `task` are its bytes (1 unit .. kPieceBytes), `first` the unit they start at, a multiple of piece_units(dtype). A function of its arguments alone; thread-safe.
 /// Error{invalid_argument} if the spans or `first` do not fit the above.
 EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, ByteSpan task, Profile profile = Profile::compact);
+
+/// Changed units in increasing order (positions count from the tensor's start) with old and new values, unit by unit.
+struct Changes {
+  std::vector<std::uint64_t> positions;
+  Bytes old_values;
+  Bytes new_values;
+};
+
+/// Writes the new values into units of `unit` bytes that start at unit `first` of the tensor.
+void put_changes(const Changes& changes, std::uint64_t first, std::size_t unit, MutableByteSpan target);
+
+/// The same from the changes alone, in time proportional to them: the same bytes as from base and task. The base is looked at where
+/// a code covers unchanged units too, and its old values are taken from `changes`.
+/// Error{invalid_argument} unless positions increase within the piece and every new value is another one.
+EncodedPiece encode_piece(DType dtype, std::uint64_t first, ByteSpan base, const Changes& changes, Profile profile = Profile::compact);
 
 /// Collects pieces into a segment object. The order of add() is the pieces' index in the segment.
 class SegmentWriter {
@@ -63,13 +78,6 @@ struct PieceInfo {
   std::uint64_t changed = 0;
   std::uint64_t block = 0;       ///< units in a block (a power of two; the last block may be shorter)
   std::uint64_t bytes = 0;       ///< encoded size
-};
-
-/// Changed units in increasing order (positions count from the tensor's start) with old and new values, unit by unit.
-struct Changes {
-  std::vector<std::uint64_t> positions;
-  Bytes old_values;
-  Bytes new_values;
 };
 
 /// Reads a segment. Construction checks the whole structure and the segment's checksum; bytes are viewed, not copied,

@@ -3,40 +3,38 @@
 #include <cmath>
 
 #include "dstore/error.h"
+#include "merge/loop_merge.h"
 #include "merge/make_merge.h"
 
 namespace dstore {
 namespace {
 
-double fused(double a, double b, double c, bool wide) {
-  return wide ? std::fma(a, b, c) : std::fma(static_cast<float>(a), static_cast<float>(b), static_cast<float>(c));
-}
-
 /// The weighted mean or sum, by fused multiply-add in fp32 (fp64 for f64), rounded once.
 template <class A>
-class Linear : public TensorMerge {
+class Linear : public LoopMerge<A> {
  public:
-  explicit Linear(const MergeSettings& settings) : normalize_(settings.flag("normalize")) {
+  using Value = typename LoopMerge<A>::Value;
+
+  explicit Linear(const MergeSettings& settings) {
+    double total = 0;
     for (std::size_t i = 0; i < settings.models(); ++i) {
-      weights_.push_back(A::widen(settings.number("weight", i)));
-      divisor_ = A::widen(divisor_ + weights_.back());
+      weights_.push_back(static_cast<Value>(A::widen(settings.number("weight", i))));
+      total = A::widen(total + weights_.back());
     }
-    if (normalize_ && divisor_ == 0) {
-      throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method linear divides by their sum; give others, or normalize=false");
-    }
+    if (!settings.flag("normalize")) return;
+    divisor_ = static_cast<Value>(total);
+    if (divisor_ == 0) throw Error(ErrorCode::invalid_argument, "the weights sum to 0, and method linear divides by their sum; give others, or normalize=false");
   }
-  void apply(const MergeWindow& window, std::span<double> out) const override {
-    for (std::size_t j = 0; j < out.size(); ++j) {
-      double sum = 0;
-      for (std::size_t i = 0; i < weights_.size(); ++i) sum = fused(window.models[i][j], weights_[i], sum, A::type == DType::f64);
-      out[j] = A::round(normalize_ ? A::widen(sum / divisor_) : sum);
-    }
+  bool only_changes() const override { return true; }
+  void merge(const NumberWindow<Value>& window, std::span<Value> out) const override {
+    std::fill(out.begin(), out.end(), Value{0});
+    for (std::size_t i = 0; i < weights_.size(); ++i) this->loops().fuse(window.models[i].data(), weights_[i], out.size(), out.data());
+    this->loops().divide(out.data(), divisor_, out.size());
   }
 
  private:
-  bool normalize_;
-  std::vector<double> weights_;
-  double divisor_ = 0;
+  std::vector<Value> weights_;
+  Value divisor_ = 1;
 };
 
 /// Lengths and scalar products of vectors that are shown window by window.
@@ -78,8 +76,8 @@ class GroupedAngles {
   template <class Value>
   void add(const MergeWindow& window, Value value) {
     for (std::size_t at = 0; at < window.size();) {
-      const std::uint64_t element = window.first + at;
-      const std::size_t run = columns_ > 0 ? 1 : std::min<std::uint64_t>(window.size() - at, length_ - element % length_);
+      const std::uint64_t element = window.elements()[at];
+      const std::size_t run = columns_ > 0 || !window.positions.empty() ? 1 : std::min<std::uint64_t>(window.size() - at, length_ - element % length_);
       angles_[of(element)].add(run, [&](std::size_t i, std::size_t j) { return value(i, at + j); });
       at += run;
     }
@@ -142,6 +140,7 @@ class Nuslerp : public TensorMerge {
   }
   bool wants_pass() const override { return mixes_.empty(); }
   bool wants_unchanged() const override { return !differences_; }
+  bool only_changes() const override { return differences_; }
   void look(const MergeWindow& window) override {
     angles_.add(window, [&](std::size_t i, std::size_t j) { return value(window, i, j); });
   }
@@ -155,7 +154,7 @@ class Nuslerp : public TensorMerge {
   }
   void apply(const MergeWindow& window, std::span<double> out) const override {
     for (std::size_t j = 0; j < out.size(); ++j) {
-      const Mix& mix = mixes_[angles_.of(window.first + j)];
+      const Mix& mix = mixes_[angles_.of(window.elements()[j])];
       const double mixed = A::round(A::widen(mix.a * value(window, 0, j) + mix.b * value(window, 1, j)));
       out[j] = differences_ ? A::round(window.base[j] + mixed) : mixed;
     }
@@ -164,7 +163,7 @@ class Nuslerp : public TensorMerge {
  private:
   static constexpr double kLeastLength = 1e-7, kCollinear = 1e-8;
   double value(const MergeWindow& window, std::size_t i, std::size_t j) const {
-    return differences_ ? A::round(window.models[i][j] - window.base[j]) : window.models[i][j];
+    return differences_ ? difference<A>(window.models[i][j], window.base[j]) : window.models[i][j];
   }
   bool differences_;
   double t_;
@@ -176,9 +175,10 @@ template <class A>
 class ModelStock : public TensorMerge {
  public:
   ModelStock(const MergeSettings& settings, const MergedTensor& tensor) : models_(settings.models()), angles_(settings.word("vectors"), tensor, models_) {}
+  bool only_changes() const override { return true; }
   bool wants_pass() const override { return places_.empty(); }
   void look(const MergeWindow& window) override {
-    angles_.add(window, [&](std::size_t i, std::size_t j) { return A::round(window.models[i][j] - window.base[j]); });
+    angles_.add(window, [&](std::size_t i, std::size_t j) { return difference<A>(window.models[i][j], window.base[j]); });
   }
   void end_pass() override {
     for (std::size_t group = 0; group < angles_.count(); ++group) places_.push_back(place(angles_[group]));
@@ -188,7 +188,7 @@ class ModelStock : public TensorMerge {
     for (std::size_t j = 0; j < out.size(); ++j) {
       double mean = 0;
       for (std::size_t i = 0; i < models_; ++i) mean += window.models[i][j];
-      const double t = places_[angles_.of(window.first + j)];
+      const double t = places_[angles_.of(window.elements()[j])];
       out[j] = A::round(A::widen(t * (mean / count) + (1 - t) * window.base[j]));
     }
   }
@@ -216,6 +216,7 @@ template <class A>
 class Nearswap : public TensorMerge {
  public:
   explicit Nearswap(const MergeSettings& settings) : t_(settings.number("t")) {}
+  bool only_changes() const override { return true; }
   void apply(const MergeWindow& window, std::span<double> out) const override {
     for (std::size_t j = 0; j < out.size(); ++j) {
       const double from = window.models[0][j], to = window.models[1][j];

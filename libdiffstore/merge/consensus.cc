@@ -19,7 +19,7 @@ class Consensus : public TensorMerge {
     for (std::size_t j = 0; j < out.size(); ++j) {
       double sum = 0;
       for (std::size_t i = 0; i < column.size(); ++i) {
-        column[i] = A::round(A::round(window.models[i][j] - window.base[j]) * weights_[i]);
+        column[i] = A::round(difference<A>(window.models[i][j], window.base[j]) * weights_[i]);
         sum = A::widen(sum + column[i]);
       }
       sum = A::round(sum);

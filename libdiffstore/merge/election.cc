@@ -122,7 +122,7 @@ std::uint64_t magnitude_key(double value, unsigned bits) {
 class AboveThreshold : public Trim {
  public:
   AboveThreshold(unsigned bits, std::uint64_t threshold) : bits_(bits), threshold_(threshold) {}
-  void apply(std::uint64_t, std::span<double> differences) const override {
+  void apply(const ElementList&, std::span<double> differences) const override {
     for (double& value : differences) {
       if (magnitude_key(value, bits_) < threshold_) value = 0;
     }
@@ -213,7 +213,7 @@ class ModelTies : public ModelMerge {
     for (std::size_t i = 0; i < models_.size() && stage_ != Stage::elect; ++i) {
       Model& model = models_[i];
       for (std::size_t j = 0; j < window.size(); ++j) {
-        const std::uint64_t key = magnitude_key(A::round(window.models[i][j] - window.base[j]), bits_);
+        const std::uint64_t key = magnitude_key(difference<A>(window.models[i][j], window.base[j]), bits_);
         if (stage_ == Stage::count) model.candidates += key != 0;
         else if (!model.select->done() && model.select->wants(key)) ++model.counts[model.select->digit(key)];
       }

@@ -84,7 +84,7 @@ class KeptDifferences {
   static void subtract(const MergeWindow& window, std::size_t model, std::vector<double>& out) {
     out.resize(window.size());
     const std::span<const double> values = window.models[model];
-    for (std::size_t j = 0; j < out.size(); ++j) out[j] = A::round(values[j] - window.base[j]);
+    for (std::size_t j = 0; j < out.size(); ++j) out[j] = difference<A>(values[j], window.base[j]);
   }
 
   std::vector<Model> models_;

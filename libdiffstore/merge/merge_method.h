@@ -11,14 +11,27 @@
 
 namespace dstore {
 
-/// The same elements of one tensor in the base and in every model, as doubles (every value of the dtype is one).
-struct MergeWindow {
+/// Which elements of a tensor: those from `first` on, or the listed ones, increasing, where there is a list.
+struct ElementList {
+  std::uint64_t first = 0;
+  std::span<const std::uint64_t> positions{};
+
+  std::uint64_t operator[](std::size_t j) const { return positions.empty() ? first + j : positions[j]; }
+};
+
+/// The same elements of one tensor in the base and in every model. Value: double, or float where the dtype's values are floats.
+template <class Value>
+struct NumberWindow {
   std::uint64_t first = 0;  ///< element of the tensor
-  std::span<const double> base;
-  std::span<const std::span<const double>> models;
+  std::span<const Value> base;
+  std::span<const std::span<const Value>> models;
+  std::span<const std::uint64_t> positions{};  ///< of each element, only for merges that see nothing but changes
 
   std::size_t size() const { return base.size(); }
+  ElementList elements() const { return {first, positions}; }
 };
+using MergeWindow = NumberWindow<double>;
+using FloatWindow = NumberWindow<float>;
 
 /// A tensor of a statistics file; no source: the model has none for this tensor.
 struct TensorStatistic {
@@ -33,6 +46,7 @@ struct MergedTensor {
   std::uint64_t elements = 0;
   std::vector<std::uint64_t> shape{};
   std::vector<TensorStatistic> statistics{};  ///< of each model; empty without statistics
+  std::vector<std::uint64_t> changed{};       ///< at most so many elements does each model change; empty: not known
 
   /// Elements of a row: of one index of the first axis; all of them where there are fewer than two axes.
   std::uint64_t row() const { return shape.size() < 2 || shape[0] == 0 ? elements : elements / shape[0]; }
@@ -55,6 +69,14 @@ class TensorMerge {
   virtual std::string note() const { return {}; }
   /// Values of the dtype. Thread-safe.
   virtual void apply(const MergeWindow& window, std::span<double> out) const = 0;
+
+  /// Whether its result for elements that some model changes is the same if windows leave out all others: it goes by elements()
+  /// and not by places in the window, and elements without a difference count for nothing.
+  virtual bool only_changes() const { return false; }
+  /// Whether these two do what look() and apply() do, faster; only for dtypes whose values are floats.
+  virtual bool takes_floats() const { return false; }
+  virtual void look_floats(const FloatWindow& window) { (void)window; }
+  virtual void apply_floats(const FloatWindow& window, std::span<float> out) const { (void)window, (void)out; }
 };
 
 /// What a method works out over all tensors before the first of them is merged: a threshold, a norm, a sign. A function of the tensors and

@@ -12,7 +12,7 @@ namespace {
 
 template <class A>
 void subtract(const MergeWindow& window, std::size_t j, std::vector<double>& column) {
-  for (std::size_t i = 0; i < column.size(); ++i) column[i] = A::round(window.models[i][j] - window.base[j]);
+  for (std::size_t i = 0; i < column.size(); ++i) column[i] = difference<A>(window.models[i][j], window.base[j]);
 }
 
 /// Reinforced agent merging: a difference that one model has is added, one that several have is averaged.
@@ -22,6 +22,7 @@ class Ram : public TensorMerge {
   explicit Ram(const MergeSettings& settings) : epsilon_(settings.number("epsilon")), factors_(settings.models(), 1), shared_(settings.models()), own_(settings.models()) {
     if (kPlus) r_ = settings.number("r"), alpha_ = settings.number("alpha");
   }
+  bool only_changes() const override { return true; }
   bool wants_pass() const override { return kPlus && !ready_; }
   void look(const MergeWindow& window) override {
     std::vector<double> column(factors_.size());
@@ -71,6 +72,7 @@ class Sce : public TensorMerge {
   explicit Sce(const MergeSettings& settings) : share_(settings.number("select_topk")), weights_(settings.models()) {
     stage_ = share_ < 1 ? Stage::count : Stage::weigh;
   }
+  bool only_changes() const override { return true; }
   bool wants_pass() const override { return stage_ != Stage::done; }
   void look(const MergeWindow& window) override {
     std::vector<double> column(weights_.size());
@@ -79,8 +81,8 @@ class Sce : public TensorMerge {
       if (stage_ == Stage::count) {
         differing_ += variance(column) != 0;
       } else if (stage_ == Stage::select) {
-        selection_->look(window.first + j, key(column));
-      } else if (selected(window.first + j, column)) {
+        selection_->look(window.elements()[j], key(column));
+      } else if (selected(window.elements()[j], column)) {
         for (std::size_t i = 0; i < column.size(); ++i) weights_[i] += column[i] * column[i];
       }
     }
@@ -104,7 +106,7 @@ class Sce : public TensorMerge {
     for (std::size_t j = 0; j < out.size(); ++j) {
       subtract<A>(window, j, column);
       out[j] = window.base[j];
-      if (!selected(window.first + j, column)) continue;
+      if (!selected(window.elements()[j], column)) continue;
       double votes = 0;
       for (const double value : column) votes = A::widen(votes + value);
       double sum = 0, divisor = 0;

@@ -42,7 +42,7 @@ class PcbTensor : public TensorMerge {
   static double subtract(const MergeWindow& window, std::size_t j, std::vector<double>& differences) {
     double total = 0;
     for (std::size_t i = 0; i < differences.size(); ++i) {
-      differences[i] = A::round(window.models[i][j] - window.base[j]);
+      differences[i] = difference<A>(window.models[i][j], window.base[j]);
       total += differences[i];
     }
     return total;

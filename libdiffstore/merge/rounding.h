@@ -29,6 +29,12 @@ struct Arithmetic {
   static double widen(double value) { return widened<kType>(value); }
 };
 
+/// d of spec/merging.md: 0 where both are NaN or the same infinity.
+template <class A>
+double difference(double value, double base) {
+  return value == base || (value != value && base != base) ? 0 : A::round(value - base);
+}
+
 /// Calls body(Arithmetic<dtype>{}); is_numeric(dtype).
 template <class Body>
 decltype(auto) with_arithmetic(DType dtype, Body&& body) {

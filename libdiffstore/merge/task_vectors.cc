@@ -1,6 +1,8 @@
 // Methods that add up the models' differences from the base: task arithmetic, TIES, DARE, Breadcrumbs (spec/merging.md).
+#include <algorithm>
 #include <cmath>
 
+#include "merge/loop_merge.h"
 #include "merge/task_vectors.h"
 
 namespace dstore {
@@ -19,45 +21,54 @@ constexpr double kLeastNorm = 1e-7;      ///< differences with a smaller L1 norm
 constexpr double kLeastDivisor = 1e-8;
 
 template <class A>
-class TaskVectors : public TensorMerge {
+class TaskVectors : public LoopMerge<A> {
  public:
+  using Value = typename LoopMerge<A>::Value;
+
   TaskVectors(const Rules& rules, const MergeSettings& settings, const MergedTensor& tensor)
-      : elect_(rules.elect), row_(rules.keep == Keep::by_rank ? tensor.row() : 1), normalize_(settings.flag("normalize")), lambda_(A::widen(settings.number("lambda"))) {
+      : elect_(rules.elect), row_(rules.keep == Keep::by_rank ? tensor.row() : 1),
+        steps_{settings.flag("normalize"), static_cast<Value>(A::widen(settings.number("lambda")))} {
     if (elect_) {
       const std::string_view election = settings.word("elect");
       election_ = election == "count" ? Election::count : Election::weighted;
       by_count_ = settings.word("mean") == "count";
     }
     const std::string_view rescale = settings.has("rescale") ? settings.word("rescale") : "none";
+    double total = 0;
     for (std::size_t i = 0; i < settings.models(); ++i) {
       Model model;
-      model.weight = A::round(settings.number("weight", i));
+      model.weight = static_cast<Value>(A::round(settings.number("weight", i)));
       model.trim = make_trim(rules.keep, settings, tensor, i);
       const double density = settings.has("density") ? settings.number("density", i) : 1;
       if (rescale == "inverse" && rules.keep != Keep::by_rank && density > 0 && density < 1) model.scale = 1 / density;
       measure_ = measure_ || (rescale == "l1" && density > 0 && density < 1);
+      total = A::widen(total + model.weight);
       models_.push_back(std::move(model));
     }
-    for (const Model& model : models_) weights_ = A::widen(weights_ + model.weight);
-    weights_ = A::round(weights_);
+    total = A::round(total);
+    if (!elect_) divisor_ = std::fabs(total) < kLeastDivisor ? Value{1} : static_cast<Value>(total);
   }
 
+  bool only_changes() const override {
+    return row_ == 1 && std::all_of(models_.begin(), models_.end(), [](const Model& model) { return model.trim->only_changes(); });
+  }
   std::uint64_t row() const override { return row_; }
   bool wants_pass() const override { return trimming() || (measure_ && !measured_); }
 
-  void look(const MergeWindow& window) override {
+  void look_at(const NumberWindow<Value>& window) override {
     const bool trim = trimming();
+    std::vector<Value> differences(window.size());
     for (std::size_t i = 0; i < models_.size(); ++i) {
       Model& model = models_[i];
       if (trim && !model.trim->wants_pass()) continue;
-      subtract(window, i, differences_);
+      subtract(window, i, differences);
       if (trim) {
-        model.trim->look(window.first, differences_);
+        model.trim->look(window.elements(), std::span<const Value>(differences));
         continue;
       }
-      for (const double value : differences_) model.norm_before += std::fabs(value);
-      model.trim->apply(window.first, differences_);
-      for (const double value : differences_) model.norm_after += std::fabs(value);
+      for (const Value value : differences) model.norm_before += std::fabs(double{value});
+      model.trim->apply(window.elements(), std::span<Value>(differences));
+      for (const Value value : differences) model.norm_after += std::fabs(double{value});
     }
   }
 
@@ -70,85 +81,51 @@ class TaskVectors : public TensorMerge {
     if (!trim) measured_ = true;
   }
 
-  void apply(const MergeWindow& window, std::span<double> out) const override {
-    std::vector<std::vector<double>> kept(models_.size());
+  /// `out` holds the sums until the last step.
+  void merge(const NumberWindow<Value>& window, std::span<Value> out) const override {
+    const NumberLoops<Value>& loop = this->loops();
+    const std::size_t count = window.size();
+    std::vector<Value> kept((elect_ ? models_.size() : 1) * count), votes(elect_ ? count : 0), divisors(count, divisor_);
+    std::fill(out.begin(), out.end(), Value{0});
     for (std::size_t i = 0; i < models_.size(); ++i) {
       const Model& model = models_[i];
-      subtract(window, i, kept[i]);
-      model.trim->apply(window.first, kept[i]);
-      if (model.scale == 1) continue;
-      const double scale = A::widen(model.scale);
-      for (double& value : kept[i]) value = A::round(value * scale);
+      const std::span<Value> own = std::span(kept).subspan(elect_ ? i * count : 0, count);
+      subtract(window, i, own);
+      model.trim->apply(window.elements(), own);
+      if (model.scale != 1) loop.scale(own.data(), static_cast<Value>(A::widen(model.scale)), count);
+      if (model.weight != 1) loop.scale(own.data(), model.weight, count);
+      if (!elect_) loop.add(own.data(), count, out.data());
+      else if (election_ == Election::weighted) loop.add(own.data(), count, votes.data());
+      else loop.add_signs(own.data(), count, votes.data());
     }
-    std::vector<double> column(models_.size());
-    for (std::size_t j = 0; j < out.size(); ++j) {
-      for (std::size_t i = 0; i < models_.size(); ++i) column[i] = kept[i][j];
-      const double change = merged(column);
-      out[j] = change == 0 ? window.base[j] : A::round(window.base[j] + change);
+    for (std::size_t i = 0; elect_ && i < models_.size(); ++i) {
+      loop.add_elected(&kept[i * count], votes.data(), by_count_ ? Value{1} : models_[i].weight, count, out.data(), divisors.data());
     }
+    loop.finish(window.base.data(), divisors.data(), steps_, count, out.data());
   }
 
  private:
   struct Model {
-    double weight = 1;
+    Value weight = 1;
     double scale = 1;
     std::unique_ptr<Trim> trim;
     double norm_before = 0, norm_after = 0;  ///< L1
   };
 
   bool trimming() const {
-    for (const Model& model : models_) {
-      if (model.trim->wants_pass()) return true;
-    }
-    return false;
+    return std::any_of(models_.begin(), models_.end(), [](const Model& model) { return model.trim->wants_pass(); });
+  }
+  void subtract(const NumberWindow<Value>& window, std::size_t model, std::span<Value> out) const {
+    this->loops().subtract(window.models[model].data(), window.base.data(), out.size(), out.data());
   }
 
-  static void subtract(const MergeWindow& window, std::size_t model, std::vector<double>& out) {
-    out.resize(window.size());
-    const std::span<const double> values = window.models[model];
-    for (std::size_t j = 0; j < out.size(); ++j) out[j] = A::round(values[j] - window.base[j]);
-  }
-
-  /// The change of one element from the differences of the models, which are overwritten by the weighted ones.
-  double merged(std::span<double> column) const {
-    double votes = 0;
-    for (std::size_t i = 0; i < column.size(); ++i) column[i] = A::round(column[i] * models_[i].weight);
-    if (!elect_) {
-      double sum = 0;
-      for (const double value : column) sum = A::widen(sum + value);
-      return scaled(A::round(sum), std::fabs(weights_) < kLeastDivisor ? 1 : weights_);
-    }
-    if (election_ == Election::weighted) {
-      for (const double value : column) votes = A::widen(votes + value);
-    } else {
-      for (const double value : column) votes += (value > 0) - (value < 0);
-    }
-    const bool positive = A::round(votes) >= 0;
-    double sum = 0, divisor = 0;
-    for (std::size_t i = 0; i < column.size(); ++i) {
-      const bool wins = positive ? column[i] > 0 : column[i] < 0;
-      if (!wins) continue;
-      sum = A::widen(sum + column[i]);
-      divisor = A::widen(divisor + (by_count_ ? 1 : models_[i].weight));
-    }
-    divisor = A::round(divisor);
-    return scaled(A::round(sum), divisor == 0 ? 1 : divisor);
-  }
-
-  double scaled(double change, double divisor) const {
-    if (normalize_) change = A::round(change / divisor);
-    return lambda_ == 1 ? change : A::round(change * lambda_);
-  }
-
-  bool elect_;
+  bool elect_, by_count_ = false;
   std::uint64_t row_;
-  bool normalize_, by_count_ = false;
-  double lambda_;
+  LastSteps<Value> steps_;
   Election election_ = Election::weighted;
-  double weights_ = 0;  ///< their sum
+  Value divisor_ = 0;  ///< where no sign is elected: the sum of the weights
   bool measure_ = false, measured_ = false;
   std::vector<Model> models_;
-  std::vector<double> differences_;  ///< of look()
 };
 
 template <Keep kKeep, bool kElect>
@@ -187,7 +164,7 @@ std::unique_ptr<Trim> make_trim(Keep keep, const MergeSettings& settings, const 
   const bool least = keep == Keep::largest && settings.number("least") > 0;
   const auto make = [=](const MergedTensor& of) -> std::unique_ptr<Trim> {
     if (keep == Keep::without_outliers) return Trim::without_outliers(of, density, gamma);
-    return Trim::largest(of, least || density * static_cast<double>(of.elements) >= 1 ? density : 0);
+    return Trim::largest(of, least || density * static_cast<double>(of.elements) >= 1 ? density : 0, model);
   };
   return settings.word("density_of") == "nnz" ? Trim::of_changed(tensor, make) : make(tensor);
 }

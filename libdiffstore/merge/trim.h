@@ -19,8 +19,15 @@ class TopSelection {
   TopSelection(unsigned key_bits, std::uint64_t k) : select_(key_bits, k) {}
 
   bool wants_pass() const { return !select_.done() || wants_last_tie_; }
+  /// Whether the pass only looks for the last of the keys equal to the threshold.
+  bool wants_ties() const { return select_.done(); }
+  std::uint64_t threshold() const { return select_.threshold(); }
   void look(std::uint64_t index, std::uint64_t key);
   void end_pass();
+  /// The least key that is selected of elements up to last_tie(), and of those after it.
+  std::uint64_t least_key() const { return select_.ties() == 0 ? after_last_tie() : select_.threshold(); }
+  std::uint64_t after_last_tie() const { return select_.threshold() == UINT64_MAX ? UINT64_MAX : select_.threshold() + 1; }
+  std::uint64_t last_tie() const { return last_tie_; }
   bool has(std::uint64_t index, std::uint64_t key) const {
     return key > select_.threshold() || (key == select_.threshold() && key != 0 && index <= last_tie_ && select_.ties() != 0);
   }
@@ -47,14 +54,20 @@ class Trim {
  public:
   virtual ~Trim() = default;
   virtual bool wants_pass() const { return false; }
-  virtual void look(std::uint64_t first, std::span<const double> differences) { (void)first, (void)differences; }
+  virtual void look(const ElementList& elements, std::span<const double> differences) { (void)elements, (void)differences; }
   virtual void end_pass() {}
   /// Sets to 0 what is not kept.
-  virtual void apply(std::uint64_t first, std::span<double> differences) const = 0;
+  virtual void apply(const ElementList& elements, std::span<double> differences) const = 0;
+
+  /// The same in float, for dtypes whose values are floats; as doubles where a trim does not say how.
+  virtual void look(const ElementList& elements, std::span<const float> differences);
+  virtual void apply(const ElementList& elements, std::span<float> differences) const;
+  /// Whether differences of 0 may be left out, as TensorMerge::only_changes().
+  virtual bool only_changes() const { return false; }
 
   static std::unique_ptr<Trim> keep_all();
-  /// The max(1, floor(density * elements)) largest; none where density is 0.
-  static std::unique_ptr<Trim> largest(const MergedTensor& tensor, double density);
+  /// The max(1, floor(density * elements)) largest; none where density is 0. `model` tells whose changes are counted in `tensor`.
+  static std::unique_ptr<Trim> largest(const MergedTensor& tensor, double density, std::size_t model = 0);
   /// floor(density * elements) of them, below the floor(gamma * elements) largest, of which fewer are dropped where density leaves no room.
   static std::unique_ptr<Trim> without_outliers(const MergedTensor& tensor, double density, double gamma);
   /// Each with the probability `density`: Philox by seed, model, tensor name and element.

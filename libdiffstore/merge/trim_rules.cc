@@ -17,7 +17,7 @@ class ByRank : public Trim {
   ByRank(const MergedTensor& tensor, const RankRule& rule, PhiloxKey key)
       : dtype_(tensor.dtype), row_(std::max<std::uint64_t>(1, tensor.row())), rule_(rule), key_(key) {}
 
-  void apply(std::uint64_t first, std::span<double> differences) const override {
+  void apply(const ElementList& elements, std::span<double> differences) const override {
     std::vector<std::uint32_t> order(row_);
     for (std::size_t at = 0; at < differences.size(); at += row_) {
       const std::span<double> row = differences.subspan(at, row_);
@@ -26,7 +26,7 @@ class ByRank : public Trim {
         const double x = std::fabs(row[a]), y = std::fabs(row[b]);
         return x != y ? x < y : a > b;  // of equal ones the lower index counts as larger
       });
-      for (std::size_t rank = 0; rank < order.size(); ++rank) drop_or_scale(first + at + order[rank], row[order[rank]], probability(rank));
+      for (std::size_t rank = 0; rank < order.size(); ++rank) drop_or_scale(elements[at + order[rank]], row[order[rank]], probability(rank));
     }
   }
 
@@ -54,15 +54,15 @@ class OfChanged : public Trim {
  public:
   OfChanged(const MergedTensor& tensor, Make make) : tensor_(tensor), make_(std::move(make)) { tensor_.elements = 0; }
   bool wants_pass() const override { return !trim_ || trim_->wants_pass(); }
-  void look(std::uint64_t first, std::span<const double> differences) override {
-    if (trim_) return trim_->look({first}, differences);
+  void look(const ElementList& elements, std::span<const double> differences) override {
+    if (trim_) return trim_->look(elements, differences);
     tensor_.elements += differences.size() - static_cast<std::size_t>(std::count(differences.begin(), differences.end(), 0.0));
   }
   void end_pass() override {
     if (trim_) trim_->end_pass();
     else trim_ = make_(tensor_);
   }
-  void apply(std::uint64_t first, std::span<double> differences) const override { trim_->apply({first}, differences); }
+  void apply(const ElementList& elements, std::span<double> differences) const override { trim_->apply(elements, differences); }
 
  private:
   MergedTensor tensor_;  ///< its elements: those that the model changes

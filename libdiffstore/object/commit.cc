@@ -5,7 +5,8 @@
 namespace dstore {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+/// Commits without an adapter are as they were before there were any.
+constexpr std::int64_t kVersion = 1, kAdapterVersion = 2;
 
 Json id_list(const std::vector<ObjectId>& ids) {
   Json::Array out;
@@ -28,7 +29,8 @@ Metric parse_metric(const Json& json) {
 
 std::string Commit::serialize() const {
   Json json;
-  json.set("v", kVersion);
+  json.set("v", adapter ? kAdapterVersion : kVersion);
+  if (adapter) json.set("adapter", adapter->hex());
   json.set("checkpoint", checkpoint.hex());
   if (delta) json.set("delta", delta->hex());
   if (base) json.set("base", base->hex());
@@ -56,11 +58,13 @@ std::string Commit::serialize() const {
 
 Commit Commit::parse(ByteSpan bytes, std::string_view what) {
   const Json json = Json::parse(as_text(bytes), what);
-  if (json.at("v").integer() != kVersion) throw Error(ErrorCode::unsupported, std::string(what) + ": made by a newer dstore");
+  const std::int64_t version = json.at("v").integer();
+  if (version != kVersion && !(version == kAdapterVersion && json.find("adapter"))) throw Error(ErrorCode::unsupported, std::string(what) + ": made by a newer dstore");
   Commit commit;
   commit.checkpoint = ObjectId::parse(json.at("checkpoint").string(), what);
   if (const Json* id = json.find("delta")) commit.delta = ObjectId::parse(id->string(), what);
   if (const Json* id = json.find("base")) commit.base = ObjectId::parse(id->string(), what);
+  if (const Json* id = json.find("adapter")) commit.adapter = ObjectId::parse(id->string(), what);
   commit.parents = parse_ids(json.at("parents"), what);
   commit.derived_from = parse_ids(json.at("derived_from"), what);
   commit.author = json.at("author").string();
@@ -72,9 +76,10 @@ Commit Commit::parse(ByteSpan bytes, std::string_view what) {
   if (commit.delta.has_value() != commit.base.has_value()) {
     throw Error(ErrorCode::corrupt, std::string(what) + ": names a delta without its base, or a base without a delta");
   }
+  if (commit.adapter && !commit.delta) throw Error(ErrorCode::corrupt, std::string(what) + ": names an adapter and is no task");
   // Members this version does not know would be lost in a rewrite: refuse what serialize() would not give back.
   if (commit.serialize() != as_text(bytes)) {
-    throw Error(ErrorCode::corrupt, std::string(what) + ": has members that a commit of version 1 does not have");
+    throw Error(ErrorCode::corrupt, std::string(what) + ": has members that a commit of its version does not have");
   }
   return commit;
 }

@@ -26,6 +26,7 @@ struct Commit {
   ObjectId checkpoint;                ///< the result
   std::optional<ObjectId> delta;      ///< a task: how the result comes from a base
   std::optional<ObjectId> base;       ///< a task: the commit of that base
+  std::optional<ObjectId> adapter;    ///< a task that was committed from an adapter's folder: the checkpoint of that folder
   std::vector<ObjectId> parents;      ///< history
   std::vector<ObjectId> derived_from; ///< merged, sparsified, transferred or staged from
   std::string author;

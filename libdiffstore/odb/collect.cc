@@ -125,11 +125,9 @@ class Collection {
       std::set_intersection(victims.begin(), victims.end(), condemned.packs.begin(), condemned.packs.end(), std::inserter(earlier, earlier.end()));
       if (earlier.empty()) {
         write_condemned(state_.fs, state_.dir, {condemned.generation, {}, false});
-      } else {
+      } else if (options_.earlier_first && a_new_generation_waits(condemned.generation)) {
         if (!remove_condemned(condemned, std::move(earlier))) return std::move(report_);
-        packs_ = read_packs();
-        keep_what_stays([](const PackContent& pack) { return !pack.whole; });
-        victims = choose_victims(packs_, liveness_, options_, std::nullopt);
+        victims.clear();  // the second look has kept what the others name: they are the next collection's
       }
     }
     if (!victims.empty()) {
@@ -143,6 +141,12 @@ class Collection {
   }
 
  private:
+  /// Whether writers are at work that do not know what would be condemned now.
+  bool a_new_generation_waits(std::uint64_t present) const {
+    const auto leases = live_leases(state_.fs, state_.dir);
+    return std::any_of(leases.begin(), leases.end(), [&](const LeaseInfo& lease) { return lease.generation <= present; });
+  }
+
   /// Condemns the victims under that generation and deletes them. False: older writers are at work.
   bool remove_condemned(Condemned& condemned, std::set<ObjectId> victims) {
     const auto write = [&](bool deleting) {

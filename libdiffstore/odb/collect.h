@@ -25,6 +25,9 @@ class Liveness {
 struct CollectOptions {
   bool dry_run = false;
   unsigned wait_seconds = 10;  ///< for writers that began before
+  /// While writers are at work, only what an earlier collection had to leave: they know of it and need not be waited for. Else, and
+  /// where nothing was left, everything.
+  bool earlier_first = true;
   /// Dead chunks and segments may stay in a pack while they are at most this share of it.
   double leaf_share = 0.1;
   /// Packs to rewrite although nothing of them is dead; null: none.

@@ -45,6 +45,15 @@ std::string head_text(const Head& head) {
   return json.serialize();
 }
 
+Bytes serialize(const Head& head) {
+  const std::string text = head_text(head);
+  Writer out;
+  out.text(kMagic);
+  out.u32(kVersion);
+  out.sized_text(text);
+  return out.take();
+}
+
 Head parse_head(std::string_view text, const std::string& what) {
   const Json json = Json::parse(text, what);
   if (json.at("v").integer() != 1) throw Error(ErrorCode::unsupported, what + ": made by a newer dstore");
@@ -151,11 +160,7 @@ std::uint64_t create_bundle(const Repository& repository, const std::vector<Bund
       hash.update(bytes.first(std::min(kWrite, bytes.size())));
     }
   };
-  Writer writer;
-  writer.text(kMagic);
-  writer.u32(kVersion);
-  writer.sized_text(head_text(head));
-  put(writer.data());
+  put(serialize(head));
   for (const Mapping& pack : packs) put(pack.bytes);
   out.write(hash.finish().bytes());
   const std::uint64_t size = out.size();

@@ -71,6 +71,8 @@ class FolderChanger {
   bool can_patch(const SafetensorsEntry& entry) const;
   bool is_same(std::size_t tensor, const std::string& old_name) const;
   void add_windows(const Shard& from, const SafetensorsEntry& entry, std::size_t tensor, std::vector<Window>& out) const;
+  /// Of all tensors of a patched shard that are others.
+  void add_windows(const PatchedShard& shard, std::vector<Window>& out) const;
   void prepare();
   void write_undo();
   void write_lost_shard(UndoWriter& undo, const Shard& shard, std::vector<Window>& windows) const;
@@ -189,6 +191,13 @@ void FolderChanger::add_windows(const Shard& from, const SafetensorsEntry& entry
   }
 }
 
+void FolderChanger::add_windows(const PatchedShard& shard, std::vector<Window>& out) const {
+  for (const SafetensorsEntry& entry : shard.shard->header.entries) {
+    const std::size_t tensor = *weights_.find(entry.info.name);
+    if (!is_same(tensor, entry.info.name)) add_windows(*shard.from, entry, tensor, out);
+  }
+}
+
 /// An old shard that is not patched: its header, and each tensor as a new shard has it but for what differs, or whole.
 void FolderChanger::write_lost_shard(UndoWriter& undo, const Shard& shard, std::vector<Window>& windows) const {
   undo.bytes(shard.path, 0, shard.header.raw);
@@ -224,12 +233,7 @@ void FolderChanger::write_undo() {
     }
   }
   const std::size_t lost_windows = windows.size();
-  for (const PatchedShard& shard : patched_) {
-    for (const SafetensorsEntry& entry : shard.shard->header.entries) {
-      const std::size_t tensor = *weights_.find(entry.info.name);
-      if (!is_same(tensor, entry.info.name)) add_windows(*shard.from, entry, tensor, windows);
-    }
-  }
+  for (const PatchedShard& shard : patched_) add_windows(shard, windows);
   std::uint64_t done = 0, total = 0;
   for (const Window& window : windows) total += window.size;
   ordered_pipeline(
@@ -255,7 +259,6 @@ void FolderChanger::write_undo() {
         if (progress_) progress_(done, 2 * total);
       });
   report_.undo_bytes = undo.finish();
-  fs_.sync_directory(folder_);
   fs_.rename(undo.path(), full(std::string(kPatchFile)));
 }
 
@@ -288,10 +291,7 @@ void FolderChanger::discard() noexcept {
 
 void FolderChanger::patch_file(const PatchedShard& shard) {
   std::vector<Window> windows;
-  for (const SafetensorsEntry& entry : shard.shard->header.entries) {
-    const std::size_t tensor = *weights_.find(entry.info.name);
-    if (!is_same(tensor, entry.info.name)) add_windows(*shard.from, entry, tensor, windows);
-  }
+  add_windows(shard, windows);
   const auto file = fs_.open(full(shard.from->path), OpenMode::write);
   parallel_for(windows.size(), options_.threads, [&](std::size_t i) {
     const Window& window = windows[i];

@@ -31,7 +31,7 @@ void checkout_new(Filesystem& fs, const FileSet& set, CloneSources& clones, cons
     for (const std::string& made : folders) fs.sync_directory(made);
     report.written = set.paths().size();
     report.bytes = set.total_bytes();
-    write_file_atomically(fs, join_path(temporary, kCheckoutRecord), as_bytes(record.serialize()));
+    if (options.record) write_file_atomically(fs, join_path(temporary, kCheckoutRecord), as_bytes(record.serialize()));
     fs.rename(temporary, folder);
   } catch (...) {
     remove_tree(fs, temporary);
@@ -165,7 +165,12 @@ CheckoutReport write_new_folder(const Repository& repository, const ModelFiles& 
 CheckoutReport checkout(const Repository& repository, const Revision& revision, const std::string& folder,
                         const CheckoutOptions& options, const Progress& progress) {
   Filesystem& fs = repository.fs();
-  OpenRevision loaded = open_revision(repository, revision, progress);
+  OpenRevision loaded;
+  if (options.adapter) {
+    static_cast<LoadedRevision&>(loaded) = load_adapter(repository, revision);
+  } else {
+    loaded = open_revision(repository, revision, progress);
+  }
   if (options.single_file) join_shards(loaded.files);
   CheckoutReport report;
   report.commits = std::move(loaded.commits);
@@ -178,7 +183,10 @@ CheckoutReport checkout(const Repository& repository, const Revision& revision, 
   if (info && info->type != FileInfo::Type::directory) {
     throw Error(ErrorCode::conflict, printable(target) + ": exists and is not a folder");
   }
-  if (!info) {
+  if (info && !options.record && !fs.list(target).empty()) {
+    throw Error(ErrorCode::conflict, printable(target) + ": exists and is not empty; choose another folder");
+  }
+  if (!info || !options.record) {
     checkout_new(fs, set, clones, target, new_record(revision), options, report, progress);
   } else {
     const FolderLock lock(fs, target);

@@ -14,6 +14,8 @@ struct CheckoutOptions {
   bool force = false;        ///< overwrite files that were changed or are not ours
   bool single_file = false;  ///< all tensors in one model.safetensors
   bool verify = false;       ///< hash the files that are kept, too
+  bool adapter = false;      ///< the folder of the adapter that the task was committed from, in place of the model
+  bool record = true;        ///< false: a plain folder, which must be new or empty
   unsigned threads = 0;
   Notice notice{};           ///< told the sizes of a large checkout
 };

@@ -97,6 +97,7 @@ std::optional<DerivedTensor> choose_derivation(const StoredWeights& base, const 
   if (alike) {
     if (factors == nullptr) return modify;
     const DerivedTensor low_rank = with_factors(modify, *factors);
+    if (factors->stored) return low_rank;
     const auto& infos = factors->source->tensors();
     const std::uint64_t factor_bytes = costs.share(infos[factors->b].bytes + infos[factors->a].bytes);
     return costs.derived(low_rank) + factor_bytes < costs.derived(modify) ? low_rank : modify;

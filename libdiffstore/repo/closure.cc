@@ -30,11 +30,20 @@ void Closure::add_content(const Commit& commit) {
   for (const auto& file : checkpoint.files) add_file(file.file);
   ids_.insert(commit.checkpoint);
   if (!commit.is_task()) return add_weights(checkpoint.weights);
+  if (commit.adapter) add_adapter(*commit.adapter);
   const DeltaTable delta = read_delta(repository_, commit);
   ids_.insert(delta.segments.begin(), delta.segments.end());
   for (const ObjectId& id : delta.stored_tensors()) add_tensor(id);
   if (!forgotten_.contains(*commit.base)) add_weights(delta.base_weights);
   ids_.insert(*commit.delta);
+}
+
+void Closure::add_adapter(const ObjectId& id) {
+  const CheckpointTable table = read_checkpoint(repository_, id);
+  for (const auto& shard : table.shards) add_file(shard.header);
+  for (const auto& file : table.files) add_file(file.file);
+  add_weights(table.weights);
+  ids_.insert(id);
 }
 
 void Closure::add_weights(const ObjectId& id) {
@@ -69,6 +78,7 @@ void Closure::add_object(ObjectKind kind, const ObjectId& id) {
       ids_.insert(id);
       follow(ObjectKind::checkpoint, commit.checkpoint);
       if (commit.delta) follow(ObjectKind::delta, *commit.delta);
+      if (commit.adapter) follow(ObjectKind::checkpoint, *commit.adapter);
       for (const ObjectId& parent : commit.parents) follow(ObjectKind::commit, parent);
       for (const ObjectId& source : commit.derived_from) follow(ObjectKind::commit, source);
       if (commit.base) follow(ObjectKind::commit, *commit.base);

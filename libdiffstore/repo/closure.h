@@ -29,6 +29,7 @@ class Closure {
   void forget(const std::set<ObjectId>& commits) { forgotten_.insert(commits.begin(), commits.end()); }
 
  private:
+  void add_adapter(const ObjectId& id);
   void add_weights(const ObjectId& id);
   void add_tensor(const ObjectId& id);
   void add_file(const ObjectId& id);

@@ -8,7 +8,7 @@
 namespace dstore {
 namespace {
 
-enum Flag : std::uint8_t { kIsTask = 1, kHasKey = 2, kHasDensity = 4 };
+enum Flag : std::uint8_t { kIsTask = 1, kHasKey = 2, kHasDensity = 4, kHasAdapter = 8 };
 
 void put_ids(Writer& out, const std::vector<ObjectId>& ids) {
   out.u32(static_cast<std::uint32_t>(ids.size()));
@@ -29,6 +29,7 @@ void put_commit(Writer& out, const Commit& commit) {
     out.id(*commit.delta);
     out.id(*commit.base);
   }
+  if (commit.adapter) out.id(*commit.adapter);
   put_ids(out, commit.derived_from);
   out.sized_text(commit.author);
   out.sized_text(commit.message);
@@ -44,15 +45,16 @@ void put_commit(Writer& out, const Commit& commit) {
   }
 }
 
-Commit get_commit(Reader& in, bool is_task) {
+Commit get_commit(Reader& in, std::uint8_t flags) {
   Commit commit;
   commit.time = static_cast<std::int64_t>(in.u64());
   commit.parents = get_ids(in);
   commit.checkpoint = in.id();
-  if (is_task) {
+  if ((flags & kIsTask) != 0) {
     commit.delta = in.id();
     commit.base = in.id();
   }
+  if ((flags & kHasAdapter) != 0) commit.adapter = in.id();
   commit.derived_from = get_ids(in);
   commit.author = in.sized_text();
   commit.message = in.sized_text();
@@ -90,7 +92,8 @@ CommitFacts read_facts(const Repository& repository, CommitSizer& sizer, const O
 
 Bytes encode_facts(const CommitFacts& facts) {
   Writer out;
-  out.u8(static_cast<std::uint8_t>((facts.is_task() ? kIsTask : 0) | (facts.signature.key ? kHasKey : 0) | (facts.density ? kHasDensity : 0)));
+  out.u8(static_cast<std::uint8_t>((facts.is_task() ? kIsTask : 0) | (facts.signature.key ? kHasKey : 0) | (facts.density ? kHasDensity : 0) |
+                                   (facts.commit.adapter ? kHasAdapter : 0)));
   put_commit(out, facts.commit);
   out.u8(static_cast<std::uint8_t>(facts.signature.verdict));
   if (facts.signature.key) out.bytes(facts.signature.key->point);
@@ -109,7 +112,7 @@ CommitFacts decode_facts(const ObjectId& id, ByteSpan bytes) {
   CommitFacts facts;
   facts.id = id;
   const std::uint8_t flags = in.u8();
-  facts.commit = get_commit(in, (flags & kIsTask) != 0);
+  facts.commit = get_commit(in, flags);
   const std::uint8_t verdict = in.u8();
   if (verdict > static_cast<std::uint8_t>(Verdict::unsigned_)) in.fail("no such verdict");
   facts.signature.verdict = static_cast<Verdict>(verdict);

@@ -27,7 +27,8 @@ std::string describe_unaligned(const CheckpointFolder& folder, const Commit& bas
 
 void record_committed_folder(const Repository& repository, const CheckpointFolder& folder, const ObjectId& commit, const RefName& branch) {
   Filesystem& fs = repository.fs();
-  const CheckpointTable checkpoint = read_checkpoint(repository, repository.read_commit(commit));
+  const Commit made = repository.read_commit(commit);
+  const CheckpointTable checkpoint = made.adapter ? read_checkpoint(repository, *made.adapter) : read_checkpoint(repository, made);
   CheckoutRecord record;
   record.revision = branch.text();
   record.commit = commit;

@@ -11,6 +11,10 @@
 namespace dstore {
 namespace {
 
+WeightsTable read_weights_table(const Repository& repository, const ObjectId& id) {
+  return WeightsTable::parse(repository.store().read(ObjectKind::weights, id), "weights " + id.short_hex());
+}
+
 /// Adds up stored sizes, each object once and none that `known` holds.
 class Walk {
  public:
@@ -53,6 +57,17 @@ class Walk {
   std::unordered_set<ObjectId> seen_;
 };
 
+/// The folder of a task's adapter; its tensors are mostly the delta's factors.
+void add_adapter(const Repository& repository, const ObjectId& id, Walk& walk, CommitSizes& sizes) {
+  const CheckpointTable table = read_checkpoint(repository, id);
+  std::uint64_t unused = 0;
+  for (const CheckpointTable::ShardRow& shard : table.shards) sizes.files += walk.file(shard.header, unused);
+  for (const CheckpointTable::FileRow& file : table.files) sizes.files += walk.file(file.file, unused);
+  const WeightsTable weights = read_weights_table(repository, table.weights);
+  for (const WeightsTable::Row& row : weights.rows) sizes.added += walk.tensor(row.tensor);
+  sizes.records += walk.object(table.weights) + walk.object(id);
+}
+
 /// What bases and tasks have alike: the commit itself, its checkpoint table, headers and side files.
 void add_files(const Repository& repository, const ObjectId& id, const Commit& commit, const CheckpointTable& checkpoint, Walk& walk,
                CommitSizes& sizes) {
@@ -76,8 +91,7 @@ const CommitSizer::Base& CommitSizer::base(const ObjectId& id) {
   Base out;
   Walk walk(repository_.store(), nullptr);
   add_files(repository_, id, commit, checkpoint, walk, out.sizes);
-  const WeightsTable weights = WeightsTable::parse(repository_.store().read(ObjectKind::weights, checkpoint.weights),
-                                                   "weights " + checkpoint.weights.short_hex());
+  const WeightsTable weights = read_weights_table(repository_, checkpoint.weights);
   out.sizes.records += walk.object(checkpoint.weights);
   for (const WeightsTable::Row& row : weights.rows) out.sizes.added += walk.tensor(row.tensor, &out.units);
   out.objects = walk.take();
@@ -95,6 +109,7 @@ CommitSizes CommitSizer::sizes(const ObjectId& id, const Commit& commit) {
   add_files(repository_, id, commit, read_checkpoint(repository_, commit), walk, out);
   out.delta = walk.object(*commit.delta) + walk.objects(delta.segments);
   for (const ObjectId& tensor : delta.stored_tensors()) out.added += walk.tensor(tensor);
+  if (commit.adapter) add_adapter(repository_, *commit.adapter, walk, out);
   return out;
 }
 

@@ -4,8 +4,7 @@
 #include "base/atomic_file.h"
 #include "dstore/error.h"
 #include "repo/commit_task.h"
-#include "repo/compose.h"
-#include "repo/shard_stream.h"
+#include "repo/composed_checkpoint.h"
 
 namespace dstore {
 namespace {
@@ -200,18 +199,8 @@ CommitReport commit_stage(Repository& repository, const Stage& stage, const std:
   report.delta = from_task ? write_delta(session, base, result, pairs_of_delta(base, result, read_delta(repository, trained_from.commit)), 0, progress)
                            : write_delta(session, base, staged, pairs, 0, progress);
 
-  CheckpointTable checkpoint;
-  checkpoint.weights = report.delta.table.result_weights;
-  const std::vector<ShardFile> shards = compose_shards(base_files.shards, report.delta.table, result.tensors());
-  for (const ShardFile& shard : shards) {
-    checkpoint.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes(), hash_shard(result, shard.header, 0)});
-    report.folder_bytes += shard.bytes();
-  }
-  std::map<std::string, PlainFile> files = side_files(session, repository.fs(), stage, from_task ? load_commit_files(repository, trained_from.commit).files : base_files.files);
-  files.erase(std::string(kIndexFile));
-  for (const ShardFile& shard : shards) files.erase(shard.path);
-  for (const auto& [path, file] : files) checkpoint.files.push_back({path, *file.file});
-  if (const Bytes index = make_index(shards); !index.empty()) checkpoint.files.push_back({std::string(kIndexFile), write_file(session, index)});
+  auto files = side_files(session, repository.fs(), stage, from_task ? load_commit_files(repository, trained_from.commit).files : base_files.files);
+  CheckpointTable checkpoint = compose_checkpoint(session, base_files.shards, report.delta.table, result, std::move(files), report.folder_bytes);
 
   Commit commit;
   commit.checkpoint = session.add(ObjectKind::checkpoint, checkpoint.serialize());

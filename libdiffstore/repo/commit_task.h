@@ -12,6 +12,14 @@
 
 namespace dstore {
 
+/// What was in an adapter's folder.
+struct AdapterFacts {
+  std::string method;            ///< "lora", "rslora", "shira"
+  std::size_t modules = 0;       ///< with factors or sparse values
+  std::size_t replaced = 0;      ///< tensors that it has whole
+  std::uint64_t folder_bytes = 0;
+};
+
 struct CommitReport {
   ObjectId commit;
   bool unchanged = false;         ///< the branch's head was this very checkpoint: nothing was written
@@ -20,6 +28,7 @@ struct CommitReport {
   std::size_t castable = 0;       ///< tensors of a folder in a wider dtype than the base's (see DTypeChoice)
   std::uint64_t folder_bytes = 0; ///< what a full copy takes
   std::uint64_t stored_bytes = 0; ///< new in the store, everything counted
+  std::optional<AdapterFacts> adapter{};
 };
 
 enum class DTypeChoice {

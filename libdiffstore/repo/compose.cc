@@ -231,6 +231,22 @@ LoadedRevision load_revision(const Repository& repository, const Revision& revis
   return out;
 }
 
+LoadedRevision load_adapter(const Repository& repository, const Revision& revision) {
+  LoadedRevision out;
+  const std::string name = "\"" + printable(revision.text) + "\"";
+  if (revision.computed) throw Error(ErrorCode::invalid_argument, name + " is computed from several commits: no adapter's folder belongs to it");
+  out.commits.push_back(repository.require_commit(revision.commit));
+  const Commit& commit = out.commits.front().commit;
+  if (revision.base) throw Error(ErrorCode::invalid_argument, name + ": an adapter's folder comes from one commit; give the task alone");
+  if (!commit.adapter) {
+    throw Error(ErrorCode::invalid_argument, name + " was not committed from an adapter's folder; `dstore export " + printable(revision.text) +
+                                                 " --format peft-lora --rank R` makes an adapter");
+  }
+  out.files = load_adapter_files(repository, commit);
+  out.files.task = revision.commit;
+  return out;
+}
+
 void join_shards(ModelFiles& files) {
   const std::vector<TensorInfo>& tensors = files.source().tensors();
   const SafetensorsPlan plan = write_safetensors_header(tensors, files.shards.empty() ? std::map<std::string, std::string>{} : files.shards.front().header.metadata);

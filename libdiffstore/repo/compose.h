@@ -37,6 +37,9 @@ struct LoadedRevision {
 /// first tensor that differs and the revision that fits, if there is one.
 LoadedRevision load_revision(const Repository& repository, const Revision& revision);
 
+/// The folder of the adapter that the revision's only commit was made from. Error{invalid_argument} if there is none.
+LoadedRevision load_adapter(const Repository& repository, const Revision& revision);
+
 /// The same model in one file, model.safetensors.
 void join_shards(ModelFiles& files);
 

@@ -66,18 +66,28 @@ class Copier {
 
   void add_checkpoint(const Commit& commit) {
     const CheckpointTable checkpoint = read_checkpoint(from_, commit);
-    for (const auto& shard : checkpoint.shards) add_file(shard.header);
-    for (const auto& file : checkpoint.files) add_file(file.file);
+    add_files(checkpoint);
+    if (commit.adapter) {
+      const CheckpointTable adapter = read_checkpoint(from_, *commit.adapter);
+      add_files(adapter);
+      add_weights(adapter.weights, true);
+      add(ObjectKind::checkpoint, *commit.adapter);
+    }
     if (commit.is_task()) {
       const DeltaTable delta = read_delta(from_, commit);
       for (const ObjectId& segment : delta.segments) add(ObjectKind::segment, segment);
       for (const ObjectId& id : delta.stored_tensors()) add_tensor(id, true);
-      if (!forgotten_.contains(*commit.base) && !has_kept(*commit.base, delta.base_weights)) add_weights(delta.base_weights);
+      if (!forgotten_.contains(*commit.base) && !has_kept(*commit.base, delta.base_weights)) add_weights(delta.base_weights, !to_.config().without_base);
       add(ObjectKind::delta, *commit.delta);
     } else {
-      add_weights(checkpoint.weights);
+      add_weights(checkpoint.weights, !to_.config().without_base);
     }
     add(ObjectKind::checkpoint, commit.checkpoint);
+  }
+
+  void add_files(const CheckpointTable& checkpoint) {
+    for (const auto& shard : checkpoint.shards) add_file(shard.header);
+    for (const auto& file : checkpoint.files) add_file(file.file);
   }
 
   /// A base that the keeper has stays with its weights.
@@ -85,10 +95,10 @@ class Copier {
     return kept_.contains(base) && read_checkpoint(from_, from_.read_commit(base)).weights == weights;
   }
 
-  void add_weights(const ObjectId& id) {
+  void add_weights(const ObjectId& id, bool with_chunks) {
     if (is_there(ObjectKind::weights, id) || listed_.contains(id)) return;
     const WeightsTable table = WeightsTable::parse(from_.store().read(ObjectKind::weights, id), "weights " + id.short_hex());
-    for (const WeightsTable::Row& row : table.rows) add_tensor(row.tensor, !to_.config().without_base);
+    for (const WeightsTable::Row& row : table.rows) add_tensor(row.tensor, with_chunks);
     add(ObjectKind::weights, id);
   }
 

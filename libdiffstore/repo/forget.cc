@@ -122,6 +122,7 @@ ForgetReport forget(Repository& repository, const std::vector<ObjectId>& commits
   }
   CollectOptions all = options;
   all.leaf_share = 0;
+  all.earlier_first = false;
   report.collection = repository.store().collect(takedown, all);
   for (const ObjectId& id : takedown.objects()) {
     if (!takedown.is_dead(id)) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <tuple>
 
 #include "base/sha256.h"
 #include "base/size_text.h"
@@ -242,14 +243,19 @@ class Check {
     const ObjectId base = commit.is_task() ? read_delta(repository_, commit).base_weights : read_checkpoint(repository_, commit).weights;
     const auto& absent = report_.missing.absent_bases;
     if (std::find(absent.begin(), absent.end(), base) != absent.end()) return;
-    ModelFiles files = load_commit_files(repository_, commit);
+    if (commit.adapter) check_files(load_adapter_files(repository_, commit), made, state, seen);
+    check_files(load_commit_files(repository_, commit), made, state, seen);
+    ++report_.checkouts;
+  }
+
+  /// One file at a time: an interrupted check goes on after it.
+  void check_files(const ModelFiles& files, std::set<ObjectId>& made, FsckState& state, const std::function<void(std::uint64_t)>& seen) {
     const auto is_made = [&](const ObjectId& key) {
       if (!made.insert(key).second) return true;
       if (!state.knows_made(key)) return false;
       ++report_.files_resumed;
       return true;
     };
-    // One file at a time: an interrupted check goes on after it.
     for (const ShardFile& shard : files.shards) {
       const ObjectId key = shard_key(files, shard);
       if (is_made(key)) continue;
@@ -261,7 +267,6 @@ class Check {
       repository_.read_file_object(*file.file, [&](ByteSpan part) { seen(part.size()); });
       state.add_made(*file.file, 0);
     }
-    ++report_.checkouts;
   }
 
   /// Of all commits, each file once.
@@ -289,12 +294,12 @@ class Check {
       if (bar) bar(done, 0);
     };
     std::set<ObjectId> made;
-    std::set<std::pair<ObjectId, ObjectId>> checkpoints;
+    std::set<std::tuple<ObjectId, ObjectId, ObjectId>> checkpoints;
     for (const ObjectId& id : report_.missing.commits) {
       try {
         const Commit commit = repository_.read_commit(id);
         if (commit.base && forgotten_.contains(*commit.base)) continue;
-        if (checkpoints.emplace(commit.checkpoint, commit.delta.value_or(ObjectId())).second) check_checkout(commit, made, state, seen);
+        if (checkpoints.emplace(commit.checkpoint, commit.delta.value_or(ObjectId()), commit.adapter.value_or(ObjectId())).second) check_checkout(commit, made, state, seen);
       } catch (const Error& error) {
         if (error.code() == ErrorCode::io) throw;
         find("checkout", "commit " + id.short_hex() + " cannot be checked out: " + error.what());

@@ -16,6 +16,7 @@ struct LowRankFactors {
   std::size_t a = 0;
   float scale = 1;
   ErrorCode fault = ErrorCode::invalid_argument;  ///< where they give a NaN; of stored ones it is corrupt
+  bool stored = false;  ///< the factors are stored anyway: they are used whatever else would take
 
   std::uint64_t rank() const { return source->tensors()[a].shape.front(); }
 };

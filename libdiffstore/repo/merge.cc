@@ -72,7 +72,7 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
   report.counts = result.counts();
   if (shape.model) report.files_of = sources[*shape.model].text;
   PackSession session = repository.store().begin_write();
-  report.delta = write_delta(session, *loaded.base_weights, result, result.pairs(), 0, progress);
+  report.delta = write_delta(session, *loaded.base_weights, result, result.pairs(), 0, progress, {}, &result);
   const Commit& files = shape.model ? loaded.commits[*shape.model].commit : repository.read_commit(loaded.base);
   CheckpointTable table = checkpoint_with(repository, files, result, report.delta.table.result_weights);
   report.full_bytes = full_bytes(repository, table);

@@ -8,18 +8,14 @@
 #include "base/parallel.h"
 #include "delta/stats.h"
 #include "dstore/error.h"
+#include "merge/piece_merge.h"
 #include "tensor/dtype.h"
+#include "tensor/shape_text.h"
 
 namespace dstore {
 namespace {
 
 constexpr std::size_t kWindow = 1 << 14;  ///< elements that a method sees at once
-
-std::string shape_text(const TensorInfo& info) {
-  std::string text = "[";
-  for (const std::uint64_t size : info.shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + "]";
-}
 
 /// The same bytes of the base and of every model, and their numbers window by window.
 class Range {
@@ -117,6 +113,10 @@ MergedSource::Tensor MergedSource::plan(const TensorInfo& info, std::size_t base
     if (own) changing.push_back(m);
     tensor.models.push_back(own);
   }
+  tensor.deltas = std::all_of(changing.begin(), changing.end(), [&](std::size_t m) {
+    const DerivedTensor* derived = models_[m].weights->derived(*tensor.models[m]);
+    return derived != nullptr && derived->op == DeltaOp::modify && derived->index == base_index;
+  });
   if (changing.empty() || is_numeric(info.dtype)) return tensor;
   for (const std::size_t m : changing) {
     const StoredWeights& first = *models_[changing.front()].weights;
@@ -187,7 +187,7 @@ void MergedSource::describe() {
     Tensor& tensor = tensors_[t];
     if (std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); })) tensor.merged = described_.size();
     const TensorInfo& info = base_.tensors()[*tensor.base];
-    MergedTensor out{info.name, calculated_in_.value_or(info.dtype), unit_count(info.dtype, info.bytes), info.shape, {}};
+    MergedTensor out{info.name, calculated_in_.value_or(info.dtype), unit_count(info.dtype, info.bytes), info.shape, {}, changed(tensor)};
     for (std::size_t m = 0; m < models_.size() && !method_.statistics.empty(); ++m) {
       TensorStatistic& statistic = out.statistics.emplace_back();
       if (!models_[m].statistics) continue;
@@ -197,6 +197,86 @@ void MergedSource::describe() {
     }
     described_.push_back(std::move(out));
   }
+}
+
+/// How many elements each model changes; empty where that is not known.
+std::vector<std::uint64_t> MergedSource::changed(const Tensor& tensor) const {
+  std::vector<std::uint64_t> out;
+  if (!tensor.deltas) return out;
+  for (std::size_t m = 0; m < models_.size(); ++m) out.push_back(tensor.models[m] ? models_[m].weights->changed(*tensor.models[m]) : 0);
+  return out;
+}
+
+struct MergedSource::HeldPieces {
+  std::vector<StoredWeights::HeldPiece> held;
+  std::vector<ModelPiece> models;
+};
+
+MergedSource::HeldPieces MergedSource::hold(std::size_t index, std::uint64_t offset) const {
+  const Tensor& tensor = tensors_[index];
+  HeldPieces out;
+  out.models.resize(models_.size());
+  for (std::size_t m = 0; m < models_.size(); ++m) {
+    if (!tensor.models[m]) continue;
+    auto piece = models_[m].weights->piece_at(*tensor.models[m], offset);
+    if (!piece) continue;
+    out.models[m] = {piece->segment->reader.get(), piece->index};
+    out.held.push_back(std::move(*piece));
+  }
+  return out;
+}
+
+ChangeSource::Touch MergedSource::touch(std::size_t index, std::uint64_t offset) const {
+  const Tensor& tensor = tensors_[index];
+  if (tensor.copied_from) return Touch::dense;
+  if (!tensor.merge) return Touch::none;
+  if (!tensor.deltas) return Touch::dense;
+  std::uint64_t changed = 0;
+  for (std::size_t m = 0; m < models_.size(); ++m) {
+    if (tensor.models[m]) changed += models_[m].weights->changed_at(*tensor.models[m], offset);
+  }
+  if (changed == 0) return Touch::none;
+  const TensorInfo& info = infos_[index];
+  return merges_sparsely(*tensor.merge, unit_count(info.dtype, std::min(kPieceBytes, info.bytes - offset)), changed) ? Touch::sparse : Touch::dense;
+}
+
+Changes MergedSource::changes(std::size_t index, std::uint64_t offset, ByteSpan base) const {
+  const TensorInfo& info = infos_[index];
+  const HeldPieces pieces = hold(index, offset);
+  return PieceMerge(info.dtype, unit_count(info.dtype, offset), base, pieces.models, info.name).apply(*tensors_[index].merge);
+}
+
+template <class Use>
+void MergedSource::with_models(std::size_t index, std::uint64_t offset, ByteSpan base, Use use) const {
+  const Tensor& tensor = tensors_[index];
+  std::vector<Bytes> bytes(models_.size());
+  std::vector<ByteSpan> views;
+  for (std::size_t m = 0; m < models_.size(); ++m) {
+    views.push_back(base);
+    if (!tensor.models[m]) continue;
+    bytes[m].resize(base.size());
+    models_[m].weights->read(*tensor.models[m], offset, bytes[m]);
+    views.back() = bytes[m];
+  }
+  use(RawElements{{unit_count(infos_[index].dtype, offset), {}}, base, views});
+}
+
+void MergedSource::make(std::size_t index, std::uint64_t offset, ByteSpan base, MutableByteSpan out) const {
+  const Tensor& tensor = tensors_[index];
+  if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
+  if (tensor.merge->row() > 1) return read_rows(index, offset, out);
+  with_models(index, offset, base, [&](const RawElements& raw) { ElementMerge(infos_[index].dtype).apply(*tensor.merge, raw, out); });
+}
+
+/// Shows the merge one piece of the tensor.
+void MergedSource::look(std::size_t index, std::uint64_t offset, ByteSpan base) const {
+  const TensorInfo& info = infos_[index];
+  TensorMerge& merge = *tensors_[index].merge;
+  if (touch(index, offset) == Touch::sparse) {
+    const HeldPieces pieces = hold(index, offset);
+    return PieceMerge(info.dtype, unit_count(info.dtype, offset), base, pieces.models, info.name).look(merge);
+  }
+  with_models(index, offset, base, [&](const RawElements& raw) { ElementMerge(info.dtype).look(merge, raw); });
 }
 
 /// Calls take(range, offset) for the bytes [begin, begin + size) of a merged tensor, by whole pieces where it can, and whole rows.
@@ -257,8 +337,15 @@ void MergedSource::prepare_tensor(std::size_t index) {
   const MergedTensor& described = described_[*tensor.merged];
   const MergeSettings settings = settings_.for_tensor(described.name);
   tensor.merge = model_ ? model_->make(settings, *tensor.merged) : method_.make(settings, described);
+  Bytes base;
   while (tensor.merge->wants_pass()) {
-    look_at(index, tensor.merge->row(), [&](const MergeWindow& window) { tensor.merge->look(window); });
+    if (tensor.merge->row() > 1) look_at(index, tensor.merge->row(), [&](const MergeWindow& window) { tensor.merge->look(window); });
+    for (std::uint64_t offset = 0; tensor.merge->row() == 1 && offset < infos_[index].bytes; offset += kPieceBytes) {
+      if (tensor.merge->only_changes() && touch(index, offset) == Touch::none) continue;
+      base.resize(std::min(kPieceBytes, infos_[index].bytes - offset));
+      base_.read(*tensor.base, offset, base);
+      look(index, offset, base);
+    }
     tensor.merge->end_pass();
   }
 }
@@ -276,10 +363,9 @@ std::vector<std::string> MergedSource::notes() const {
   return out;
 }
 
-void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {
+/// A tensor that is merged by whole rows.
+void MergedSource::read_rows(std::size_t index, std::uint64_t offset, MutableByteSpan out) const {
   const Tensor& tensor = tensors_[index];
-  if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
-  if (!tensor.merge) return base_.read(*tensor.base, offset, out);
   const DType dtype = infos_[index].dtype;
   const std::uint64_t unit = unit_type(dtype).bytes;
   const std::uint64_t row = tensor.merge->row(), step = unit * row;
@@ -301,6 +387,36 @@ void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::
     });
   });
   std::copy_n(result.begin() + static_cast<std::ptrdiff_t>(offset - begin), out.size(), out.begin());
+}
+
+void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {
+  const Tensor& tensor = tensors_[index];
+  if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
+  if (!tensor.merge) return base_.read(*tensor.base, offset, out);
+  if (tensor.merge->row() > 1) return read_rows(index, offset, out);
+  const std::uint64_t unit = unit_type(infos_[index].dtype).bytes, last = offset + out.size();
+  Bytes base, merged;
+  for (std::uint64_t piece = offset / kPieceBytes * kPieceBytes; piece < last; piece += kPieceBytes) {
+    const Touch touched = touch(index, piece);
+    std::uint64_t begin = piece, end = std::min(piece + kPieceBytes, infos_[index].bytes);
+    const std::uint64_t wanted_from = std::max(begin, offset), wanted_to = std::min(end, last);
+    if (touched != Touch::sparse) {  // no more than what is wanted, in whole elements
+      begin = wanted_from / unit * unit;
+      end = std::min(end, (wanted_to + unit - 1) / unit * unit);
+    }
+    base.resize(end - begin);
+    base_.read(*tensor.base, begin, base);
+    if (touched == Touch::dense) {
+      merged.resize(base.size());
+      make(index, begin, base, merged);
+      std::swap(base, merged);
+    } else if (touched == Touch::sparse) {
+      const Changes changes = this->changes(index, begin, base);
+      put_changes(changes, begin / unit, unit, base);
+    }
+    std::copy_n(base.begin() + static_cast<std::ptrdiff_t>(wanted_from - begin), wanted_to - wanted_from,
+                out.begin() + static_cast<std::ptrdiff_t>(wanted_from - offset));
+  }
 }
 
 }  // namespace dstore

@@ -7,6 +7,7 @@
 
 #include "merge/merge_method.h"
 #include "repo/align.h"
+#include "repo/change_source.h"
 #include "repo/stored_weights.h"
 #include "repo/write_delta.h"
 #include "tensor/safetensors_file.h"
@@ -36,7 +37,8 @@ struct MergeCounts {
 
 /// The merge of models of one base. A tensor that all have with the base's shape and a dtype of numbers is merged element by
 /// element; an element that no model changes keeps the base's bits. Tensors without arithmetic must be changed alike. Settings and inputs must outlive it.
-class MergedSource : public TensorSource {
+/// Where all models are sparse differences from the base, no tensor is ever made whole for merging.
+class MergedSource : public TensorSource, public ChangeSource {
  public:
   /// Error{conflict} where tensors cannot be merged: other shapes or dtypes, integers that differ, several models with
   /// tensors of their own and none chosen. `calculated_in`: instead of each tensor's dtype; it has all values of those.
@@ -48,6 +50,10 @@ class MergedSource : public TensorSource {
 
   const std::vector<TensorInfo>& tensors() const override { return infos_; }
   void read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const override;
+
+  Touch touch(std::size_t index, std::uint64_t offset) const override;
+  Changes changes(std::size_t index, std::uint64_t offset, ByteSpan base) const override;
+  void make(std::size_t index, std::uint64_t offset, ByteSpan base, MutableByteSpan out) const override;
 
   /// For write_delta().
   const std::vector<Pairing>& pairs() const { return pairs_; }
@@ -63,7 +69,17 @@ class MergedSource : public TensorSource {
     std::vector<std::optional<std::size_t>> models; ///< the tensor in each; none: the model has the base's bytes
     std::optional<std::size_t> merged;              ///< place in described_, where some model changes it
     std::unique_ptr<TensorMerge> merge;             ///< of a merged one, after prepare()
+    bool deltas = false;                            ///< all of `models` are differences from the base's tensor
   };
+  /// The pieces of the models that change a piece of the base, kept in memory.
+  struct HeldPieces;
+  HeldPieces hold(std::size_t index, std::uint64_t offset) const;
+  std::vector<std::uint64_t> changed(const Tensor& tensor) const;
+  void look(std::size_t index, std::uint64_t offset, ByteSpan base) const;
+  /// Calls use(elements) with the models' bytes of a range.
+  template <class Use>
+  void with_models(std::size_t index, std::uint64_t offset, ByteSpan base, Use use) const;
+  void read_rows(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
   template <class Take>
   void visit(std::size_t index, std::uint64_t begin, std::uint64_t size, std::uint64_t row, Take take) const;
   template <class Look>

@@ -47,6 +47,7 @@ class Search {
         if (!commit.is_task()) add_base(checkpoint.weights);
       });
     }
+    if (commit.adapter && need(ObjectKind::checkpoint, *commit.adapter)) look([&] { add_adapter(*commit.adapter); });
     if (commit.is_task() && need(ObjectKind::delta, *commit.delta)) {
       look([&] {
         const DeltaTable delta = read_delta(repository_, commit);
@@ -57,10 +58,22 @@ class Search {
     }
   }
 
+  void add_adapter(const ObjectId& id) {
+    const CheckpointTable table = read_checkpoint(repository_, id);
+    for (const auto& shard : table.shards) add_file(shard.header);
+    for (const auto& file : table.files) add_file(file.file);
+    if (!need(ObjectKind::weights, table.weights)) return;
+    for (const WeightsTable::Row& row : read_weights(table.weights).rows) add_tensor(row.tensor);
+  }
+
+  WeightsTable read_weights(const ObjectId& id) const {
+    return WeightsTable::parse(repository_.store().read(ObjectKind::weights, id), "weights " + id.short_hex());
+  }
+
   void add_base(const ObjectId& id) {
     if (!need(ObjectKind::weights, id)) return;
     look([&] {
-      const WeightsTable table = WeightsTable::parse(repository_.store().read(ObjectKind::weights, id), "weights " + id.short_hex());
+      const WeightsTable table = read_weights(id);
       bool absent = false;
       for (const WeightsTable::Row& row : table.rows) absent = add_base_tensor(row.tensor) || absent;
       if (absent) found_.absent_bases.push_back(id);

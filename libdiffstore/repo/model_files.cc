@@ -14,8 +14,11 @@ constexpr const char* kTokenizers[] = {"tokenizer.json", "vocab.txt", "vocab.jso
 }  // namespace
 
 CheckpointTable read_checkpoint(const Repository& repository, const Commit& commit) {
-  return CheckpointTable::parse(repository.store().read(ObjectKind::checkpoint, commit.checkpoint),
-                                "checkpoint " + commit.checkpoint.short_hex());
+  return read_checkpoint(repository, commit.checkpoint);
+}
+
+CheckpointTable read_checkpoint(const Repository& repository, const ObjectId& checkpoint) {
+  return CheckpointTable::parse(repository.store().read(ObjectKind::checkpoint, checkpoint), "checkpoint " + checkpoint.short_hex());
 }
 
 DeltaTable read_delta(const Repository& repository, const Commit& commit) {
@@ -48,15 +51,9 @@ void check_coverage(const ModelFiles& files, const std::string& what) {
   }
 }
 
-}  // namespace
-
-ModelFiles load_commit_files(const Repository& repository, const Commit& commit) {
-  const CheckpointTable checkpoint = read_checkpoint(repository, commit);
+ModelFiles load_files(const Repository& repository, const ObjectId& id, const CheckpointTable& checkpoint, std::unique_ptr<StoredWeights> weights) {
   ModelFiles out;
-  out.weights = load_weights(repository, commit);
-  if (out.weights->weights_id() != checkpoint.weights) {
-    throw Error(ErrorCode::corrupt, "checkpoint " + commit.checkpoint.short_hex() + " and its delta name different weights");
-  }
+  out.weights = std::move(weights);
   for (const CheckpointTable::ShardRow& row : checkpoint.shards) {
     if (repository.file_object_size(row.header) > 8 + kMaxSafetensorsHeader) {
       throw Error(ErrorCode::corrupt, printable(row.path) + ": a header of more than 100 MB");
@@ -67,8 +64,24 @@ ModelFiles load_commit_files(const Repository& repository, const Commit& commit)
     out.shards.push_back({row.path, std::move(header), row.sha256});
   }
   for (const CheckpointTable::FileRow& row : checkpoint.files) out.files.emplace(row.path, PlainFile{row.file, {}});
-  check_coverage(out, "checkpoint " + commit.checkpoint.short_hex());
+  check_coverage(out, "checkpoint " + id.short_hex());
   return out;
+}
+
+}  // namespace
+
+ModelFiles load_commit_files(const Repository& repository, const Commit& commit) {
+  const CheckpointTable checkpoint = read_checkpoint(repository, commit);
+  auto weights = load_weights(repository, commit);
+  if (weights->weights_id() != checkpoint.weights) {
+    throw Error(ErrorCode::corrupt, "checkpoint " + commit.checkpoint.short_hex() + " and its delta name different weights");
+  }
+  return load_files(repository, commit.checkpoint, checkpoint, std::move(weights));
+}
+
+ModelFiles load_adapter_files(const Repository& repository, const Commit& commit) {
+  const CheckpointTable checkpoint = read_checkpoint(repository, *commit.adapter);
+  return load_files(repository, *commit.adapter, checkpoint, StoredWeights::load(repository.store(), checkpoint.weights));
 }
 
 std::optional<ObjectId> file_digest(const ModelFiles& files, const std::string& path) {

@@ -41,14 +41,17 @@ struct ModelFiles {
 
 /// The files of one commit, exactly as it was committed.
 ModelFiles load_commit_files(const Repository& repository, const Commit& commit);
+/// The files of the folder that the commit's adapter is; it has one.
+ModelFiles load_adapter_files(const Repository& repository, const Commit& commit);
 
 /// What tells contents of a side file apart; none where there is no such file.
 std::optional<ObjectId> file_digest(const ModelFiles& files, const std::string& path);
 /// "tokenizer.json 0123456789 (ours), 9876543210 (theirs)": why embeddings have other rows. Empty where neither has a tokenizer.
 std::string tokenizer_text(const ModelFiles& a, std::string_view a_name, const ModelFiles& b, std::string_view b_name);
 
-/// The commit's checkpoint table.
+/// The commit's checkpoint table, or any.
 CheckpointTable read_checkpoint(const Repository& repository, const Commit& commit);
+CheckpointTable read_checkpoint(const Repository& repository, const ObjectId& checkpoint);
 DeltaTable read_delta(const Repository& repository, const Commit& commit);
 /// Error{invalid_argument} unless the commit is a task.
 void require_task(const CheckedCommit& commit, std::string_view name);

@@ -3,7 +3,7 @@
 #include <ctime>
 
 #include "repo/checkout.h"
-#include "repo/commit_task.h"
+#include "repo/commit_adapter.h"
 #include "repo/history.h"
 #include "repo/import.h"
 #include "repo/revision.h"
@@ -54,7 +54,9 @@ ObjectId Store::commit_folder(const std::string& folder, const std::string& base
   options.base = resolve_commit(repository, base);
   options.message = message;
   const Signer signer;
-  return dstore::commit_folder(repository, source, options, RefName::parse(branch), signer.committer(), {}).commit;
+  const RefName name = RefName::parse(branch);
+  if (is_adapter_folder(source)) return commit_adapter(repository, source, options.base, message, options.profile, name, signer.committer(), {}).commit;
+  return dstore::commit_folder(repository, source, options, name, signer.committer(), {}).commit;
 }
 
 ObjectId Store::checkout(const std::string& revision, const std::string& folder, bool force) const {

@@ -171,10 +171,34 @@ const std::vector<StoredWeights::PiecePlace>& StoredWeights::places(std::size_t 
       if (at.dtype != info.dtype || at.first < after || at.first % full != 0 || at.first >= units || at.count != std::min(full, units - at.first)) {
         throw Error(ErrorCode::corrupt, printable(info.name) + ": its delta belongs to another tensor");
       }
-      found.push_back({segment, piece, at.first, at.count});
+      found.push_back({segment, piece, at.first, at.count, at.changed});
     }
   }
   return places_.emplace(index, std::move(found)).first->second;
+}
+
+const StoredWeights::PiecePlace* StoredWeights::place_at(std::size_t index, std::uint64_t offset) const {
+  const std::vector<PiecePlace>& all = places(index);
+  const std::uint64_t first = offset / unit_type(infos_[index].dtype).bytes;
+  const auto place = std::lower_bound(all.begin(), all.end(), first, [](const PiecePlace& p, std::uint64_t at) { return p.first < at; });
+  return place != all.end() && place->first == first ? &*place : nullptr;
+}
+
+std::optional<StoredWeights::HeldPiece> StoredWeights::piece_at(std::size_t index, std::uint64_t offset) const {
+  const PiecePlace* place = place_at(index, offset);
+  if (place == nullptr) return std::nullopt;
+  return HeldPiece{segments_->get(place->segment), place->piece};
+}
+
+std::uint64_t StoredWeights::changed_at(std::size_t index, std::uint64_t offset) const {
+  const PiecePlace* place = place_at(index, offset);
+  return place == nullptr ? 0 : place->changed;
+}
+
+std::uint64_t StoredWeights::changed(std::size_t index) const {
+  std::uint64_t total = 0;
+  for (const PiecePlace& place : places(index)) total += place.changed;
+  return total;
 }
 
 void StoredWeights::for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const {
@@ -215,16 +239,13 @@ void StoredWeights::read_derived(std::size_t index, std::uint64_t offset, Mutabl
   const TensorInfo& info = infos_[index];
   const DerivedTensor& derived = *tensors_[index].derived;
   const std::uint64_t unit = unit_type(info.dtype).bytes;
-  const std::vector<PiecePlace>& all = places(index);
   Bytes scratch;
   while (!out.empty()) {
     const std::uint64_t begin = offset - offset % kPieceBytes;
     const std::uint64_t size = std::min(kPieceBytes, info.bytes - begin);
     const std::uint64_t take = std::min<std::uint64_t>(out.size(), begin + size - offset);
-    const auto place =
-        std::lower_bound(all.begin(), all.end(), begin / unit, [](const PiecePlace& p, std::uint64_t first) { return p.first < first; });
-    const bool has_piece = place != all.end() && place->first == begin / unit;
-    if (!has_piece && offset % unit == 0 && take % unit == 0) {
+    const auto piece = piece_at(index, begin);
+    if (!piece && offset % unit == 0 && take % unit == 0) {
       derived.read(offset, out.first(take));
     } else {
       MutableByteSpan whole = out.first(take);
@@ -233,7 +254,7 @@ void StoredWeights::read_derived(std::size_t index, std::uint64_t offset, Mutabl
         whole = scratch;
       }
       derived.read(begin, whole);
-      if (has_piece) segments_->get(place->segment)->reader->apply(place->piece, place->first, whole, info.name);
+      if (piece) piece->segment->reader->apply(piece->index, begin / unit, whole, info.name);
       if (take < size) std::copy_n(scratch.begin() + static_cast<std::ptrdiff_t>(offset - begin), take, out.begin());
     }
     out = out.subspan(take);

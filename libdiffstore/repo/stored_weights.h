@@ -70,6 +70,16 @@ class StoredWeights : public TensorSource {
   /// is not changed is not checked. Error{conflict} naming the first tensor that is not the base's by name, dtype and shape.
   void read_base_from(const TensorSource& source, std::string_view what);
 
+  /// The piece of a modified tensor that starts at byte `offset`, if it is stored: in memory for as long as this lives.
+  struct HeldPiece {
+    std::shared_ptr<const SegmentCache::Loaded> segment;
+    std::size_t index = 0;
+  };
+  std::optional<HeldPiece> piece_at(std::size_t index, std::uint64_t offset) const;
+  /// Units that change, in that piece and in all of the modified tensor.
+  std::uint64_t changed_at(std::size_t index, std::uint64_t offset) const;
+  std::uint64_t changed(std::size_t index) const;
+
   const ObjectId& weights_id() const { return weights_id_; }
   WeightsTable table() const;
 
@@ -80,6 +90,7 @@ class StoredWeights : public TensorSource {
     std::size_t piece = 0;
     std::uint64_t first = 0;
     std::uint64_t count = 0;
+    std::uint64_t changed = 0;
   };
   struct Tensor {
     ObjectId id;
@@ -100,6 +111,8 @@ class StoredWeights : public TensorSource {
   void read_derived(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
   /// In order of `first`; found when a tensor is first read (its segments are read once for that).
   const std::vector<PiecePlace>& places(std::size_t index) const;
+  /// The piece that starts at that byte; null where none is stored.
+  const PiecePlace* place_at(std::size_t index, std::uint64_t offset) const;
 
   const ObjectStore& store_;
   std::vector<TensorInfo> infos_;

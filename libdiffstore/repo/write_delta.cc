@@ -18,6 +18,7 @@ struct Job {
   // Results:
   EncodedPiece encoded;
   std::vector<ObjectId> chunks;  ///< of the task
+  std::uint64_t bytes = 0;       ///< of the piece
 };
 
 /// The bytes of a range, mapped or read into `scratch`.
@@ -28,36 +29,90 @@ ByteSpan range_of(const TensorSource& source, std::size_t index, std::uint64_t o
   return scratch;
 }
 
-/// Faults in the encoder or in memory must not become a commit. `base` becomes the task.
-void prove(const EncodedPiece& piece, std::uint64_t first, MutableByteSpan base, ByteSpan task, const std::string& name) {
+[[noreturn]] void fail_proof(const std::string& name) {
+  throw Error(ErrorCode::corrupt, "tensor " + printable(name) + ": its encoded difference does not give it back; nothing was stored");
+}
+
+Bytes segment_of(const EncodedPiece& piece) {
   SegmentWriter writer;
   writer.add(piece);
-  const Bytes segment = writer.finish();
+  return writer.finish();
+}
+
+/// Faults in the encoder or in memory must not become a commit. `base` becomes the task.
+void prove(const EncodedPiece& piece, std::uint64_t first, MutableByteSpan base, ByteSpan task, const std::string& name) {
+  const Bytes segment = segment_of(piece);
   SegmentReader(segment, "new segment").apply(0, first, base, name);
-  if (!std::equal(base.begin(), base.end(), task.begin(), task.end())) {
-    throw Error(ErrorCode::corrupt, "tensor " + printable(name) + ": its encoded difference does not give it back; nothing was stored");
+  if (!std::equal(base.begin(), base.end(), task.begin(), task.end())) fail_proof(name);
+}
+
+/// The same where only the changes are known.
+void prove(const EncodedPiece& piece, std::uint64_t first, MutableByteSpan base, const Changes& changes, std::size_t unit, const std::string& name) {
+  const Bytes segment = segment_of(piece);
+  const Changes decoded = SegmentReader(segment, "new segment").changes(0, first, base, name);
+  if (decoded.positions != changes.positions || decoded.new_values != changes.new_values) fail_proof(name);
+  put_changes(changes, first, unit, base);
+}
+
+/// A piece of a tensor that a task makes from the base's.
+struct PieceInput {
+  const StoredWeights& base;
+  const DerivedTensor& derived;
+  const TensorSource& task;
+  std::size_t index;  ///< in the task
+  const ChangeSource* changes;
+  std::uint64_t offset, size;
+
+  bool plain() const { return derived.op == DeltaOp::modify && !base.is_modified(derived.index); }
+  const ObjectId& base_chunk(std::uint64_t at) const { return base.chunks(derived.index)[(offset + at) / kChunkBytes]; }
+  std::uint64_t unit() const { return unit_type(derived.info.dtype).bytes; }
+  std::uint64_t first() const { return offset / unit(); }
+};
+
+/// `before` becomes the task. Only chunks with a change are hashed.
+void run_sparse(Job& job, const PieceInput& in, Profile profile, Bytes& before) {
+  const std::size_t unit = in.unit();
+  const Changes changes = in.changes->changes(in.index, in.offset, before);
+  job.encoded = encode_piece(in.derived.info.dtype, in.first(), before, changes, profile);
+  if (!job.encoded.bytes.empty()) prove(job.encoded, in.first(), before, changes, unit, in.derived.info.name);
+  for (std::uint64_t at = 0; at < in.size; at += kChunkBytes) {
+    const std::uint64_t length = std::min(kChunkBytes, in.size - at);
+    const auto next = std::lower_bound(changes.positions.begin(), changes.positions.end(), (in.offset + at) / unit);
+    const bool touched = next != changes.positions.end() && *next * unit < in.offset + at + length;
+    job.chunks.push_back(touched ? object_id(ObjectKind::chunk, ByteSpan(before).subspan(at, length)) : in.base_chunk(at));
   }
 }
 
-void run(Job& job, const StoredWeights& base, const DerivedTensor& derived, const TensorSource& task, std::size_t index, Profile profile,
-         Bytes& before) {
-  const TensorInfo& info = derived.info;
-  const std::uint64_t offset = job.piece * kPieceBytes;
-  const std::uint64_t size = std::min(kPieceBytes, info.bytes - offset);
-  before.resize(size);
-  derived.read(offset, before);
+void run_dense(Job& job, const PieceInput& in, Profile profile, Bytes& before) {
   Bytes task_buffer;
-  const ByteSpan after = range_of(task, index, offset, size, task_buffer);
-  for (std::uint64_t at = 0; at < size; at += kChunkBytes) {
-    const std::uint64_t length = std::min(kChunkBytes, size - at);
-    const bool known = derived.op == DeltaOp::modify && !base.is_modified(derived.index) &&
-                       std::memcmp(before.data() + at, after.data() + at, length) == 0;
-    job.chunks.push_back(known ? base.chunks(derived.index)[(offset + at) / kChunkBytes]
-                               : object_id(ObjectKind::chunk, after.subspan(at, length)));
+  ByteSpan after;
+  if (in.changes != nullptr && in.plain()) {
+    task_buffer.resize(in.size);
+    in.changes->make(in.index, in.offset, before, task_buffer);
+    after = task_buffer;
+  } else {
+    after = range_of(in.task, in.index, in.offset, in.size, task_buffer);
   }
-  const std::uint64_t first = offset / unit_type(info.dtype).bytes;
-  job.encoded = encode_piece(info.dtype, first, before, after, profile);
-  if (!job.encoded.bytes.empty()) prove(job.encoded, first, before, after, info.name);
+  for (std::uint64_t at = 0; at < in.size; at += kChunkBytes) {
+    const std::uint64_t length = std::min(kChunkBytes, in.size - at);
+    const bool known = in.plain() && std::memcmp(before.data() + at, after.data() + at, length) == 0;
+    job.chunks.push_back(known ? in.base_chunk(at) : object_id(ObjectKind::chunk, after.subspan(at, length)));
+  }
+  job.encoded = encode_piece(in.derived.info.dtype, in.first(), before, after, profile);
+  if (!job.encoded.bytes.empty()) prove(job.encoded, in.first(), before, after, in.derived.info.name);
+}
+
+void run(Job& job, const PieceInput& in, Profile profile, Bytes& before) {
+  const ChangeSource::Touch touch = in.changes != nullptr && in.plain() ? in.changes->touch(in.index, in.offset) : ChangeSource::Touch::dense;
+  job.bytes = in.size;
+  if (touch == ChangeSource::Touch::none) {
+    for (std::uint64_t at = 0; at < in.size; at += kChunkBytes) job.chunks.push_back(in.base_chunk(at));
+    return;
+  }
+  before.resize(in.size);
+  in.derived.read(in.offset, before);
+  if (touch == ChangeSource::Touch::sparse) return run_sparse(job, in, profile, before);
+  run_dense(job, in, profile, before);
 }
 
 /// Fills segments in order and remembers where each tensor's pieces went.
@@ -170,7 +225,8 @@ void add_removals(const StoredWeights& base, std::vector<bool> taken, DeltaTable
 }  // namespace
 
 WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task, const std::vector<Pairing>& pairs,
-                         unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank) {
+                         unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank,
+                         const ChangeSource* changes) {
   WrittenDelta out;
   out.table.base_weights = base.weights_id();
   for (const TensorInfo& info : base.tensors()) out.base_elements += unit_count(info.dtype, info.bytes);
@@ -186,7 +242,7 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
   for (std::size_t p = 0; p < pairs.size(); ++p) {
     if (!results[p].derived) continue;
     const std::uint64_t bytes = results[p].derived->info.bytes;
-    for (std::uint64_t piece = 0; piece * kPieceBytes < bytes; ++piece) jobs.push_back({p, piece, {}, {}});
+    for (std::uint64_t piece = 0; piece * kPieceBytes < bytes; ++piece) jobs.push_back({p, piece, {}, {}, 0});
     total += bytes;
   }
 
@@ -195,14 +251,15 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
       jobs.size(), threads,
       [&](std::size_t i, Bytes& buffer) {
         const std::size_t p = jobs[i].pair;
-        run(jobs[i], base, *results[p].derived, task, *pairs[p].task, session.profile(), buffer);
+        const std::uint64_t offset = jobs[i].piece * kPieceBytes, size = std::min(kPieceBytes, results[p].derived->info.bytes - offset);
+        run(jobs[i], {base, *results[p].derived, task, *pairs[p].task, changes, offset, size}, session.profile(), buffer);
       },
-      [&](std::size_t i, const Bytes& buffer) {
+      [&](std::size_t i, const Bytes&) {
         PairResult& result = results[jobs[i].pair];
         result.chunks.insert(result.chunks.end(), jobs[i].chunks.begin(), jobs[i].chunks.end());
         if (!jobs[i].encoded.bytes.empty()) filler.add(jobs[i].encoded, result.change);
+        done += jobs[i].bytes;
         jobs[i] = Job{};
-        done += buffer.size();
         if (progress) progress(done, total);
       });
   filler.flush();
@@ -213,9 +270,9 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
     DeltaTable::Change& change = results[p].change;
     if (results[p].derived || !pairs[p].task) {
       taken[*pairs[p].base] = true;
-      const bool changes = finish_pair(session, base, pairs[p], results[p]);
+      const bool differs = finish_pair(session, base, pairs[p], results[p]);
       weights.rows.push_back({change.name, is_derived(change.op) ? change.tensor : base.tensor_id(*pairs[p].base)});
-      if (!changes) continue;
+      if (!differs) continue;
     } else {
       change.op = DeltaOp::add;
       change.tensor = write_tensor(session, task, *pairs[p].task);

@@ -8,6 +8,7 @@
 #include "base/filesystem.h"
 #include "object/delta_table.h"
 #include "repo/align.h"
+#include "repo/change_source.h"
 #include "repo/stored_weights.h"
 
 namespace dstore {
@@ -28,9 +29,11 @@ struct WrittenDelta {
 /// piece is decoded again and compared before it is stored. `pairs` says what is what: base tensors in no pair are
 /// removed. `low_rank` has factors for task tensors (by name) of the dtype and shape of their base: where the factors and
 /// the difference that they leave take less than the difference without them, they are stored; they need not be exact.
-/// Error{invalid_argument} where factors do not fit or give a NaN. The result is a function of the contents alone.
+/// Error{invalid_argument} where factors do not fit or give a NaN. `changes` says what `task` makes of the base, where that is
+/// known: then only pieces that change are read, and the sparse ones never made whole. The result is a function of the contents alone.
 WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task, const std::vector<Pairing>& pairs,
-                         unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank = {});
+                         unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank = {},
+                         const ChangeSource* changes = nullptr);
 
 /// Stores a tensor whole; returns its id.
 ObjectId write_tensor(PackSession& session, const TensorSource& source, std::size_t index);

@@ -6,6 +6,7 @@ namespace dstore {
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
   SafetensorsHeader header = parse_safetensors_header(file_.bytes(), file_.bytes().size(), path);
+  metadata_ = std::move(header.metadata);
   data_ = file_.bytes().subspan(header.raw.size());
   std::sort(header.entries.begin(), header.entries.end(), [](const SafetensorsEntry& a, const SafetensorsEntry& b) { return a.info.name < b.info.name; });
   for (SafetensorsEntry& entry : header.entries) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,11 +19,13 @@ class SafetensorsFile : public TensorSource {
   void read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const override;
   std::span<const std::byte> view(std::size_t index) const override { return data_.subspan(offsets_[index], infos_[index].bytes); }
 
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::string& path() const { return file_.path(); }
   ByteSpan bytes() const { return file_.bytes(); }
 
  private:
   MappedFile file_;
+  std::map<std::string, std::string> metadata_;
   ByteSpan data_;
   std::vector<TensorInfo> infos_;
   std::vector<std::uint64_t> offsets_;

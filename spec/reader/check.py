@@ -91,7 +91,14 @@ def check_commit(repository, id, commit):
     check_there(store, "commit", [other for other in named if other not in repository.forgotten])
     if id in repository.forgotten or commit.base in repository.forgotten:
         return
-    model = Model(repository, commit)
+    check_files(store, Model(repository, commit))
+    if commit.adapter:
+        adapter = Model(repository, commit, adapter=True)
+        check_there(store, "weights", [adapter.weights_id])
+        check_files(store, adapter)
+
+
+def check_files(store, model):
     check_there(store, "file", [id for _, id in model.checkpoint.files])
     shards = {shard.path: ShardFile(parse_header(read_file(store, shard.header)), None) for shard in model.checkpoint.shards}
     for shard in model.checkpoint.shards:

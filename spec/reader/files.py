@@ -44,9 +44,9 @@ class ModelFiles(NamedTuple):
         return digest.hexdigest()
 
 
-def read_files(repository, commit):
-    """Files of a revision, A commit: exactly those of its checkpoint."""
-    model = Model(repository, commit)
+def read_files(repository, commit, adapter=False):
+    """Files of a revision, A commit: exactly those of its checkpoint, or of its adapter."""
+    model = Model(repository, commit, adapter)
     shards = {}
     for shard in model.checkpoint.shards:
         try:

@@ -17,10 +17,11 @@ class Source(NamedTuple):
 class Model:
     """The weights of a commit: `sources` has one Source for each tensor name."""
 
-    def __init__(self, repository, commit):
+    def __init__(self, repository, commit, adapter=False):
+        """With `adapter`, the weights of the commit's adapter instead: those of a base."""
         self.repository = repository
-        self.checkpoint = repository.read("checkpoint", commit.checkpoint)
-        self.delta = repository.read("delta", commit.delta) if commit.delta else None
+        self.checkpoint = repository.read("checkpoint", commit.adapter if adapter else commit.checkpoint)
+        self.delta = repository.read("delta", commit.delta) if commit.delta and not adapter else None
         self.segments = {}
         self.weights_id = self.delta.result if self.delta else self.checkpoint.weights
         require(self.checkpoint.weights == self.weights_id, "the checkpoint names other weights than the result of its delta")

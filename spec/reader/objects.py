@@ -354,13 +354,14 @@ class Commit(NamedTuple):
     parents: list
     derived_from: list
     message: str
+    adapter: Optional[bytes] = None
 
 
 def parse_commit(content):
     value = read_canonical(content)
-    check_version(value)
-    check_keys(value, ["author", "base", "checkpoint", "delta", "derived_from", "message", "metrics", "parents", "time", "training", "v"],
-               optional=["base", "delta"])
+    check_version(value, known=(1, 2) if isinstance(value, dict) and "adapter" in value else (1,))
+    keys = ["author", "base", "checkpoint", "delta", "derived_from", "message", "metrics", "parents", "time", "training", "v"]
+    check_keys(value, keys + ["adapter"] * (value["v"] == 2), optional=["base", "delta"])
     require(is_text(value["author"]) and is_text(value["message"]) and is_count(value["time"]), "author, message or time")
     training = value["training"]
     require(isinstance(training, dict) and all(is_text(text) for text in training.values()), "training")
@@ -371,11 +372,13 @@ def parse_commit(content):
     for key in ("parents", "derived_from"):
         require(isinstance(value[key], list), key)
     require(("base" in value) == ("delta" in value), "one of base and delta without the other")
+    require("adapter" not in value or "delta" in value, "an adapter of what is no task")
     return Commit(id_from_text(value["checkpoint"], "checkpoint"),
                   id_from_text(value["base"], "base") if "base" in value else None,
                   id_from_text(value["delta"], "delta") if "delta" in value else None,
                   [id_from_text(text, "parent") for text in value["parents"]],
-                  [id_from_text(text, "derived_from") for text in value["derived_from"]], value["message"])
+                  [id_from_text(text, "derived_from") for text in value["derived_from"]], value["message"],
+                  id_from_text(value["adapter"], "adapter") if "adapter" in value else None)
 
 
 def read_object(store, kind, id):

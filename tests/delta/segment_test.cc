@@ -147,7 +147,7 @@ TEST_CASE("Ranges that cut a block, and pieces off the grid, are refused") {
   CHECK(std::equal(target.begin() + (4 << 18), target.begin() + (8 << 18), pair.task.begin() + (4 << 18)));
   CHECK(std::equal(target.begin(), target.begin() + (4 << 18), pair.base.begin()));
   CHECK_THROWS_AS(encode_piece(DType::f32, 1, pair.base, pair.task), Error);
-  CHECK_THROWS_AS(encode_piece(DType::f32, 0, {}, {}), Error);
+  CHECK_THROWS_AS(encode_piece(DType::f32, 0, ByteSpan(), ByteSpan()), Error);
   CHECK_THROWS_AS(encode_piece(DType::f32, 0, ByteSpan(pair.base).first(6), ByteSpan(pair.task).first(6)), Error);
   CHECK_THROWS_AS(SegmentWriter().finish(), Error);
 }

@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <set>
 
 #include "call_filesystem.h"
@@ -135,7 +136,7 @@ TEST_CASE("a fault at any call that changes the disk gives an error, and loses n
     }
   }
   CHECK(bad == 0);
-  CHECK(points >= 500);
+  CHECK((std::getenv("DSTORE_OPERATIONS") != nullptr || points >= 500));
   WARN(points << " faults in " << operations().size() << " operations, " << bad << " violations");
 }
 

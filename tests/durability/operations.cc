@@ -331,7 +331,7 @@ const Scene& scene() {
 }
 
 const std::vector<Operation>& operations() {
-  static const std::vector<Operation> rows = {
+  static const std::vector<Operation> all = {
       {"init", {kFresh}, {}, run_init},
       {"import", {kRepository}, {}, run_import, true},
       {"commit", {kRepository}, {}, run_commit, true},
@@ -360,6 +360,13 @@ const std::vector<Operation>& operations() {
       {"reset", {kRepository}, {}, run_reset},
       {"remote add", {kRepository}, {}, run_add_remote, true},
   };
+  // To look into a few: DSTORE_OPERATIONS=apply runs those whose name has the word.
+  static const std::vector<Operation> rows = [] {
+    const char* const word = std::getenv("DSTORE_OPERATIONS");
+    std::vector<Operation> chosen = all;
+    std::erase_if(chosen, [&](const Operation& row) { return word != nullptr && std::string_view(row.name).find(word) == std::string_view::npos; });
+    return chosen;
+  }();
   return rows;
 }
 

@@ -82,6 +82,14 @@ void write_refs(Folder& folder) {
   }
 }
 
+void write_adapters(Folder& folder) {
+  folder.add("adapter_config", "lora", R"({"peft_type":"LORA","r":8,"lora_alpha":16,"use_dora":false,"bias":"none","modules_to_save":["classifier"]})");
+  folder.add("adapter_config", "patterns",
+             R"({"peft_type":"LORA","r":2,"lora_alpha":0.5,"use_rslora":true,"rank_pattern":{"^a.\d+.q$":4},"alpha_pattern":{"layer.*.q.?":1e3}})");
+  folder.add("adapter_config", "shira", R"({"peft_type":"SHIRA","r":1,"mask_type":"random","random_seed":null,"fan_in_fan_out":true})");
+  folder.add("adapter_config", "refused", R"({"peft_type":"LORA","r":1,"lora_alpha":1,"init_lora_weights":"pissa","use_dora":true})");
+}
+
 void write_keys(Folder& folder) {
   const PrivateKey key = fixed_key();
   const PublicKey& known = key.public_key();
@@ -155,6 +163,7 @@ int main(int argc, char** argv) {
   Folder folder(argv[1]);
   write_objects(folder);
   write_refs(folder);
+  write_adapters(folder);
   write_keys(folder);
   write_files(folder);
   write_pack(folder);

@@ -1,4 +1,6 @@
-dstore_test(merge SOURCES merge/trim_test.cc merge/parameters_test.cc merge/methods_test.cc LINK dstore_merge diffstore)
+dstore_test(merge SOURCES merge/trim_test.cc merge/parameters_test.cc merge/methods_test.cc merge/number_loops_test.cc merge/piece_merge_test.cc delta/tensor_pairs.cc
+  LINK dstore_merge dstore_delta dstore_tensor dstore_base)
+target_include_directories(merge_test PRIVATE delta)
 # Beside mergekit and formulas in PyTorch, where the Python of the build has it.
 if(Python_EXECUTABLE AND TARGET dstore)
   foreach(beside mergekit reference config)

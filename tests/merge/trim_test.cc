@@ -23,11 +23,11 @@ std::vector<double> some_differences(std::size_t count, unsigned seed) {
 std::vector<double> trimmed(Trim& trim, const std::vector<double>& differences, std::size_t step) {
   const auto window = [&](auto& values, std::size_t at) { return std::span(values).subspan(at, std::min(step, values.size() - at)); };
   while (trim.wants_pass()) {
-    for (std::size_t at = 0; at < differences.size(); at += step) trim.look(at, window(differences, at));
+    for (std::size_t at = 0; at < differences.size(); at += step) trim.look(ElementList{at, {}}, window(differences, at));
     trim.end_pass();
   }
   std::vector<double> out = differences;
-  for (std::size_t at = 0; at < out.size(); at += step) trim.apply(at, window(out, at));
+  for (std::size_t at = 0; at < out.size(); at += step) trim.apply(ElementList{at, {}}, window(out, at));
   return out;
 }
 

@@ -180,11 +180,15 @@ TEST_CASE("what came to be dead since the last collection does not delay what th
   const Lease second = Lease::take(posix_filesystem(), f.folder.path());  // knows of the first pack alone
   const ObjectId late = write_pack(f.folder.path(), ObjectKind::file, {random_bytes(2000, 8)}).front();
   first.reset();
-  const CollectReport report = store.collect(f.liveness, at_once());
-  CHECK(report.packs_deleted.size() == 1);
+  CollectOptions all = at_once();
+  all.earlier_first = false;
+  CHECK(store.collect(f.liveness, at_once()).packs_deleted.size() == 1);
+  CHECK_FALSE(store.contains(f.id));
+  CHECK(store.contains(late));
+  GivenLiveness fresh;
+  const CollectReport report = store.collect(fresh, all);
   REQUIRE(report.waiting.size() == 1);
   CHECK(report.waiting.front().name == second.name());
-  CHECK_FALSE(store.contains(f.id));
   CHECK(store.contains(late));
 }
 

@@ -78,7 +78,7 @@ class StatisticsTest(unittest.TestCase):
             for score in scores:
                 model.zero_grad()
                 score.backward(retain_graph=True)
-                share = 1 if classes == 1 else float(score.exp())
+                share = 1 if classes == 1 else float(score.detach().exp())
                 for name, parameter in model.named_parameters():
                     want[name] += share * parameter.grad.double() ** 2 / len(self.texts)
         have, metadata = self.make("fisher", folder)

@@ -13,6 +13,7 @@ BASE = {"author": "Ada", "checkpoint": ID, "derived_from": [], "message": "x", "
         "time": 1700000000, "training": {}, "v": 1}
 TASK = {**BASE, "base": ID, "delta": OTHER, "derived_from": [OTHER], "metrics": [METRIC, METRIC], "parents": [ID, OTHER],
         "training": {"method": "bitfit", "seed": "7"}}
+ADAPTER = {**TASK, "adapter": OTHER, "v": 2}
 
 
 def without(value, *keys):
@@ -39,7 +40,7 @@ def message(raw):
 
 VALID_COMMITS = {
     "base": text(BASE), "task": text(TASK), "escapes": base_with(message='"\\/\0\x1f\n\x7f'),
-    "letters": base_with(message="\u00e9 \uffff \U0001f600\n\n\u0645"),
+    "adapter": text(ADAPTER), "letters": base_with(message="\u00e9 \uffff \U0001f600\n\n\u0645"),
     "empty-texts": base_with(author="", message=""), "time-0": base_with(time=0), "time-largest": base_with(time=2**53 - 1),
     "n-smallest": base_with(metrics=[{**METRIC, "n": 1 - 2**53, "value": ""}]),
     "facts-in-order": base_with(training={"": "", "A": "", "a": "", "\u00e9": ""}),
@@ -84,8 +85,11 @@ INVALID_COMMITS = {
     "metric-unknown-key": base_with(metrics=[{**METRIC, "w": ""}]),
     **{f"metric-lacks-{key.replace('_', '-')}": base_with(metrics=[without(METRIC, key)]) for key in METRIC},
     "version-text": base_with(v="1"), "version-array": base_with(v=[1]),
+    "adapter-in-version-1": text({**ADAPTER, "v": 1}), "adapter-of-a-base": base_with(adapter=OTHER, v=2), "adapter-none": text({**ADAPTER, "adapter": ZERO}),
+    "adapter-text": text({**ADAPTER, "adapter": "lora"}), "adapter-array": text({**ADAPTER, "adapter": [OTHER]}),
 }
-UNSUPPORTED_COMMITS = {"version-0": base_with(v=0), "version-2": base_with(v=2), "version-negative": base_with(v=-1)}
+UNSUPPORTED_COMMITS = {"version-0": base_with(v=0), "version-2": base_with(v=2), "version-negative": base_with(v=-1),
+                       "version-3-adapter": text({**ADAPTER, "v": 3})}
 
 
 # Signatures.

@@ -43,7 +43,7 @@ class Store {
   ObjectId resolve(const std::string& revision) const;
   /// A base checkpoint as a commit on `branch`.
   ObjectId import_folder(const std::string& folder, const std::string& branch, const std::string& message);
-  /// A changed folder as a task: its difference from `base`.
+  /// A changed folder, or an adapter's, as a task: its difference from `base`.
   ObjectId commit_folder(const std::string& folder, const std::string& base, const std::string& branch, const std::string& message);
   /// Writes base, task or base+task into `folder`, verified. Returns the weights id.
   ObjectId checkout(const std::string& revision, const std::string& folder, bool force = false) const;

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+
+#include "repo/compose.h"
+
+namespace dstore {
+
+/// A task beside its base, for what is written from their differences.
+class TaskChanges {
+ public:
+  struct Tensor {
+    std::string name;                 ///< in the task
+    std::size_t task = 0;
+    std::optional<std::size_t> base;  ///< not set: the base has none
+    bool alike = false;               ///< one dtype and shape
+  };
+
+  /// Error{invalid_argument} unless the revision is a task.
+  TaskChanges(const Repository& repository, const Revision& revision);
+
+  /// Tensors whose bytes differ from the base's, or that it does not have, by name.
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+  /// Task name → base name where they differ; base names that the task has not.
+  const std::map<std::string, std::string>& renamed() const { return renamed_; }
+  const std::vector<std::string>& removed() const { return removed_; }
+
+  const StoredWeights& base() const { return *base_; }
+  const StoredWeights& task() const { return *loaded_.files.weights; }
+  const TensorInfo& info(const Tensor& tensor) const { return task().tensors()[tensor.task]; }
+  const std::vector<CheckedCommit>& commits() const { return loaded_.commits; }
+  /// config.json's member `model_type`; empty if there is none.
+  std::string model_type() const;
+
+  /// Calls visit(offset, base bytes, task bytes) for one part of an alike tensor after the other.
+  void each_part(const Tensor& tensor, const std::function<void(std::uint64_t, ByteSpan, ByteSpan)>& visit) const;
+
+ private:
+  const Repository& repository_;
+  LoadedRevision loaded_;
+  std::unique_ptr<StoredWeights> base_;
+  std::vector<Tensor> tensors_;
+  std::map<std::string, std::string> renamed_;
+  std::vector<std::string> removed_;
+};
+
+}  // namespace dstore
