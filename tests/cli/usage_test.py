@@ -4,7 +4,7 @@ import unittest
 
 from sandbox import CONFLICT, DONE, FINDINGS, IO, NOT_FOUND, REMOTE, UNSUPPORTED, UNTRUSTED, USAGE, Case
 
-COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "sparsify", "merge", "status", "log", "query", "show", "diff", "stats", "compare", "tasks", "branch", "tag",
+COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "sparsify", "merge", "rebase", "status", "log", "query", "show", "diff", "stats", "compare", "tasks", "branch", "tag",
             "verify", "fsck", "cat", "remote", "push", "fetch", "pull", "clone", "key", "reset", "du", "gc", "repack", "forget"]
 
 
