@@ -1,6 +1,7 @@
 #include "export_output.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/decimal.h"
 #include "base/json.h"
@@ -51,8 +52,18 @@ void say_losses(const Session& session, const ExportReport& report) {
   std::stable_sort(worst.begin(), worst.end(), [](const auto* a, const auto* b) { return a->energy - a->kept > b->energy - b->kept; });
   for (std::size_t i = 0; i < std::min(kWorst, worst.size()); ++i) session.say("  " + percent(worst[i]->lost()) + " lost in " + printable(worst[i]->name));
   if (worst.size() > kWorst) session.say("  less in " + grouped(worst.size() - kWorst) + " more (--json lists all)");
+}
+
+/// One line for each reason.
+void note_left_out(const Session& session, const ExportReport& report) {
+  std::map<std::string, std::vector<std::string>> names;
   for (const ExportedTensor& tensor : report.tensors) {
-    if (!tensor.left_out.empty()) session.note("note: left out " + printable(tensor.name) + ": " + tensor.left_out);
+    if (!tensor.left_out.empty()) names[tensor.left_out].push_back(printable(tensor.name));
+  }
+  for (const auto& [reason, tensors] : names) {
+    std::string line = "note: left out " + tensors.front();
+    if (tensors.size() > 1) line += " and " + grouped(tensors.size() - 1) + " more (--json lists all)";
+    session.note(line + ": " + reason);
   }
 }
 
@@ -66,6 +77,7 @@ void print_export(const Session& session, const ExportReport& report, std::strin
   session.say(line);
   if (!report.tensors.empty() && format != "sparse-safetensors") session.say("energy of the difference that is lost: " + percent(report.lost()));
   say_losses(session, report);
+  note_left_out(session, report);
 }
 
 }  // namespace dstore::cli

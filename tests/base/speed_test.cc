@@ -44,11 +44,11 @@ TEST_CASE("large work is announced in one line, small work is not") {
   CHECK(lines.empty());
   announce_reading(7'000'000'000, "the check", notice);
   REQUIRE(lines.size() == 1);
-  CHECK(lines[0].find("the check reads 7.0 GB, about ") == 0);
+  CHECK(lines[0].find("the check reads 7.00 GB, about ") == 0);
   if (!has_room(posix_filesystem(), folder.path(), 1'000'000'000)) return;
   require_room(posix_filesystem(), folder.path(), 1'000'000'000, "the import", notice);
   REQUIRE(lines.size() == 2);
-  CHECK(lines[1].find("the import writes up to 1.0 GB, ") == 0);
+  CHECK(lines[1].find("the import writes up to 1.00 GB, ") == 0);
   CHECK(lines[1].find(" free, about ") != std::string::npos);
 }
 

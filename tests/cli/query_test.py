@@ -27,7 +27,7 @@ class QueryTest(Case):
 
     def test_the_views_are_those_of_the_spec(self):
         spec = {}
-        for view, body in re.findall(r"(?ms)^### (\w+)\n(.*?)(?=^##)", SPEC.read_text()):
+        for view, body in re.findall(r"(?ms)^### ([a-z]\w*)\n(.*?)(?=^##)", SPEC.read_text()):
             spec[view] = re.findall(r"(?m)^\| (\w+) \| (TEXT|INTEGER|REAL) \| (.*) \|$", body)
         shown = {row["view"]: [(c["name"], c["type"], c["meaning"]) for c in row["columns"]] for row in self.ok("query", "--schema", "--json").json}
         self.assertEqual(shown, spec)

@@ -4,7 +4,7 @@ import unittest
 
 from sandbox import CONFLICT, DONE, FINDINGS, IO, NOT_FOUND, REMOTE, UNSUPPORTED, UNTRUSTED, USAGE, Case
 
-COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "sparsify", "merge", "status", "log", "query", "show", "diff", "stats", "compare", "tasks", "branch", "tag",
+COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "sparsify", "merge", "rebase", "status", "log", "query", "show", "diff", "stats", "compare", "tasks", "branch", "tag",
             "verify", "fsck", "cat", "remote", "push", "fetch", "pull", "clone", "key", "reset", "du", "gc", "repack", "forget"]
 
 
@@ -95,7 +95,7 @@ class UsageTest(Case):
         self.fails(CONFLICT, "commit", self.task, "--base", "base", "--name", "base", "-m", "x")
         self.fails(CONFLICT, "init", self.repo)
         self.fails(UNSUPPORTED, "checkout", "merge(ties: base+0.5*task, task)", "-o", self.root / "x")
-        self.fails(UNSUPPORTED, "checkout", "base+task+task", "-o", self.root / "x")
+        self.fails(CONFLICT, "checkout", "base+task+task", "-o", self.root / "x", says="heads")
         self.assertEqual(self.run_in("diff", "base", "base").code, DONE)
         self.assertEqual(self.run_in("diff", "base", "task").code, FINDINGS)
         self.ok("remote", "add", "gone", self.root / "gone")

@@ -126,7 +126,8 @@ Scene make_scene() {
   commit_task(fs, "/task2", "task", ada(by));
   push(repository, "origin", {}, ada(by), {}, {});
   move(fs, "old", RefKind::branch, "", "task", ada(by));
-  commit_task(fs, "/task3", "side", ada(by));
+  write_model(fs, "/side", changed_encoder(5), "side");
+  commit_task(fs, "/side", "side", ada(by));
   import_folder(repository, CheckpointFolder(fs, "/next"), RefName::parse("next"), "next", ada(by), {});
   write_model(fs, "/trainee", changed_encoder(6), "6");
   commit_task(fs, "/trainee", "trainee", ada(by));

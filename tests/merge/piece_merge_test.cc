@@ -104,7 +104,7 @@ Bytes merged_sparsely(const MergeMethod& method, const Models& models, const Mer
 
 TEST_CASE("A sparse merge has the bits of the dense one: all methods, dtypes, densities, windows") {
   for (const MergeMethod* method : merge_methods()) {
-    if (method->make == nullptr || !method->statistics.empty()) continue;
+    if (!method->statistics.empty() || method->make == nullptr) continue;  // those look at more than one tensor's changes
     const std::size_t count = method->most_models == 2 ? 2 : 3;
     for (const DType dtype : {DType::f16, DType::bf16, DType::f32, DType::f64, DType::c64}) {
       for (const double share : {0.0, 0.001, 0.05, 0.6}) {
