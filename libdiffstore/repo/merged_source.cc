@@ -9,72 +9,11 @@
 #include "delta/stats.h"
 #include "dstore/error.h"
 #include "merge/piece_merge.h"
+#include "repo/model_range.h"
 #include "tensor/dtype.h"
 #include "tensor/shape_text.h"
 
 namespace dstore {
-namespace {
-
-constexpr std::size_t kWindow = 1 << 14;  ///< elements that a method sees at once
-
-/// The same bytes of the base and of every model, and their numbers window by window.
-class Range {
- public:
-  Range(DType dtype, std::size_t models) : dtype_(dtype), unit_(unit_type(dtype).bytes), bytes_(models + 1), views_(models + 1), values_(models + 1) {}
-
-  /// `read(i, out)` reads the i-th source, the base first; sources without a tensor of their own share the base's bytes.
-  template <class Read>
-  void fill(std::size_t size, const std::vector<bool>& own, Read read) {
-    size_ = size;
-    for (std::size_t i = 0; i < bytes_.size(); ++i) {
-      if (i > 0 && !own[i - 1]) {
-        views_[i] = views_[0];
-        continue;
-      }
-      bytes_[i].resize(size);
-      read(i, MutableByteSpan(bytes_[i]));
-      views_[i] = bytes_[i];
-    }
-  }
-  bool changed() const {
-    return std::any_of(views_.begin() + 1, views_.end(), [&](ByteSpan view) { return view.data() != views_[0].data() && std::memcmp(view.data(), views_[0].data(), size_) != 0; });
-  }
-  ByteSpan base() const { return views_[0]; }
-
-  /// Calls visit(window, offset in bytes) for each, of whole rows.
-  template <class Visit>
-  void for_each_window(std::uint64_t first, std::uint64_t row, Visit visit) {
-    std::vector<std::span<const double>> models(views_.size() - 1);
-    const std::size_t step = std::max<std::size_t>(1, kWindow / row) * row * unit_;
-    for (std::size_t at = 0; at < size_; at += step) {
-      const std::size_t bytes = std::min(size_ - at, step);
-      for (std::size_t i = 0; i < views_.size(); ++i) {
-        values_[i].resize(bytes / unit_);
-        if (i > 0 && views_[i].data() == views_[0].data()) {
-          models[i - 1] = values_[0];
-          continue;
-        }
-        read_doubles(dtype_, views_[i].subspan(at, bytes), values_[i]);
-        if (i > 0) models[i - 1] = values_[i];
-      }
-      visit(MergeWindow{first + at / unit_, values_[0], models}, at);
-    }
-  }
-  /// Whether a model has other bits than the base in the unit at `offset`.
-  bool differs(std::size_t offset) const {
-    return std::any_of(views_.begin() + 1, views_.end(), [&](ByteSpan view) { return std::memcmp(view.data() + offset, views_[0].data() + offset, unit_) != 0; });
-  }
-
- private:
-  DType dtype_;
-  std::size_t unit_;
-  std::size_t size_ = 0;
-  std::vector<Bytes> bytes_;
-  std::vector<ByteSpan> views_;
-  std::vector<std::vector<double>> values_;
-};
-
-}  // namespace
 
 void MergedSource::fail_shape(const TensorInfo& info, const MergeInput& model, std::size_t tensor) const {
   const TensorInfo& other = model.weights->tensors()[tensor];
@@ -283,7 +222,7 @@ void MergedSource::look(std::size_t index, std::uint64_t offset, ByteSpan base) 
 template <class Take>
 void MergedSource::visit(std::size_t index, std::uint64_t begin, std::uint64_t size, std::uint64_t row, Take take) const {
   const Tensor& tensor = tensors_[index];
-  Range range(infos_[index].dtype, models_.size());
+  ModelRange range(infos_[index].dtype, models_.size());
   std::vector<bool> own;
   for (const auto& model : tensor.models) own.push_back(model.has_value());
   const std::uint64_t row_bytes = row * unit_type(infos_[index].dtype).bytes;
@@ -302,7 +241,7 @@ void MergedSource::visit(std::size_t index, std::uint64_t begin, std::uint64_t s
 /// Shows look() every window of a merged tensor, in order.
 template <class Look>
 void MergedSource::look_at(std::size_t index, std::uint64_t row, Look look) const {
-  visit(index, 0, infos_[index].bytes, row, [&](Range& range, std::uint64_t offset) {
+  visit(index, 0, infos_[index].bytes, row, [&](ModelRange& range, std::uint64_t offset) {
     range.for_each_window(offset / unit_type(infos_[index].dtype).bytes, row, [&](const MergeWindow& window, std::size_t) { look(window); });
   });
 }
@@ -371,7 +310,7 @@ void MergedSource::read_rows(std::size_t index, std::uint64_t offset, MutableByt
   const std::uint64_t row = tensor.merge->row(), step = unit * row;
   const std::uint64_t begin = offset / step * step, end = (offset + out.size() + step - 1) / step * step;
   Bytes result(end - begin);
-  visit(index, begin, result.size(), row, [&](Range& range, std::uint64_t at) {
+  visit(index, begin, result.size(), row, [&](ModelRange& range, std::uint64_t at) {
     const MutableByteSpan target = MutableByteSpan(result).subspan(at - begin, range.base().size());
     std::copy(range.base().begin(), range.base().end(), target.begin());
     if (!range.changed()) return;
