@@ -10,7 +10,7 @@ constexpr std::size_t kObject = 3000;
 
 /// Three packs: one all dead, one half dead, one all alive.
 struct Fixture {
-  ScratchFolder folder;
+  Scratch folder;
   GivenLiveness liveness;
   std::vector<Bytes> contents;
   std::vector<ObjectId> ids;  ///< two of each pack
@@ -69,7 +69,7 @@ TEST_CASE("a dry run says the same and changes nothing") {
 
 TEST_CASE("a few dead chunks may stay in a pack, a dead object that names others never") {
   for (const ObjectKind kind : {ObjectKind::chunk, ObjectKind::tensor}) {
-    const ScratchFolder folder;
+    const Scratch folder;
     ObjectStore::create(posix_filesystem(), folder.path());
     std::vector<Bytes> contents;
     for (unsigned i = 0; i < 20; ++i) contents.push_back(random_bytes(kObject, i));
@@ -88,7 +88,7 @@ TEST_CASE("a few dead chunks may stay in a pack, a dead object that names others
 }
 
 TEST_CASE("of two copies one stays, and it is a good one") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   const Bytes twice = random_bytes(kObject, 1);
   const auto large = write_pack(folder.path(), ObjectKind::chunk, {twice, random_bytes(5 * kObject, 2)});

@@ -68,7 +68,7 @@ class TinyStore {
   }
 
   Filesystem& fs_ = posix_filesystem();
-  ScratchFolder folder_;
+  Scratch folder_;
   std::string path_;
   Bytes content_;
   std::unique_ptr<File> file_;
@@ -126,7 +126,7 @@ TEST_CASE("bytes behind a pack are found") {
 }
 
 TEST_CASE("a record whose bytes have another id is never taken for that object, though every checksum is right") {
-  const ScratchFolder folder;
+  const Scratch folder;
   Filesystem& fs = posix_filesystem();
   ObjectStore::create(fs, folder.path());
   const Bytes bytes = random_bytes(300, 1), wanted = random_bytes(300, 2);

@@ -49,7 +49,7 @@ bool is_complete(const std::string& dir) {
 }  // namespace
 
 TEST_CASE("an index that is gone, empty, cut or garbage is made anew with the same answers") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const Bytes whole = fill(folder.path());
   const std::string path = folder / "index.db";
   posix_filesystem().remove(path);
@@ -69,7 +69,7 @@ TEST_CASE("an index that is gone, empty, cut or garbage is made anew with the sa
 }
 
 TEST_CASE("a byte flipped in the index never gives wrong bytes") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const Bytes whole = fill(folder.path());
   for (std::size_t at = 0; at < whole.size(); at += at < 200 ? 1 : 97) {
     if (at >= 200 && whole[at] == std::byte{0}) continue;  // free space
@@ -82,7 +82,7 @@ TEST_CASE("a byte flipped in the index never gives wrong bytes") {
 }
 
 TEST_CASE("an index of another schema, version or application is replaced") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const Bytes whole = fill(folder.path());
   for (const std::size_t at : {60u, 68u}) {  // user_version, application_id
     Bytes other = whole;
@@ -101,7 +101,7 @@ TEST_CASE("an index of another schema, version or application is replaced") {
 }
 
 TEST_CASE("packs that come and go are rolled forward") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const Bytes index = fill(folder.path());
   ObjectId extra;
   {
@@ -124,7 +124,7 @@ TEST_CASE("packs that come and go are rolled forward") {
 }
 
 TEST_CASE("a commit does not wait for the index; many packs reach it together") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   const auto open = [&] { return ObjectStore::open(posix_filesystem(), folder.path(), IndexMode::database); };
   const auto indexed = [&] { return open_database_index(posix_filesystem(), folder.path())->packs().size(); };
@@ -169,7 +169,7 @@ TEST_CASE("a commit does not wait for the index; many packs reach it together") 
 }
 
 TEST_CASE("an object is found where a reader finds a good copy of a damaged one") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   ObjectStore store = ObjectStore::open(posix_filesystem(), folder.path(), IndexMode::database);
   const Bytes bytes = random_bytes(500, 1);
@@ -195,7 +195,7 @@ TEST_CASE("an object is found where a reader finds a good copy of a damaged one"
 }
 
 TEST_CASE("where the index cannot be written, the store works from memory") {
-  const ScratchFolder folder;
+  const Scratch folder;
   fill(folder.path());
   posix_filesystem().remove(folder / "index.db");
   std::filesystem::create_directory(folder / "index.db");  // stands in for read-only media, also for root
@@ -206,7 +206,7 @@ TEST_CASE("where the index cannot be written, the store works from memory") {
 
 TEST_CASE("a store that may only be read is read, with its index or without, and writing to it fails cleanly") {
   for (const bool with_index : {true, false}) {
-    const ScratchFolder folder;
+    const Scratch folder;
     fill(folder.path());
     if (!with_index) posix_filesystem().remove(folder / "index.db");
     const auto read_only = static_cast<std::filesystem::perms>(0555);
@@ -232,7 +232,7 @@ TEST_CASE("a store that may only be read is read, with its index or without, and
 }
 
 TEST_CASE("an index that is a symlink is not followed") {
-  const ScratchFolder folder;
+  const Scratch folder;
   fill(folder.path());
   const std::string outside = folder / "outside";
   put_file(outside, text_bytes("mine"));

@@ -27,7 +27,7 @@ void in_dying_process(const Work& work) {
 }
 
 struct Fixture {
-  ScratchFolder folder;
+  Scratch folder;
   GivenLiveness liveness;
   Bytes content = random_bytes(2000, 7);
   ObjectId id;  ///< of a dead object in a pack of its own
@@ -65,7 +65,7 @@ class NoLocks : public PassingFilesystem {
 }  // namespace
 
 TEST_CASE("a lease is seen while its holder lives and removed when it has died") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   CHECK(live_leases(posix_filesystem(), folder.path()).empty());
   {

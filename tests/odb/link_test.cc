@@ -9,7 +9,7 @@ namespace dstore::test {
 namespace {
 
 struct Linked {
-  ScratchFolder folder;
+  Scratch folder;
   std::string outside = folder / "outside.bin";
   Bytes content = random_bytes(5000, 1);
   LinkFile link;
@@ -156,7 +156,7 @@ TEST_CASE("links are attached for a process, replaced, removed and moved aside")
 }
 
 TEST_CASE("records are found behind every kind of damage, and only whole ones") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   ObjectStore store = ObjectStore::open(posix_filesystem(), folder.path(), IndexMode::memory);
   PackSession session = store.begin_write();
@@ -190,7 +190,7 @@ TEST_CASE("records are found behind every kind of damage, and only whole ones") 
 }
 
 TEST_CASE("a check tells which packs are whole and passes over those that are known") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   ObjectStore store = ObjectStore::open(posix_filesystem(), folder.path(), IndexMode::database);
   for (unsigned i = 0; i < 3; ++i) {
@@ -225,7 +225,7 @@ TEST_CASE("a check tells which packs are whole and passes over those that are kn
 }
 
 TEST_CASE("a session stores only what is wanted and does not believe distrusted packs") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   ObjectStore store = ObjectStore::open(posix_filesystem(), folder.path(), IndexMode::memory);
   const Bytes one = random_bytes(1000, 1), two = random_bytes(1000, 2);

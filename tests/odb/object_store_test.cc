@@ -35,7 +35,7 @@ void damage(const ObjectStore& store, const ObjectId& id) {
 
 TEST_CASE("objects come back from a reopened store, with either index") {
   for (const IndexMode mode : {IndexMode::memory, IndexMode::database}) {
-    const ScratchFolder folder;
+    const Scratch folder;
     std::vector<std::pair<ObjectKind, Bytes>> objects;
     unsigned seed = 0;
     for (const ObjectKind kind : kAllKinds) {
@@ -79,7 +79,7 @@ TEST_CASE("objects come back from a reopened store, with either index") {
 }
 
 TEST_CASE("a folder without packs is not a store, and a missing object names kind and id") {
-  const ScratchFolder folder;
+  const Scratch folder;
   CHECK(error_of([&] { reopen(folder.path()); }) == ErrorCode::not_found);
   ObjectStore store = make_store(folder.path());
   const ObjectId id = fake_id("nothing");
@@ -95,7 +95,7 @@ TEST_CASE("a folder without packs is not a store, and a missing object names kin
 }
 
 TEST_CASE("an object is stored once, in a session and over sessions") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore store = make_store(folder.path());
   const Bytes bytes = random_bytes(1000, 1);
   for (int round = 0; round < 3; ++round) {
@@ -109,7 +109,7 @@ TEST_CASE("an object is stored once, in a session and over sessions") {
 }
 
 TEST_CASE("a session that is not committed leaves nothing") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore store = make_store(folder.path());
   { store.begin_write().add(ObjectKind::chunk, random_bytes(1000, 1)); }
   CHECK(store.packs().empty());
@@ -117,7 +117,7 @@ TEST_CASE("a session that is not committed leaves nothing") {
 }
 
 TEST_CASE("a session rolls over to a new pack when one is full") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore store = make_store(folder.path());
   PackSession session = store.begin_write();
   std::vector<ObjectId> ids;
@@ -132,7 +132,7 @@ TEST_CASE("a session rolls over to a new pack when one is full") {
 }
 
 TEST_CASE("many threads add to one session") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore store = make_store(folder.path(), IndexMode::database);
   PackSession session = store.begin_write();
   std::vector<std::thread> threads;
@@ -164,7 +164,7 @@ TEST_CASE("many threads add to one session") {
 }
 
 TEST_CASE("threads with a store each, and processes, write at the same time and lose nothing") {
-  const ScratchFolder folder;
+  const Scratch folder;
   make_store(folder.path());
   std::vector<pid_t> children;
   for (unsigned p = 0; p < 3; ++p) {
@@ -206,7 +206,7 @@ TEST_CASE("threads with a store each, and processes, write at the same time and 
 
 TEST_CASE("a store sees packs that another one writes after it was opened") {
   for (const IndexMode mode : {IndexMode::memory, IndexMode::database}) {
-    const ScratchFolder folder;
+    const Scratch folder;
     ObjectStore reader = make_store(folder.path(), mode);
     ObjectStore writer = reopen(folder.path(), mode);
     const Bytes bytes = random_bytes(100, 9);
@@ -221,7 +221,7 @@ TEST_CASE("a store sees packs that another one writes after it was opened") {
 TEST_CASE("a damaged object is named, and writing it again heals the store") {
   for (const IndexMode mode : {IndexMode::memory, IndexMode::database}) {
     for (const bool alone : {true, false}) {  // alone: the new pack has the damaged one's name
-      const ScratchFolder folder;
+      const Scratch folder;
       const Bytes bytes = random_bytes(3000, 1);
       const ObjectId id = object_id(ObjectKind::chunk, bytes);
       {
@@ -254,7 +254,7 @@ TEST_CASE("a damaged object is named, and writing it again heals the store") {
 }
 
 TEST_CASE("a pack whose trailer is damaged still gives its whole objects, and verify says so") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const Bytes first = random_bytes(2000, 1), second = random_bytes(2000, 2);
   std::string path;
   {
@@ -279,7 +279,7 @@ TEST_CASE("a pack whose trailer is damaged still gives its whole objects, and ve
 }
 
 TEST_CASE("records are copied between stores, and only what has its id") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore from = make_store(folder / "from");
   ObjectStore to = make_store(folder / "to");
   PackSession fill = from.begin_write();
@@ -320,7 +320,7 @@ TEST_CASE("records are copied between stores, and only what has its id") {
 
 TEST_CASE("signatures are found by what they sign") {
   for (const IndexMode mode : {IndexMode::memory, IndexMode::database}) {
-    const ScratchFolder folder;
+    const Scratch folder;
     const ObjectId target = fake_id("commit");
     std::vector<ObjectId> ids;
     {
@@ -344,7 +344,7 @@ TEST_CASE("signatures are found by what they sign") {
 }
 
 TEST_CASE("a pack that is a symlink is not read") {
-  const ScratchFolder folder;
+  const Scratch folder;
   std::string path;
   ObjectId id;
   {

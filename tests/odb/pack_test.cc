@@ -105,7 +105,7 @@ TEST_CASE("records that no codec can have made are refused by their header") {
 }
 
 TEST_CASE("a pack has version 2 exactly if a record needs it") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const std::vector<Sample> without = {kSmall[0]};
   for (const std::vector<Sample>& samples : {without, kSmall}) {
     const ObjectId name = write_pack(folder.path(), samples);
@@ -125,7 +125,7 @@ TEST_CASE("a pack has version 2 exactly if a record needs it") {
 }
 
 TEST_CASE("a pack of version 2 without a record that needs it is refused, also under a right digest") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const ObjectId name = write_pack(folder.path(), {kSmall[0]});
   Bytes bytes = read_file(posix_filesystem(), pack_path(folder.path(), name));
   const std::size_t digest = bytes.size() - ObjectId::kSize;
@@ -149,7 +149,7 @@ TEST_CASE("LZ4 data that gives fewer, more or other bytes is refused") {
 }
 
 TEST_CASE("a pack gives back every kind and size") {
-  const ScratchFolder folder;
+  const Scratch folder;
   std::vector<Sample> samples;
   unsigned seed = 0;
   for (const ObjectKind kind : kAllKinds) {
@@ -170,7 +170,7 @@ TEST_CASE("a pack gives back every kind and size") {
 }
 
 TEST_CASE("the bytes of a pack are those of spec/pack.md") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const ObjectId name = write_pack(folder.path(), {{ObjectKind::file, text_bytes("hello\n")}});
   const Bytes bytes = read_file(posix_filesystem(), pack_path(folder.path(), name));
   std::string hex;
@@ -188,7 +188,7 @@ TEST_CASE("the bytes of a pack are those of spec/pack.md") {
 }
 
 TEST_CASE("a pack cut at any byte is refused, and a scan never reads past its end") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const ObjectId name = write_pack(folder.path(), kSmall);
   const std::string path = pack_path(folder.path(), name);
   const Bytes whole = read_file(posix_filesystem(), path);
@@ -203,7 +203,7 @@ TEST_CASE("a pack cut at any byte is refused, and a scan never reads past its en
 }
 
 TEST_CASE("whatever byte of a pack is flipped, reading fails or gives the same bytes") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const ObjectId name = write_pack(folder.path(), kSmall);
   const std::string path = pack_path(folder.path(), name);
   const Bytes whole = read_file(posix_filesystem(), path);
@@ -237,7 +237,7 @@ TEST_CASE("whatever byte of a pack is flipped, reading fails or gives the same b
 }
 
 TEST_CASE("a pack with two records of one object, wrong sizes or a gap is refused") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const Bytes bytes = random_bytes(50, 1);
   ObjectStore::create(posix_filesystem(), folder.path());
   PackWriter writer(posix_filesystem(), folder / "tmp");

@@ -41,7 +41,7 @@ std::uint64_t write_all(Filesystem& fs, const std::string& dir, unsigned chunks 
 }  // namespace
 
 TEST_CASE("work that was stopped finds its full packs again and adds only the rest") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   CHECK(write_all(posix_filesystem(), folder.path(), 10, false) == 10);
   const std::size_t packs = open_store(folder.path()).packs().size();
@@ -56,7 +56,7 @@ TEST_CASE("a session killed at any change to the disk leaves whole packs, leaves
   using Fault = FaultFilesystem::Fault;
   int calls = 0;
   {
-    const ScratchFolder folder;
+    const Scratch folder;
     ObjectStore::create(posix_filesystem(), folder.path());
     FaultFilesystem fs;
     write_all(fs, folder.path());
@@ -66,7 +66,7 @@ TEST_CASE("a session killed at any change to the disk leaves whole packs, leaves
   std::set<std::uint64_t> rests;
   for (int at = 1; at <= calls; ++at) {
     INFO("call " << at << " of " << calls);
-    const ScratchFolder folder;
+    const Scratch folder;
     ObjectStore::create(posix_filesystem(), folder.path());
     FaultFilesystem fs(Fault::cut, at);
     try {
@@ -95,7 +95,7 @@ TEST_CASE("a session killed at any change to the disk leaves whole packs, leaves
 }
 
 TEST_CASE("packs that several threads fill are published in order, and each object once") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   ObjectStore store = open_store(folder.path(), IndexMode::database);
   PackSession session = store.begin_write(Profile::fast, kTarget);
@@ -114,7 +114,7 @@ TEST_CASE("packs that several threads fill are published in order, and each obje
 }
 
 TEST_CASE("a pack that another process adds to the index while the folder is looked at stays in it") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   HookedFilesystem fs;
   ObjectStore slow = open_store(folder.path(), IndexMode::database, fs);
@@ -136,7 +136,7 @@ TEST_CASE("a pack that another process adds to the index while the folder is loo
 
 TEST_CASE("an object in several packs stays readable while any of them does") {
   for (const IndexMode mode : {IndexMode::memory, IndexMode::database}) {
-    const ScratchFolder folder;
+    const Scratch folder;
     ObjectStore::create(posix_filesystem(), folder.path());
     const Bytes twice = chunk_of(1);
     const ObjectId id = write_pack(folder.path(), ObjectKind::chunk, {twice, chunk_of(2)}).front();

@@ -43,7 +43,7 @@ constexpr const char* kFill =
 }  // namespace
 
 TEST_CASE("a database is shared with programs that have SQLite's own file access") {
-  const ScratchFolder folder;
+  const Scratch folder;
   const std::string path = folder / "x.db";
   Connection ours(posix_filesystem(), path);
   sqlite3_busy_timeout(ours.get(), 0);
@@ -93,7 +93,7 @@ TEST_CASE("a database is shared with programs that have SQLite's own file access
 }
 
 TEST_CASE("a transaction that a dead process left half written is taken back") {
-  const ScratchFolder folder;
+  const Scratch folder;
   Connection writer(posix_filesystem(), folder / "x.db");
   writer.execute("PRAGMA cache_size=4");
   writer.execute("CREATE TABLE t(i, b)");
@@ -117,7 +117,7 @@ TEST_CASE("a transaction that a dead process left half written is taken back") {
 TEST_CASE("after a sync that failed, the file is left alone; the next connection takes the transaction back") {
   for (const char* which : {"x.db", "x.db-journal"}) {
     INFO(which);
-    const ScratchFolder folder;
+    const Scratch folder;
     bool fail = false, failed = false, touched = false;
     CallFilesystem fs(posix_filesystem(), [&](const DiskCall& call, const auto& run_call, const auto&) {
       const bool watched = call.path.ends_with(which);
@@ -145,7 +145,7 @@ TEST_CASE("after a sync that failed, the file is left alone; the next connection
 }
 
 TEST_CASE("an index that another program has put into WAL mode is made anew") {
-  const ScratchFolder folder;
+  const Scratch folder;
   ObjectStore::create(posix_filesystem(), folder.path());
   REQUIRE(open_database_index(posix_filesystem(), folder.path()));
   {
@@ -159,7 +159,7 @@ TEST_CASE("an index that another program has put into WAL mode is made anew") {
 }
 
 TEST_CASE("sorting more than fits into memory pages needs no temporary file") {
-  const ScratchFolder folder;
+  const Scratch folder;
   Connection db(posix_filesystem(), folder / "x.db");
   db.execute("PRAGMA cache_size=4");
   db.execute("CREATE TABLE t(i, b)");

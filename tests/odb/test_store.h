@@ -1,33 +1,15 @@
 #pragma once
 
-#include <filesystem>
 #include <random>
 #include <string>
 
-#include "base/filesystem.h"
+#include "base/scratch.h"
 #include "base/sha256.h"
 #include "catch.h"
-#include "dstore/error.h"
 #include "odb/object_store.h"
 #include "odb/ref_log.h"
 
 namespace dstore::test {
-
-/// A folder of its own under the system's temporary folder, gone at the end of the test.
-class ScratchFolder {
- public:
-  ScratchFolder() : path_((std::filesystem::temp_directory_path() / ("dstore-odb-" + random_name())).string()) {
-    std::filesystem::create_directory(path_);
-  }
-  ~ScratchFolder() { std::filesystem::remove_all(path_); }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::string& path() const { return path_; }
-  std::string operator/(std::string_view name) const { return join_path(path_, name); }
-
- private:
-  std::string path_;
-};
 
 inline Bytes random_bytes(std::size_t size, unsigned seed) {
   std::mt19937 engine(seed);
@@ -51,26 +33,6 @@ inline Bytes dull_bytes(std::size_t size, unsigned seed) {
 inline const std::vector<ObjectKind> kAllKinds = {ObjectKind::chunk,  ObjectKind::tensor,     ObjectKind::segment, ObjectKind::file,
                                                   ObjectKind::weights, ObjectKind::checkpoint, ObjectKind::delta,   ObjectKind::commit,
                                                   ObjectKind::evaluation, ObjectKind::signature};
-
-template <typename Call>
-std::optional<ErrorCode> error_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return std::nullopt;
-}
-
-template <typename Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 inline std::string only_pack(const ObjectStore& store) {
   const auto names = store.packs();
