@@ -2,17 +2,13 @@
 
 #include <random>
 
+#include "base/random_bytes.h"
 #include "catch.h"
 
 namespace dstore {
 namespace {
 
-Bytes random_bytes(std::size_t size, unsigned seed) {
-  std::mt19937 engine(seed);
-  Bytes out(size);
-  for (std::byte& b : out) b = static_cast<std::byte>(engine());
-  return out;
-}
+using test::random_bytes;
 
 /// A copy with about `percent` of the units changed.
 Bytes changed(const Bytes& base, unsigned unit, unsigned percent, unsigned seed) {

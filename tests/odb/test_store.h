@@ -1,8 +1,8 @@
 #pragma once
 
-#include <random>
 #include <string>
 
+#include "base/random_bytes.h"
 #include "base/scratch.h"
 #include "base/sha256.h"
 #include "catch.h"
@@ -10,13 +10,6 @@
 #include "odb/ref_log.h"
 
 namespace dstore::test {
-
-inline Bytes random_bytes(std::size_t size, unsigned seed) {
-  std::mt19937 engine(seed);
-  Bytes bytes(size);
-  for (std::byte& b : bytes) b = static_cast<std::byte>(engine());
-  return bytes;
-}
 
 inline Bytes text_bytes(std::string_view text) {
   const ByteSpan bytes = as_bytes(text);

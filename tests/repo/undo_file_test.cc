@@ -1,7 +1,6 @@
 #include "repo/undo_file.h"
 
-#include <random>
-
+#include "base/random_bytes.h"
 #include "base/scratch.h"
 #include "catch.h"
 #include "dstore/error.h"
@@ -9,13 +8,6 @@
 
 namespace dstore::test {
 namespace {
-
-Bytes random_bytes(std::size_t size, unsigned seed) {
-  std::mt19937 engine(seed);
-  Bytes out(size);
-  for (std::byte& b : out) b = static_cast<std::byte>(engine());
-  return out;
-}
 
 struct Sample {
   Scratch dir;
