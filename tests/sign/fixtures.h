@@ -2,10 +2,10 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <random>
 #include <string>
 
 #include "base/filesystem.h"
+#include "base/random_bytes.h"
 #include "dstore/error.h"
 #include "sign/ssh_key.h"
 
@@ -29,13 +29,6 @@ std::array<std::byte, kSize> array_from_hex(std::string_view hex) {
   std::array<std::byte, kSize> out{};
   if (bytes.size() != kSize) throw Error(ErrorCode::invalid_argument, "test vector of wrong size");
   std::copy(bytes.begin(), bytes.end(), out.begin());
-  return out;
-}
-
-inline Bytes random_bytes(std::size_t size, unsigned seed) {
-  std::mt19937 random(seed);
-  Bytes out(size);
-  for (std::byte& byte : out) byte = static_cast<std::byte>(random());
   return out;
 }
 
