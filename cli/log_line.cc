@@ -12,7 +12,6 @@ constexpr const char* kColumnColors[] = {"", "", "", "", "", "2"};
 constexpr bool kRight[] = {false, true, true, false, false, true};
 constexpr std::size_t kIdWidth = 7;
 constexpr std::size_t kTailWidth = 14;  ///< of refs and message, wanted at least
-
 constexpr std::size_t kTailLeast = 4;   ///< less says nothing
 
 struct Shrink {
@@ -33,15 +32,15 @@ void LogLines::add(const RefNames& refs, const CommitFacts& commit, std::string 
   std::string size = human_size(commit.sizes.stored());
   if (narrow_) size.erase(size.find(' '), 1);
   const std::string names = joined_refs(refs, commit.id);
-  Line line{std::move(graph), commit.id.hex().substr(0, kIdWidth), {}, verdict_mark(commit.signature).color,
-            names.empty() ? "" : "(" + names + ")", printable(commit.commit.subject()), std::move(after)};
+  Line& line = lines_.emplace_back(std::move(graph), commit.id.hex().substr(0, kIdWidth), std::array<std::string, kColumns>{},
+                                   verdict_mark(commit.signature).color, names.empty() ? "" : "(" + names + ")",
+                                   printable(commit.commit.subject()), std::move(after));
   line.cells[kMethod] = method_text(commit.commit);
   line.cells[kDensity] = commit.density ? density_text(*commit.density, narrow_) : "";
   line.cells[kSize] = std::move(size);
   line.cells[kMetric] = metric_text(commit.commit, narrow_);
   line.cells[kSigner] = signer_text(commit.signature, narrow_);
   line.cells[kAge] = age_text(commit.commit, narrow_);
-  lines_.push_back(std::move(line));
 }
 
 std::array<std::size_t, LogLines::kColumns> LogLines::column_widths(std::size_t graph_width) const {

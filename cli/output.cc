@@ -72,6 +72,9 @@ std::size_t terminal_width() {
 }
 
 std::size_t display_width(std::string_view text) {
+  unsigned beyond = 0;  // of printable ASCII: one column each
+  for (const char c : text) beyond |= static_cast<unsigned>(static_cast<unsigned char>(c - 0x20) >= 0x5F);
+  if (beyond == 0) return text.size();
   std::size_t width = 0;
   for (std::size_t at = 0; at < text.size();) {
     const auto [bytes, columns] = next_character(text, at);

@@ -19,15 +19,20 @@ Bytes pack(const Bytes& raw) {
   return out.take();
 }
 
-Bytes unpack(ByteSpan bundle) {
+/// The rows' bytes, which stand in `block`.
+ByteSpan unpack(ByteSpan bundle, std::unique_ptr<std::byte[]>& block) {
   Reader in(bundle, "catalog");
   const auto codec = codec_from_code(in.u8());
   const std::uint64_t size = in.u64();
   const ByteSpan stored = in.bytes(in.remaining());
   if (!codec || size > kLongestBundle || record_problem(ObjectKind::weights, *codec, size, stored.size())) in.fail("no bundle of rows");
-  if (*codec == Codec::none) return {stored.begin(), stored.end()};
-  Bytes raw(size);
-  decode_object(*codec, stored, raw, "catalog");
+  block = std::make_unique_for_overwrite<std::byte[]>(size);
+  const MutableByteSpan raw(block.get(), size);
+  if (*codec == Codec::none) {
+    std::copy(stored.begin(), stored.end(), raw.begin());
+  } else {
+    decode_object(*codec, stored, raw, "catalog");
+  }
   return raw;
 }
 
@@ -66,8 +71,7 @@ BundledRows unpack_bundles(const CatalogFile::Rows& bundles) {
   std::vector<std::vector<CatalogFile::Row>> parts(bundles.rows.size());
   parallel_for(parts.size(), 0, [&](std::size_t i) {
     try {
-      out.blocks[i] = unpack(bundles.rows[i].content);
-      parts[i] = split(out.blocks[i]);
+      parts[i] = split(unpack(bundles.rows[i].content, out.blocks[i]));
     } catch (const Error&) {
       parts[i].clear();
     }

@@ -12,7 +12,7 @@ Bytes bundle_key(std::size_t number);
 /// The rows of all bundles, whose bytes lie in `blocks`. A bundle that pack_bundles() did not write is left out.
 struct BundledRows {
   std::vector<CatalogFile::Row> rows;
-  std::vector<Bytes> blocks;
+  std::vector<std::unique_ptr<std::byte[]>> blocks;
 };
 BundledRows unpack_bundles(const CatalogFile::Rows& bundles);
 
