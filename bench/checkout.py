@@ -103,7 +103,8 @@ def set_up(folder, versions, dstore):
                 shutil.rmtree(keeper.work)
                 ready.append(keeper)
             except SystemExit as problem:
-                print(f"  {keeper.name}: {str(problem)[-300:]}")
+                lines = str(problem).splitlines()
+                print(f"  {keeper.name} cannot keep this model: {next((line for line in lines if 'Error' in line), lines[-1])}")
                 shutil.rmtree(keeper.home)
     return ready
 

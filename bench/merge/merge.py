@@ -22,6 +22,7 @@ import tool  # noqa: E402
 REQUIREMENTS = [BENCH.parent / "setup/requirements-merge.txt", BENCH.parent / "setup/requirements-peft.txt", BENCH / "requirements-merge.txt"]
 MERGEKIT = "from mergekit.scripts.merge_raw_pytorch import main; main()"  # what its program mergekit-pytorch does
 TASKS = ["noise_1", "noise_2", "noise_3"]  # without @ and +, which mean something in a path to mergekit
+ROUNDS = 3
 # method, parameters of mergekit, our settings, goal in CPU seconds for 1 GB
 DENSE = [("linear", {"weight": 1}, [], 2.5), ("task_arithmetic", {"weight": 0.4}, ["weight=0.4"], 2.5),
          ("ties", {"weight": 0.4, "density": 0.5}, ["weight=0.4", "density=0.5"], 10),
@@ -67,34 +68,33 @@ def find_mergekit(work):
 def dense(args, files, scratch):
     rows = []
     python = None if args.no_peers else find_mergekit(args.work)
+    out = scratch / "out.safetensors"
     for method, parameters, settings, goal in DENSE:
-        out = scratch / "out.safetensors"
-        done = tool.Child(args.program, "files", out, files[0], ",".join(map(str, files[1:])), method, *settings, watch_memory=True)
-        rows.append([f"dstore {method}", f"{done.cpu:.2f}", f"{done.wall:.1f}", megabytes(done), goal_text(goal if args.size == "1GB" else None, done.cpu)])
-        out.unlink()
+        runs = []
+        for _ in range(ROUNDS):
+            runs.append(tool.Child(args.program, "files", out, files[0], ",".join(map(str, files[1:])), method, *settings, watch_memory=True))
+            out.unlink()
+        cpu, wall = (tool.Spread([getattr(run, what) for run in runs]) for what in ("cpu", "wall"))
+        rows.append([f"dstore {method}", cpu, wall, megabytes(max(runs, key=lambda run: run.anonymous)), goal_text(goal if args.size == "1GB" else None, cpu.median)])
         if python:
             rows.append(mergekit_row(python, method, parameters, files, scratch))
     if python:
         start = mergekit(python, "--help")
         rows.append(["mergekit, its start alone", f"{start.cpu:.1f}", f"{start.wall:.1f}", megabytes(start), ""])
-    machine.table("Three dense bf16 files and their base to a file (CPU s, wall s, peak anonymous MB; whole processes)",
+    machine.table(f"Three dense bf16 files and their base to a file (CPU s, wall s, peak anonymous MB; whole processes, ours {ROUNDS} times; load {os.getloadavg()[0]:.1f})",
                   ["", "CPU", "wall", "memory", "goal"], rows)
-
-
-def seconds(values):
-    return statistics.median(values) / 1e9
 
 
 def sparse(args, files):
     rows = []
     for method, density, settings, goal in SPARSE:
         result = json.loads(tool.Child(args.program, "segments", files[0], density, method, *settings).out)
-        merge = seconds(result["merge"])
-        rows.append([f"{method} {' '.join(settings[1:])} of three tasks of {100 * density:g} %", f"{merge:.2f}", f"{seconds(result['merge_wall']):.1f}",
-                     f"{result['anonymous'] / 1e6:.0f}", f"{seconds(result['commit']):.2f}", f"{result['segment_bytes'] / 1e6:.1f}",
-                     goal_text(goal if args.size == "1GB" else None, merge)])
-    machine.table("Three sparse tasks to the segments of their merge (CPU s of the merge, wall s, its anonymous MB; CPU s of hashing the result; MB of segments)",
-                  ["", "merge", "wall", "memory", "commit", "segments", "goal"], rows)
+        merge = tool.seconds(result["merge"])
+        rows.append([f"{' '.join([method, *settings[1:]])} of three tasks of {100 * density:g} %", merge, tool.seconds(result["merge_wall"]),
+                     f"{result['anonymous'] / 1e6:.0f}", f"{tool.seconds(result['commit']).median:.2f}", f"{result['segment_bytes'] / 1e6:.1f}",
+                     goal_text(goal if args.size == "1GB" else None, merge.median)])
+    machine.table(f"Three sparse tasks to the segments of their merge (CPU s of the merge, wall s, its anonymous MB; CPU s of hashing the result; MB of segments; "
+                  f"load {os.getloadavg()[0]:.1f})", ["", "merge", "wall", "memory", "commit", "segments", "goal"], rows)
 
 
 def scaling(args):
@@ -102,8 +102,8 @@ def scaling(args):
     for units, changed in ((1 << 27, 1 << 18), (1 << 27, 1 << 20), (1 << 27, 1 << 22), (1 << 25, 1 << 20), (1 << 29, 1 << 20)):
         units, changed = (units >> 4, changed >> 4) if args.quick else (units, changed)
         result = json.loads(tool.Child(args.program, "memory", units, changed, "ties", "density=0.5").out)
-        rows.append([f"{units:,} numbers, {changed:,} changed by each", f"{1000 * seconds(result['merge']):.0f} ms", f"{seconds(result['merge']) * 1e9 / (3 * changed):.0f} ns"])
-    machine.table("TIES of three tasks in memory: CPU time by changes and by size", ["", "merge", "a change"], rows)
+        rows.append([f"{units:,} numbers, {changed:,} changed by each", tool.Spread([value / 1e6 for value in result["merge"]]), f"{statistics.median(result['merge']) / (3 * changed):.0f}"])
+    machine.table("TIES of three tasks in memory: CPU time by changes and by size", ["", "CPU ms", "ns a change"], rows)
 
 
 def main():
