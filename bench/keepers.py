@@ -14,6 +14,7 @@ def bytes_in(folder):
 class Keeper:
     """One folder of a model that changes, kept by some program. Version 0 is the base, the others are tasks of it."""
     name = program = ""  # of the table's line; what must be installed
+    source = "apt-get install"
 
     def __init__(self, scratch, _=None):
         self.home = scratch / self.name.replace(" ", "-")
@@ -171,7 +172,8 @@ class GitLfs(Git):
 
 class GitTheta(Git):
     """With its default, whole tensors where one changed: its sparse updates are differences by subtraction, read from a file made by hand."""
-    name, program = "git-theta", "git-theta"
+    name = program = "git-theta"
+    source = "pip install"
 
     def __init__(self, scratch, _=None):
         super().__init__(scratch)
@@ -186,7 +188,7 @@ class GitTheta(Git):
 
 class Dvc(Git):
     """Files come out of its cache as copies: links, which it makes where it can, would let an edit damage the cache or leave the files read-only."""
-    name, program = "DVC", "dvc"
+    name, program, source = "DVC", "dvc", "pip install"
 
     def __init__(self, scratch, _=None):
         super().__init__(scratch)
@@ -221,7 +223,7 @@ def make(kinds, scratch, dstore):
     found = []
     for kind in kinds:
         if kind.program and shutil.which(kind.program) is None:
-            print(f"  {kind.program}: not there (apt-get install {kind.program})")
+            print(f"  {kind.program}: not there ({kind.source} {kind.program})")
         else:
             found.append(kind(scratch, dstore))
     return found

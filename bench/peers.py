@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--section", choices=["times", "bytes"], help="only this part")
     parser.add_argument("--scratch", help="folder to work in (default: the system's)")
     args = parser.parse_args()
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix="dstore-bench-", dir=args.scratch))
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="dstore-bench-", dir=args.scratch)).absolute()
     try:
         os.environ["DSTORE_CONFIG_HOME"] = str(scratch / "user")
         tensors = load_file(args.model / "model.safetensors")

@@ -51,7 +51,8 @@ def anonymous_bytes(pid):
 
 
 class Child:
-    """Runs a command to its end. cpu: seconds of it and its children; anonymous: peak of its memory that is no file's (looked at every 2 ms); out: what it printed."""
+    """Runs a command to its end. cpu: seconds of it and its children; anonymous: peak of its memory that is no file's (looked at
+    every 2 ms); out: what it printed."""
 
     def __init__(self, *words, watch_memory=False, env=None):
         printed = tempfile.TemporaryFile()

@@ -75,14 +75,15 @@ def dense(args, files, scratch):
             runs.append(tool.Child(args.program, "files", out, files[0], ",".join(map(str, files[1:])), method, *settings, watch_memory=True))
             out.unlink()
         cpu, wall = (tool.Spread([getattr(run, what) for run in runs]) for what in ("cpu", "wall"))
-        rows.append([f"dstore {method}", cpu, wall, megabytes(max(runs, key=lambda run: run.anonymous)), goal_text(goal if args.size == "1GB" else None, cpu.median)])
+        largest = max(runs, key=lambda run: run.anonymous)
+        rows.append([f"dstore {method}", cpu, wall, megabytes(largest), goal_text(goal if args.size == "1GB" else None, cpu.median)])
         if python:
             rows.append(mergekit_row(python, method, parameters, files, scratch))
     if python:
         start = mergekit(python, "--help")
         rows.append(["mergekit, its start alone", f"{start.cpu:.1f}", f"{start.wall:.1f}", megabytes(start), ""])
-    machine.table(f"Three dense bf16 files and their base to a file (CPU s, wall s, peak anonymous MB; whole processes, ours {ROUNDS} times; load {os.getloadavg()[0]:.1f})",
-                  ["", "CPU", "wall", "memory", "goal"], rows)
+    machine.table(f"Three dense bf16 files and their base to a file (CPU s, wall s, peak anonymous MB; whole processes, ours {ROUNDS} times; "
+                  f"load {os.getloadavg()[0]:.1f})", ["", "CPU", "wall", "memory", "goal"], rows)
 
 
 def sparse(args, files):
@@ -93,8 +94,8 @@ def sparse(args, files):
         rows.append([f"{' '.join([method, *settings[1:]])} of three tasks of {100 * density:g} %", merge, tool.seconds(result["merge_wall"]),
                      f"{result['anonymous'] / 1e6:.0f}", f"{tool.seconds(result['commit']).median:.2f}", f"{result['segment_bytes'] / 1e6:.1f}",
                      goal_text(goal if args.size == "1GB" else None, merge.median)])
-    machine.table(f"Three sparse tasks to the segments of their merge (CPU s of the merge, wall s, its anonymous MB; CPU s of hashing the result; MB of segments; "
-                  f"load {os.getloadavg()[0]:.1f})", ["", "merge", "wall", "memory", "commit", "segments", "goal"], rows)
+    machine.table(f"Three sparse tasks to the segments of their merge (CPU s of the merge, wall s, its anonymous MB; CPU s of hashing the result; "
+                  f"MB of segments; load {os.getloadavg()[0]:.1f})", ["", "merge", "wall", "memory", "commit", "segments", "goal"], rows)
 
 
 def scaling(args):
@@ -102,7 +103,8 @@ def scaling(args):
     for units, changed in ((1 << 27, 1 << 18), (1 << 27, 1 << 20), (1 << 27, 1 << 22), (1 << 25, 1 << 20), (1 << 29, 1 << 20)):
         units, changed = (units >> 4, changed >> 4) if args.quick else (units, changed)
         result = json.loads(tool.Child(args.program, "memory", units, changed, "ties", "density=0.5").out)
-        rows.append([f"{units:,} numbers, {changed:,} changed by each", tool.Spread([value / 1e6 for value in result["merge"]]), f"{statistics.median(result['merge']) / (3 * changed):.0f}"])
+        rows.append([f"{units:,} numbers, {changed:,} changed by each",
+                     tool.Spread([value / 1e6 for value in result["merge"]]), f"{statistics.median(result['merge']) / (3 * changed):.0f}"])
     machine.table("TIES of three tasks in memory: CPU time by changes and by size", ["", "CPU ms", "ns a change"], rows)
 
 
