@@ -91,7 +91,9 @@ struct Reference {
     return best;
   }
   std::vector<Entry> moved_most(std::size_t k, const std::vector<Entry>& taken) {
-    return largest(k, taken, [&](const Entry& e) { return std::abs(static_cast<double>(network.values(e.parameter)[e.at]) - static_cast<double>(base[e.parameter][e.at])); });
+    return largest(k, taken, [&](const Entry& e) {
+      return std::abs(static_cast<double>(network.values(e.parameter)[e.at]) - static_cast<double>(base[e.parameter][e.at]));
+    });
   }
 };
 

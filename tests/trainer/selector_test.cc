@@ -51,7 +51,8 @@ TEST_CASE("selectors name tensors by layer and role") {
 
 TEST_CASE("groups are roles, not parts of names") {
   CHECK(selected("layer-norm").size() == 2 + 2 * 4);
-  CHECK(selected("layer[0].attention") == Names{"0.attn.k.b", "0.attn.k.w", "0.attn.o.b", "0.attn.o.w", "0.attn.q.b", "0.attn.q.w", "0.attn.v.b", "0.attn.v.w"});
+  CHECK(selected("layer[0].attention") ==
+        Names{"0.attn.k.b", "0.attn.k.w", "0.attn.o.b", "0.attn.o.w", "0.attn.q.b", "0.attn.q.w", "0.attn.v.b", "0.attn.v.w"});
   CHECK(selected("layer[0].feed-forward") == Names{"0.ffn.in.b", "0.ffn.in.w", "0.ffn.out.b", "0.ffn.out.w"});
   CHECK(selected("linear").size() == 2 * 6 + 1);
   for (const std::string& name : selected("bias")) CHECK(name.ends_with(".b"));
@@ -75,7 +76,9 @@ TEST_CASE("random modules are a share of the encoder's, the same for a seed") {
 TEST_CASE("a selector that names nothing says what is near") {
   const auto refused = [](const std::string& selector) { return message_of([&] { (void)select_parameters(table(), selector); }); };
   CHECK(refused("atn.q").find("did you mean attn.q?") != std::string::npos);
-  CHECK(refused("query").find("attn.q.w") != std::string::npos);
+  CHECK(refused("query").find("linear, emb, attn, ffn, pooler, head and the roles") != std::string::npos);
+  CHECK(refused("encoder.layer.0.attention").find("--list-models") != std::string::npos);
+  CHECK(refused("layer[0].ffn.inn").find("did you mean ffn.in?") != std::string::npos);
   CHECK(refused("attn.q.w,").find("names no tensor") != std::string::npos);
   CHECK(refused("layer[2]").find("layers 0 to 1") != std::string::npos);
   CHECK(refused("layer[-3].ffn").find("layers 0 to 1") != std::string::npos);

@@ -9,7 +9,8 @@ namespace dstore {
 LotteryTraining::LotteryTraining(Network& network, const MethodOptions& options, const MaskSettings& mask, const LotterySettings& settings)
     : MaskedTraining(network, options, mask), settings_(settings) {
   if (settings.iterations > count()) {
-    throw Error(ErrorCode::invalid_argument, "--density: " + std::to_string(count()) + " weights to select are fewer than the iterations; choose a larger density");
+    throw Error(ErrorCode::invalid_argument,
+                "--density: " + std::to_string(count()) + " weights to select are fewer than the iterations; choose a larger density");
   }
   base_.keep(network, body());
   chosen_ = {body(), std::vector<std::vector<std::uint32_t>>(body().size()), std::vector<std::vector<float>>(body().size())};

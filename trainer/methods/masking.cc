@@ -177,7 +177,8 @@ std::unique_ptr<Training> start(Network& network, const MethodOptions& options, 
 }  // namespace
 
 MethodRow masking_method() {
-  return {"masking", "weights keep their value or become zero (Zhao and others 2020)", kKeys, kPresets, 1e-3, 1e-3, 0.06, 0, 5, trains_setting, one_phase, start};
+  return {"masking", "weights keep their value or become zero (Zhao and others 2020)", kKeys, kPresets, 1e-3, 1e-3, 0.06, 0, 5, trains_setting,
+          one_phase, start};
 }
 
 }  // namespace dstore

@@ -60,20 +60,22 @@ bool names(std::string_view pattern, const RoleInfo& role) {
 }
 
 [[noreturn]] void fail_no_match(std::string_view term, std::string_view pattern) {
-  std::vector<std::string> known;
+  std::vector<std::string> known;  // groups, then what roles begin with, then roles
   for (const Group& group : kGroups) known.emplace_back(group.name);
-  std::string all;
+  const auto add = [&](std::string_view word) {
+    if (std::find(known.begin(), known.end(), word) == known.end()) known.emplace_back(word);
+  };
+  for (std::size_t i = 0; i < kRoleCount; ++i) add(split(role_info(static_cast<Role>(i)).word, '.').front());
+  std::string broad;
+  for (const std::string& word : known) broad += (broad.empty() ? "" : ", ") + word;
   for (std::size_t i = 0; i < kRoleCount; ++i) {
     const std::string_view word = role_info(static_cast<Role>(i)).word;
-    for (std::size_t end = word.find('.'); end != std::string_view::npos; end = word.find('.', end + 1)) {
-      const std::string prefix(word.substr(0, end));
-      if (std::find(known.begin(), known.end(), prefix) == known.end()) known.push_back(prefix);
-    }
-    known.emplace_back(word);
+    add(word.substr(0, word.rfind('.')));
+    add(word);
   }
-  for (const std::string& word : known) all += (all.empty() ? "" : ", ") + word;
   const auto near = nearest(pattern, known);
-  fail(term, "names no tensor of this model" + (near ? "; did you mean " + *near + "?" : "; roles and groups: " + all));
+  fail(term, "names no tensor of this model" +
+                 (near ? "; did you mean " + *near + "?" : "; there are " + broad + " and the roles that `dstore train --list-models` shows"));
 }
 
 /// `text` as a layer's number; `otherwise` where it is empty.
