@@ -1,6 +1,7 @@
 // Times merging for `bench/run merge`; prints a JSON object of nanoseconds. See bench/README.md.
 //   merge_bench files OUT BASE TASK,TASK,... METHOD [NAME=VALUE...]     dense files to a file
 //   merge_bench segments BASE DENSITY METHOD [NAME=VALUE...]            three sparse tasks to segments
+//   merge_bench both BASE DENSITY METHOD [NAME=VALUE...]                the same by changes alone and by whole pieces
 //   merge_bench memory UNITS CHANGED METHOD [NAME=VALUE...]             the same, of a base in memory
 #include <cstdio>
 #include <exception>
@@ -28,6 +29,7 @@ Json run(const std::vector<std::string>& words) {
     return merge_files(words[2], tasks, choose_method(words[4], settings, tasks.size()), words[1]);
   }
   const MethodChoice choice = choose_method(words[3], settings, 3);
+  if (command == "both") return merge_both_ways(words[1], std::stod(words[2]), choice);
   if (command == "segments") return merge_segments(words[1], std::stod(words[2]), choice);
   return merge_in_memory(std::stoull(words[1]), std::stoull(words[2]), choice);
 }

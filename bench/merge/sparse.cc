@@ -97,8 +97,22 @@ std::vector<Work> works(const std::vector<Tensor>& tensors, const Tasks& tasks) 
   return out;
 }
 
-/// Base and tasks to the segments of the result.
-std::vector<Bytes> merge(const std::vector<Tensor>& tensors, const Tasks& tasks, const MethodChoice& choice, std::vector<Changes>* changes) {
+/// A piece of the result by way of whole pieces of the models.
+EncodedPiece merge_whole(const Tensor& tensor, std::size_t p, const std::vector<ModelPiece>& pieces, const TensorMerge& merge) {
+  const ByteSpan base = tensor.piece(p);
+  std::vector<Bytes> models;
+  for (const ModelPiece& piece : pieces) {
+    models.emplace_back(base.begin(), base.end());
+    if (piece.reader != nullptr) piece.reader->apply(piece.index, tensor.first(p), models.back(), tensor.name);
+  }
+  const std::vector<ByteSpan> views(models.begin(), models.end());
+  Bytes merged(base.size());
+  ElementMerge(tensor.dtype).apply(merge, {{tensor.first(p), {}}, base, views}, merged);
+  return encode_piece(tensor.dtype, tensor.first(p), base, merged);
+}
+
+/// Base and tasks to the segments of the result; `whole`: not by changes alone.
+std::vector<Bytes> merge(const std::vector<Tensor>& tensors, const Tasks& tasks, const MethodChoice& choice, std::vector<Changes>* changes, bool whole = false) {
   std::vector<std::unique_ptr<TensorMerge>> merges(tensors.size());
   parallel_for(tensors.size(), 0, [&](std::size_t t) {
     const Tensor& tensor = tensors[t];
@@ -125,6 +139,10 @@ std::vector<Bytes> merge(const std::vector<Tensor>& tensors, const Tasks& tasks,
       [&](std::size_t i, Bytes&) {
         const Tensor& tensor = tensors[work[i].tensor];
         const std::size_t p = work[i].piece;
+        if (whole) {
+          encoded[i] = merge_whole(tensor, p, tasks.pieces(tensor, p), *merges[work[i].tensor]);
+          return;
+        }
         Changes merged = PieceMerge(tensor.dtype, tensor.first(p), tensor.piece(p), tasks.pieces(tensor, p), tensor.name).apply(*merges[work[i].tensor]);
         encoded[i] = encode_piece(tensor.dtype, tensor.first(p), tensor.piece(p), merged);
         if (changes != nullptr) (*changes)[i] = std::move(merged);
@@ -183,15 +201,37 @@ Json run(std::vector<Tensor>& tensors, double density, const MethodChoice& choic
   return result;
 }
 
+std::vector<Tensor> tensors_of(const SafetensorsFile& file, std::uint64_t most) {
+  std::vector<Tensor> tensors;
+  std::uint64_t bytes = 0;
+  for (std::size_t t = 0; t < file.tensors().size() && bytes < most; ++t) {
+    tensors.push_back({file.tensors()[t].name, file.tensors()[t].dtype, file.view(t), {}});
+    bytes += file.view(t).size();
+  }
+  return tensors;
+}
+
 }  // namespace
 
 Json merge_segments(const std::string& base, double density, const MethodChoice& choice) {
   const SafetensorsFile file(base);
-  std::vector<Tensor> tensors;
-  for (std::size_t t = 0; t < file.tensors().size(); ++t) {
-    tensors.push_back({file.tensors()[t].name, file.tensors()[t].dtype, file.view(t), {}});
-  }
+  std::vector<Tensor> tensors = tensors_of(file, UINT64_MAX);
   return run(tensors, density, choice);
+}
+
+Json merge_both_ways(const std::string& base, double density, const MethodChoice& choice) {
+  constexpr std::uint64_t kEnough = 100 << 20;
+  const SafetensorsFile file(base);
+  std::vector<Tensor> tensors = tensors_of(file, kEnough);
+  const Tasks tasks(tensors, density);
+  Rounds rounds;
+  for (int round = 0; round < kRounds; ++round) {
+    rounds.time("changes", [&] { merge(tensors, tasks, choice, nullptr); });
+    rounds.time("whole", [&] { merge(tensors, tasks, choice, nullptr, true); });
+  }
+  Json result = Json(Json::Object{});
+  rounds.into(result);
+  return result;
 }
 
 Json merge_in_memory(std::uint64_t units, std::uint64_t changed, const MethodChoice& choice) {

@@ -1,9 +1,8 @@
 #include "delta/block_scan.h"
 
 #include <algorithm>
-#include <bit>
 
-#include "delta/layout.h"
+#include "delta/kernels.h"
 
 namespace dstore {
 
@@ -12,22 +11,28 @@ using namespace segment_layout;
 void BlockScan::reset(std::span<const std::uint64_t> words, std::uint32_t units) {
   units_ = units;
   words_ = words.first((units + 63) / 64);
-  changed_ = 0;
-  for (std::uint64_t word : words_) changed_ += static_cast<unsigned>(std::popcount(word));
+  changed_ = static_cast<std::uint32_t>(kernels().count_ones(words_.data(), words_.size()));
+  known_positions_ = {};
   has_positions_ = has_groups_ = false;
 }
 
-const std::vector<std::uint32_t>& BlockScan::positions() const {
-  if (has_positions_) return positions_;
-  has_positions_ = true;
-  positions_.resize(changed_);
-  std::uint32_t* out = positions_.data();
-  for (std::size_t at = 0; at < words_.size(); ++at) {
-    for (std::uint64_t word = words_[at]; word != 0; word &= word - 1) {
-      *out++ = static_cast<std::uint32_t>(64 * at) + static_cast<std::uint32_t>(std::countr_zero(word));
-    }
+void BlockScan::reset(std::span<const std::uint64_t> words, std::uint32_t units, std::span<const std::uint32_t> positions) {
+  units_ = units;
+  words_ = words.first((units + 63) / 64);
+  changed_ = static_cast<std::uint32_t>(positions.size());
+  known_positions_ = positions;
+  has_positions_ = has_groups_ = false;
+}
+
+std::span<const std::uint32_t> BlockScan::positions() const {
+  constexpr std::size_t kRoom = 8;  // that list_ones() asks for
+  if (!known_positions_.empty()) return known_positions_;
+  if (!has_positions_) {
+    has_positions_ = true;
+    positions_.resize(changed_ + kRoom);
+    kernels().list_ones(words_.data(), words_.size(), positions_.data());
   }
-  return positions_;
+  return std::span(positions_).first(changed_);
 }
 
 const std::vector<std::uint32_t>& BlockScan::groups() const {
@@ -37,7 +42,7 @@ const std::vector<std::uint32_t>& BlockScan::groups() const {
   groups_.clear();
   for (std::size_t at = 0; at < words_.size(); at += kWords) {
     std::uint64_t any = 0;
-    for (std::size_t i = at; i < std::min(at + kWords, words_.size()); ++i) any |= words_[i];
+    for (const std::uint64_t word : words_.subspan(at, std::min(kWords, words_.size() - at))) any |= word;
     if (any != 0) groups_.push_back(static_cast<std::uint32_t>(at / kWords));
   }
   return groups_;

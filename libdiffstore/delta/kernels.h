@@ -79,6 +79,9 @@ struct Kernels {
   std::uint64_t (*checksum)(ByteSpan bytes);
   /// Positions into `out` (count + 16 places). Returns the bytes of `quotients` used, 0 if the streams are malformed.
   std::size_t (*rice)(const RiceStreams& streams, std::uint32_t* out);
+  /// How many bits of `count` words are set, and which, into `out` (8 places more than there are): it returns how many.
+  std::uint64_t (*count_ones)(const std::uint64_t* words, std::size_t count);
+  std::size_t (*list_ones)(const std::uint64_t* words, std::size_t count, std::uint32_t* out);
 };
 
 /// All rows of this build, the plainest first.

@@ -181,7 +181,7 @@ std::size_t rice(const RiceStreams& in, std::uint32_t* out) {
 #pragma GCC pop_options
 #endif
 
-constinit const Kernels kAvx2Kernels = {"avx2", has_avx2, compare, residuals, cells, encode, decode, apply, split, merge, checksum, rice};
+constinit const Kernels kAvx2Kernels = {"avx2", has_avx2, compare, residuals, cells, encode, decode, apply, split, merge, checksum, rice, count_ones, list_ones};
 
 }  // namespace dstore
 

@@ -38,6 +38,6 @@ bool everywhere() { return true; }
 
 }  // namespace
 
-constinit const Kernels kPlainKernels = {"plain", everywhere, compare, residuals, cells, encode, decode, apply, split, merge, checksum, rice};
+constinit const Kernels kPlainKernels = {"plain", everywhere, compare, residuals, cells, encode, decode, apply, split, merge, checksum, rice, count_ones, list_ones};
 
 }  // namespace dstore

@@ -27,18 +27,31 @@ Piece::Piece(const UnitType& type, std::uint64_t first, ByteSpan base, const Cha
 
 void Piece::cut(unsigned block_log2) {
   block_units_ = std::uint64_t{1} << block_log2;
-  if (changes_ == nullptr) return;
-  const auto& positions = changes_->positions;
-  auto from = positions.begin();
-  for (std::size_t b = 0; b <= blocks(); ++b) {
-    from = std::lower_bound(from, positions.end(), first_ + b * block_units_);
-    starts_.push_back(static_cast<std::size_t>(from - positions.begin()));
+  if (changes_ != nullptr) {
+    const auto& positions = changes_->positions;
+    auto from = positions.begin();
+    for (std::size_t b = 0; b <= blocks(); ++b) {
+      from = std::lower_bound(from, positions.end(), first_ + b * block_units_);
+      starts_.push_back(static_cast<std::size_t>(from - positions.begin()));
+    }
+    positions_.resize(positions.size());
+    std::transform(positions.begin(), positions.end(), positions_.begin(),
+                   [first = first_, mask = block_units_ - 1](std::uint64_t position) { return static_cast<std::uint32_t>((position - first) & mask); });
+  }
+  scans_.resize(blocks());
+  for (std::size_t b = 0; b < blocks(); ++b) {
+    const std::uint64_t begin = b * block_units_;
+    const auto words = std::span(words_).subspan(static_cast<std::size_t>(begin / 64));
+    const auto units = static_cast<std::uint32_t>(std::min(block_units_, this->units() - begin));
+    if (changes_ == nullptr) scans_[b].reset(words, units);
+    else scans_[b].reset(words, units, std::span(positions_).subspan(starts_[b], starts_[b + 1] - starts_[b]));
   }
 }
 
-void Piece::scan(std::size_t block, BlockScan& out) const {
-  const std::uint64_t begin = block * block_units_;
-  out.reset(std::span(words_).subspan(static_cast<std::size_t>(begin / 64)), static_cast<std::uint32_t>(std::min(block_units_, units() - begin)));
+const BlockScan& Piece::scan(std::size_t block) const {
+  if (block != scanned_) scans_[scanned_].forget_positions();
+  scanned_ = block;
+  return scans_[block];
 }
 
 ByteSpan Piece::part(ByteSpan whole, std::size_t block) const {
@@ -65,14 +78,15 @@ ByteSpan Piece::task_block(std::size_t block, Scratch& scratch) const {
   return ByteSpan(scratch.task).first(base.size());
 }
 
-ValuePair Piece::covered_values(std::size_t block, const BlockScan& scan, const PositionCode& code, Scratch& scratch) const {
-  cover(scan, code, scratch.covered);
-  if (changes_ != nullptr && scratch.covered.count == scan.changed()) return changes_of(block);
+ValuePair Piece::covered_values(std::size_t block, const PositionCode& code, Scratch& scratch) const {
+  if (changes_ != nullptr && code.within != Within::all) return changes_of(block);
+  cover(scan(block), code, scratch.covered);
   return {gather(unit, scratch.covered, base_block(block), scratch.old_values),
           gather(unit, scratch.covered, task_block(block, scratch), scratch.new_values)};
 }
 
-ValuePair Piece::first_values(std::size_t block, const BlockScan& scan, const PositionCode& code, Scratch& scratch) const {
+ValuePair Piece::first_values(std::size_t block, const PositionCode& code, Scratch& scratch) const {
+  const BlockScan& scan = this->scan(block);
   constexpr std::size_t kFew = 64;
   const bool all = code.within == Within::all;
   if (changes_ != nullptr && !all) {
@@ -95,20 +109,27 @@ std::optional<Piece::Sample> Piece::sample() const {
   const std::size_t count = static_cast<std::size_t>((units() + stride - 1) / stride);
   std::vector<std::pair<std::size_t, std::size_t>> moved;  // place in the sample, in the changes
   if (changes_ != nullptr) {
+    // Times the inverse of an odd number modulo 2^64, its multiples give small quotients, and nothing else does.
+    std::uint64_t inverse = stride;
+    for (int bits = 3; bits < 64; bits *= 2) inverse *= 2 - stride * inverse;
     const ResidualMap<U> map(unit);
-    std::uint64_t next = 0, cost = 0;
+    const std::uint64_t* const positions = changes_->positions.data();
+    std::uint64_t cost = 0;
     for (std::size_t i = 0; i < changes_->positions.size(); ++i) {
-      const std::uint64_t at = changes_->positions[i] - first_;
-      if (at > next) next = (at + stride - 1) / stride * stride;
-      if (at != next) continue;
-      moved.emplace_back(at / stride, i);
+      const std::uint64_t place = (positions[i] - first_) * inverse;
+      if (place >= count) continue;
+      moved.emplace_back(place, i);
       cost += Drift::bit_cost(map.residual(load_le<U>(&changes_->old_values[i * sizeof(U)]), load_le<U>(&changes_->new_values[i * sizeof(U)])));
     }
     if (!Drift::can_pay(cost, count)) return std::nullopt;
   }
   Sample out{Bytes(count * sizeof(U)), {}};
   const auto take = [&](ByteSpan from, Bytes& to) {
-    for (std::size_t i = 0; i < count; ++i) std::memcpy(&to[i * sizeof(U)], &from[i * stride * sizeof(U)], sizeof(U));
+    constexpr std::size_t kAhead = 32;  // each lies in a cache line of its own
+    for (std::size_t i = 0; i < count; ++i) {
+      __builtin_prefetch(from.data() + std::min(i + kAhead, count - 1) * stride * sizeof(U));
+      std::memcpy(to.data() + i * sizeof(U), from.data() + i * stride * sizeof(U), sizeof(U));
+    }
   };
   take(base_, out.old_values);
   out.new_values = out.old_values;

@@ -36,14 +36,15 @@ class Piece {
   /// Before any of what follows.
   void cut(unsigned block_log2);
   std::size_t blocks() const { return static_cast<std::size_t>((units() + block_units_ - 1) / block_units_); }
-  void scan(std::size_t block, BlockScan& out) const;
+  /// Positions are kept of one block at a time, unless the changes are known.
+  const BlockScan& scan(std::size_t block) const;
   ByteSpan base_block(std::size_t block) const { return part(base_, block); }
   ByteSpan task_block(std::size_t block, Scratch& scratch) const;
 
-  /// Covers what `code` does in scratch.covered; its values.
-  ValuePair covered_values(std::size_t block, const BlockScan& scan, const PositionCode& code, Scratch& scratch) const;
-  /// The first few units that `code` covers.
-  ValuePair first_values(std::size_t block, const BlockScan& scan, const PositionCode& code, Scratch& scratch) const;
+  /// The values of the units that `code` covers.
+  ValuePair covered_values(std::size_t block, const PositionCode& code, Scratch& scratch) const;
+  /// The first few of them.
+  ValuePair first_values(std::size_t block, const PositionCode& code, Scratch& scratch) const;
 
   /// What the piece's drift is judged by; nothing where it cannot have any that counts.
   struct Sample {
@@ -61,8 +62,11 @@ class Piece {
   ByteSpan base_, task_;
   const Changes* changes_ = nullptr;
   std::uint64_t first_ = 0;
-  std::vector<std::size_t> starts_;  ///< of each block, in changes_
+  std::vector<std::size_t> starts_;       ///< of each block, in changes_
+  std::vector<std::uint32_t> positions_;  ///< of the changes, each from its block's start
   std::vector<std::uint64_t> words_;
+  mutable std::vector<BlockScan> scans_;
+  mutable std::size_t scanned_ = 0;
   std::uint64_t changed_ = 0;
   std::uint64_t block_units_ = 0;
 };

@@ -77,13 +77,12 @@ struct Plan {
 };
 
 /// Values of `count` covered units without the model. All of them are gathered only where the first few suit a coder that needs them.
-std::uint64_t plain_size(const Piece& piece, std::size_t block, const BlockScan& scan, const PositionCode& code, std::uint64_t count, unsigned width,
-                         Piece::Scratch& scratch) {
+std::uint64_t plain_size(const Piece& piece, std::size_t block, const PositionCode& code, std::uint64_t count, unsigned width, Piece::Scratch& scratch) {
   const std::uint64_t plain = std::min<std::uint64_t>(count * piece.unit.bytes, (count * width + 7) / 8);
   if (code.within == Within::all && code.group_log2 != 0) return plain;
-  const ValuePair few = piece.first_values(block, scan, code, scratch);
+  const ValuePair few = piece.first_values(block, code, scratch);
   if (!has_special_coder({piece.unit, few.old_values, few.new_values, width})) return plain;
-  const ValuePair values = piece.covered_values(block, scan, code, scratch);
+  const ValuePair values = piece.covered_values(block, code, scratch);
   return plain_bytes({piece.unit, values.old_values, values.new_values, width});
 }
 
@@ -91,9 +90,8 @@ std::uint64_t plain_size(const Piece& piece, std::size_t block, const BlockScan&
 template <class Add>
 Plan plan_blocks(const Piece& piece, Add add) {
   Plan plan;
-  BlockScan scan;
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    piece.scan(b, scan);
+    const BlockScan& scan = piece.scan(b);
     if (scan.changed() == 0) {
       plan.add_unchanged();
     } else {
@@ -118,10 +116,10 @@ Plan plan_sparse(const Piece& piece, const Plan* dense) {
     const PositionCode code = choose_positions(scan, Profile::compact);
     unsigned width = dense != nullptr ? dense->widths[b] : 0;
     if (dense == nullptr) {
-      const ValuePair values = piece.covered_values(b, scan, code, scratch);
+      const ValuePair values = piece.covered_values(b, code, scratch);
       width = static_cast<unsigned>(std::bit_width(counter.add(values.old_values, values.new_values)));
     }
-    out.add(code, width, plain_size(piece, b, scan, code, scan.changed(), width, scratch));
+    out.add(code, width, plain_size(piece, b, code, scan.changed(), width, scratch));
   });
   plan.histogram = dense != nullptr ? dense->histogram : counter.take();
   for (std::size_t i = 0; i < plan.histogram.size(); i += kTokens) plan.histogram[i] = 0;  // token 0: unchanged
@@ -143,7 +141,7 @@ Plan plan_dense(const Piece& piece) {
       all |= counter.add(base.subspan(begin, size), task.subspan(begin, size));
     }
     const auto width = static_cast<unsigned>(std::bit_width(all));
-    out.add(code, width, plain_size(piece, b, scan, code, scratch.covered.count, width, scratch));
+    out.add(code, width, plain_size(piece, b, code, scratch.covered.count, width, scratch));
   });
   plan.histogram = counter.take();
   return plan;
@@ -172,13 +170,11 @@ void consider_drift(const Piece& piece, Choice& best) {
   std::optional<Drift> drift = sample ? Drift::find(piece.unit, sample->old_values, sample->new_values) : std::nullopt;
   if (!drift) return;
   TokenCounter counter(piece.unit);
-  BlockScan scan;
   Piece::Scratch scratch;
   Bytes shifted;
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    piece.scan(b, scan);
-    if (scan.changed() == 0) continue;
-    const ValuePair values = piece.covered_values(b, scan, best.plan.positions[b], scratch);
+    if (piece.scan(b).changed() == 0) continue;
+    const ValuePair values = piece.covered_values(b, best.plan.positions[b], scratch);
     counter.add(drift->predict(values.old_values, shifted), values.new_values);
   }
   const TokenHistogram histogram = counter.take();
@@ -193,11 +189,7 @@ void consider_drift(const Piece& piece, Choice& best) {
 /// Units in the touched groups, over all blocks.
 std::uint64_t touched_units(const Piece& piece) {
   std::uint64_t total = 0;
-  BlockScan scan;
-  for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    piece.scan(b, scan);
-    total += scan.grouped_units();
-  }
+  for (std::size_t b = 0; b < piece.blocks(); ++b) total += piece.scan(b).grouped_units();
   return total;
 }
 
@@ -233,11 +225,12 @@ void check_arguments(const UnitType& unit, std::uint64_t first, ByteSpan base) {
 }
 
 void check_changes(const UnitType& unit, std::uint64_t first, std::uint64_t units, const Changes& changes) {
-  const std::vector<std::uint64_t>& positions = changes.positions;
+  const std::span<const std::uint64_t> positions = changes.positions;
   const std::size_t count = positions.size();
   bool fits = changes.old_values.size() == count * unit.bytes && changes.new_values.size() == count * unit.bytes;
   fits = fits && (count == 0 || (positions.front() >= first && positions.back() - first < units));
-  for (std::size_t i = 1; i < count; ++i) fits &= positions[i - 1] < positions[i];
+  const std::uint64_t* const at = positions.data();
+  for (std::size_t i = 1; i < count; ++i) fits &= at[i - 1] < at[i];
   if (!fits || count_changed(unit.dtype, changes.old_values, changes.new_values) != count) {
     throw Error(ErrorCode::invalid_argument, "changes must be of increasing elements of the piece, each to another value");
   }
@@ -272,14 +265,13 @@ EncodedPiece encode(Piece& piece, DType dtype, std::uint64_t first, Profile prof
 
   Bytes& out = encoded.bytes;
   out = head.take();
-  BlockScan scan;
   Piece::Scratch scratch;
   for (std::size_t b = 0; b < piece.blocks(); ++b) {
-    piece.scan(b, scan);
+    const BlockScan& scan = piece.scan(b);
     if (scan.changed() == 0) continue;
     const std::size_t begin = out.size();
     const PositionCode& positions = choice.plan.positions[b];
-    const ValuePair values = piece.covered_values(b, scan, positions, scratch);
+    const ValuePair values = piece.covered_values(b, positions, scratch);
     encode_block(scan, positions, {unit, values.old_values, values.new_values, choice.plan.widths[b]}, model ? &*model : nullptr, profile, scratch, out);
     store_le(&out[sizes_at + 4 * b], static_cast<std::uint32_t>(out.size() - begin));
   }

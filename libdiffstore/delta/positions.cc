@@ -28,15 +28,60 @@ std::vector<std::uint32_t> touched_groups(std::span<const std::uint32_t> changed
   return groups;
 }
 
+/// A bit for each group of 2^log2 units: whether it holds a change.
+class GroupBits {
+ public:
+  /// Of groups of 2^kMinGroupLog2 units.
+  explicit GroupBits(const BlockScan& scan) : words_((scan.words().size() + kInWord - 1) / kInWord) {
+    static_assert(kMinGroupLog2 == 4);
+    const std::span<const std::uint64_t> units = scan.words();
+    for (std::size_t i = 0; i < units.size(); ++i) {
+      std::uint64_t any = units.data()[i];
+      any |= any >> 8;
+      any |= any >> 4;
+      any |= any >> 2;
+      any |= any >> 1;
+      any &= 0x0001'0001'0001'0001u;
+      any = (any | any >> 15 | any >> 30 | any >> 45) & 15;
+      words_.data()[i / kInWord] |= any << (i % kInWord * 4);
+    }
+  }
+  /// Makes the groups twice as large.
+  void join() {
+    const auto halved = [](std::uint64_t bits) {
+      bits = (bits | bits >> 1) & 0x5555'5555'5555'5555u;
+      bits = (bits | bits >> 1) & 0x3333'3333'3333'3333u;
+      bits = (bits | bits >> 2) & 0x0f0f'0f0f'0f0f'0f0fu;
+      bits = (bits | bits >> 4) & 0x00ff'00ff'00ff'00ffu;
+      bits = (bits | bits >> 8) & 0x0000'ffff'0000'ffffu;
+      return (bits | bits >> 16) & 0xffff'ffffu;
+    };
+    if (words_.size() % 2 != 0) words_.push_back(0);
+    for (std::size_t i = 0; i < words_.size(); i += 2) words_[i / 2] = halved(words_[i]) | halved(words_[i + 1]) << 32;
+    words_.resize(words_.size() / 2);
+  }
+  std::uint64_t touched() const { return kernels().count_ones(words_.data(), words_.size()); }
+  Bytes bitmap(std::uint32_t groups) const {
+    Bytes out((groups + 7) / 8);
+    std::memcpy(out.data(), words_.data(), out.size());
+    return out;
+  }
+
+ private:
+  static constexpr std::size_t kInWord = 16;  ///< words of units, of four groups each
+  std::vector<std::uint64_t> words_;
+};
+
 /// The changed units' places among the units of the selected groups.
 std::vector<std::uint32_t> places_in_groups(std::span<const std::uint32_t> changed, unsigned log2) {
   std::vector<std::uint32_t> places(changed.size());
-  std::uint32_t before = 0, last = 0;
+  const std::uint32_t mask = (1u << log2) - 1;
+  std::uint32_t before = 0, last = changed.front() >> log2;
   for (std::size_t i = 0; i < changed.size(); ++i) {
-    const std::uint32_t group = changed[i] >> log2;
-    if (i == 0) last = group;
-    if (group != last) ++before, last = group;
-    places[i] = (before << log2) | (changed[i] & ((1u << log2) - 1));
+    const std::uint32_t position = changed.data()[i], group = position >> log2;
+    before += static_cast<std::uint32_t>(group != last);
+    last = group;
+    places.data()[i] = before << log2 | (position & mask);
   }
   return places;
 }
@@ -65,12 +110,9 @@ struct RiceChoice {
 };
 
 std::uint64_t quotient_sum(std::span<const std::uint32_t> positions, unsigned rice) {
-  std::uint64_t sum = 0;
-  std::uint32_t next = 0;
-  for (std::uint32_t position : positions) {
-    sum += (position - next) >> rice;
-    next = position + 1;
-  }
+  const std::uint32_t* const at = positions.data();
+  std::uint64_t sum = at[0] >> rice;
+  for (std::size_t i = 1; i < positions.size(); ++i) sum += (at[i] - at[i - 1] - 1) >> rice;  // no chain from one to the next: it must vectorise
   return sum;
 }
 
@@ -98,8 +140,7 @@ void keep_smaller(PositionCode& best, const PositionCode& other) {
 }
 
 /// Adds the bitmap of the selected groups to `code.bytes`.
-void choose_bitmap_form(const std::vector<std::uint32_t>& groups, std::uint32_t count, PositionCode& code) {
-  const Bytes bitmap = bitmap_of(groups, count);
+void choose_bitmap_form(const Bytes& bitmap, PositionCode& code) {
   const std::uint64_t coded = kSizeField + ByteEncoder(bitmap).size();
   code.coded_groups = coded < bitmap.size();
   code.bytes += std::min<std::uint64_t>(coded, bitmap.size());
@@ -117,8 +158,9 @@ void write_rice(std::span<const std::uint32_t> positions, unsigned rice, Bytes& 
   BitWriter quotients(out);
   next = 0;
   for (std::uint32_t position : positions) {
-    quotients.put_zeros((position - next) >> rice);
-    quotients.put(1, 1);
+    const std::uint32_t zeros = (position - next) >> rice;
+    if (zeros >= 32) quotients.put_zeros(zeros / 32 * 32);
+    quotients.put(std::uint64_t{1} << zeros % 32, zeros % 32 + 1);
     next = position + 1;
   }
   quotients.finish();
@@ -248,7 +290,7 @@ struct Numbers {
   std::uint32_t selected;
   std::optional<std::vector<std::uint32_t>> places;  ///< where not all units are selected
 
-  std::span<const std::uint32_t> list() const { return places ? *places : scan.positions(); }
+  std::span<const std::uint32_t> list() const { return places ? std::span<const std::uint32_t>(*places) : scan.positions(); }
   Bytes bitmap() const { return places ? bitmap_of(*places, selected) : bitmap_bytes(scan); }
 };
 
@@ -298,14 +340,15 @@ PositionCode choose_positions(const BlockScan& scan, Profile profile) {
   if (4 * changed > units) return best;
   const RiceChoice rice = best_rice(scan.positions());
   keep_smaller(best, {Within::rice, rice.bits, 0, false, rice.bytes});
-  for (unsigned log2 = kMinGroupLog2; log2 <= kMaxGroupLog2 && 8 * changed <= units; ++log2) {
-    const std::vector<std::uint32_t> groups = touched_groups(scan.positions(), log2);
+  if (8 * changed > units) return best;
+  GroupBits groups(scan);
+  for (unsigned log2 = kMinGroupLog2; log2 <= kMaxGroupLog2; ++log2, groups.join()) {
     const std::uint32_t count = group_count(scan.units(), log2);
-    if (2 * groups.size() > count) break;  // larger groups are touched even more
+    if (2 * groups.touched() > count) break;  // larger groups are touched even more
     const RiceChoice inner = best_rice(places_in_groups(scan.positions(), log2));
     PositionCode code{Within::rice, inner.bits, static_cast<std::uint8_t>(log2), false, inner.bytes};
     if (code.bytes >= best.bytes) continue;
-    choose_bitmap_form(groups, count, code);
+    choose_bitmap_form(groups.bitmap(count), code);
     keep_smaller(best, code);
   }
   return best;
@@ -317,7 +360,7 @@ PositionCode choose_groups(const BlockScan& scan, Profile profile) {
   if (scan.groups().size() == count) return code;
   code.group_log2 = kDenseGroupLog2;
   if (profile == Profile::compact) {
-    choose_bitmap_form(scan.groups(), count, code);
+    choose_bitmap_form(bitmap_of(scan.groups(), count), code);
   } else {
     code.bytes = (count + 7) / 8;
   }
@@ -349,7 +392,7 @@ void write_positions(const BlockScan& scan, const PositionCode& code, Bytes& out
 void cover(const BlockScan& scan, const PositionCode& code, Covered& covered) {
   if (code.within != Within::all) {
     covered.form = Covered::Form::list;
-    covered.positions = scan.positions();
+    covered.positions.assign(scan.positions().begin(), scan.positions().end());
     covered.count = scan.changed();
   } else if (code.group_log2 == 0) {
     covered.form = Covered::Form::all;

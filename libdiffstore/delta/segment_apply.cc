@@ -32,8 +32,18 @@ Overlap overlap(const PieceInfo& info, unsigned unit_bytes, std::uint64_t first,
   return both;
 }
 
-/// Appends the units of a decoded block that changed; `first` is the block's first unit in the tensor.
+/// Appends the units that a decoded block lists: all of them changed, as decode_block() has checked.
+void append_listed(const Covered& covered, const DecodedBlock& block, std::uint64_t first, Changes& out) {
+  const std::size_t to = out.positions.size();
+  out.positions.resize(to + covered.count);
+  std::transform(covered.positions.data(), covered.positions.data() + covered.count, out.positions.data() + to, [=](std::uint32_t at) { return first + at; });
+  out.old_values.insert(out.old_values.end(), block.old_values.begin(), block.old_values.end());
+  out.new_values.insert(out.new_values.end(), block.new_values.begin(), block.new_values.end());
+}
+
+/// The same of any block, of which some units may not have changed; `first` is the block's first unit in the tensor.
 void append_changes(const UnitType& unit, const Covered& covered, const DecodedBlock& block, std::uint64_t first, Changes& out) {
+  if (covered.form == Covered::Form::list) return append_listed(covered, block, first, out);
   with_unit(unit.bytes, [&]<class U>(U) {
     std::size_t to = out.positions.size();
     const auto resize = [&](std::size_t count) {
@@ -54,17 +64,9 @@ void append_changes(const UnitType& unit, const Covered& covered, const DecodedB
       old_value += sizeof(U);
       new_value += sizeof(U);
     };
-    switch (covered.form) {
-      case Covered::Form::all:
-        for (std::size_t i = 0; i < covered.count; ++i) visit(i);
-        break;
-      case Covered::Form::runs:
-        for (const UnitRun& run : covered.runs) {
-          for (std::uint32_t i = run.begin; i < run.end; ++i) visit(i);
-        }
-        break;
-      case Covered::Form::list:
-        for (std::size_t i = 0; i < covered.count; ++i) visit(covered.positions[i]);
+    const UnitRun whole{0, static_cast<std::uint32_t>(covered.count)};
+    for (const UnitRun& run : covered.form == Covered::Form::all ? std::span(&whole, 1) : std::span<const UnitRun>(covered.runs)) {
+      for (std::uint32_t i = run.begin; i < run.end; ++i) visit(i);
     }
     resize(to);
   });
@@ -115,6 +117,13 @@ void SegmentReader::apply(std::size_t index, std::uint64_t first, MutableByteSpa
 
 Changes SegmentReader::changes(std::size_t index, std::uint64_t first, ByteSpan base, std::string_view tensor) const {
   Changes out;
+  constexpr std::uint64_t kMostTrusted = 1 << 20;  // of what a piece says without having been read
+  if (index < info_.size()) {
+    const std::uint64_t count = std::min(info_[index].changed, kMostTrusted), unit = unit_type(info_[index].dtype).bytes;
+    out.positions.reserve(count);
+    out.old_values.reserve(count * unit);
+    out.new_values.reserve(count * unit);
+  }
   for_each_block(index, first, base, tensor, [&](std::size_t, std::uint64_t begin, const Covered& covered, const DecodedBlock& block) {
     append_changes(unit_type(info_[index].dtype), covered, block, begin, out);
   });

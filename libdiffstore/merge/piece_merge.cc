@@ -1,13 +1,17 @@
 #include "merge/piece_merge.h"
 
-#include <bit>
-#include <cstring>
+#include <algorithm>
 
 #include "delta/bits.h"
+#include "delta/kernels.h"
 #include "delta/residual.h"
 
 namespace dstore {
 namespace {
+
+constexpr std::uint64_t kRange = 1 << 16;    ///< units whose bits are gathered at once: their places fit 16 bits
+constexpr std::size_t kLeast = kMergeWindow; ///< elements that next() looks for
+constexpr std::size_t kRoom = 8;             ///< that list_ones() asks for
 
 std::vector<Changes> read_changes(std::uint64_t first, ByteSpan base, std::span<const ModelPiece> models, std::string_view tensor) {
   std::vector<Changes> out(models.size());
@@ -17,19 +21,33 @@ std::vector<Changes> read_changes(std::uint64_t first, ByteSpan base, std::span<
   return out;
 }
 
-/// A bit for each unit of a piece.
-class UnitBits {
- public:
-  UnitBits(std::uint64_t first, std::uint64_t units) : first_(first), words_((units + 63) / 64) {}
-  void set(std::span<const std::uint64_t> positions) {
-    for (const std::uint64_t position : positions) words_[(position - first_) / 64] |= std::uint64_t{1} << (position - first_) % 64;
-  }
-  const std::vector<std::uint64_t>& words() const { return words_; }
+template <class Vector>
+void make_room(Vector& vector, std::size_t size) {
+  if (vector.size() < size) vector.resize(size);
+}
 
- private:
-  std::uint64_t first_;
-  std::vector<std::uint64_t> words_;
-};
+/// Appends what differs of `count` elements.
+template <class U>
+void append_differing(std::span<const std::uint64_t> positions, ByteSpan before, ByteSpan after, Changes& out) {
+  const std::size_t begin = out.positions.size(), most = begin + positions.size();
+  out.positions.resize(most);
+  out.old_values.resize(most * sizeof(U));
+  out.new_values.resize(most * sizeof(U));
+  std::uint64_t* to = out.positions.data() + begin;
+  std::byte* old_value = out.old_values.data() + begin * sizeof(U);
+  std::byte* new_value = out.new_values.data() + begin * sizeof(U);
+  std::size_t count = 0;  // written in any case, and overwritten by the next where nothing changed
+  for (std::size_t j = 0; j < positions.size(); ++j) {
+    const U x = load_le<U>(before.data() + j * sizeof(U)), y = load_le<U>(after.data() + j * sizeof(U));
+    to[count] = positions.data()[j];
+    store_le(old_value + count * sizeof(U), x);
+    store_le(new_value + count * sizeof(U), y);
+    count += x != y;
+  }
+  out.positions.resize(begin + count);
+  out.old_values.resize((begin + count) * sizeof(U));
+  out.new_values.resize((begin + count) * sizeof(U));
+}
 
 }  // namespace
 
@@ -37,76 +55,85 @@ bool merges_sparsely(const TensorMerge& merge, std::uint64_t units, std::uint64_
   return merge.only_changes() && changed <= units / kDenseMergeShare;
 }
 
-ChangeUnion::ChangeUnion(DType dtype, std::uint64_t first, std::uint64_t units, std::vector<Changes> changes) : models_(changes.size()), views_(changes.size()) {
-  std::size_t most = 0;
-  UnitBits all(first, units);
-  for (const Changes& model : changes) {
-    most += model.positions.size();
-    all.set(model.positions);
-  }
-  positions_.resize(most);
-  std::uint64_t* to = positions_.data();
-  for (std::size_t w = 0; w < all.words().size(); ++w) {
-    for (std::uint64_t word = all.words()[w]; word != 0; word &= word - 1) *to++ = first + 64 * w + static_cast<unsigned>(std::countr_zero(word));
-  }
-  positions_.resize(static_cast<std::size_t>(to - positions_.data()));
+ChangeUnion::ChangeUnion(DType dtype, std::uint64_t first, std::uint64_t units, std::span<const Changes> models)
+    : unit_(unit_type(dtype).bytes), first_(first), at_(first), end_(first + units), words_(kRange / 64), ones_(kRange + kRoom), places_(kRange), views_(models.size()) {
+  for (const Changes& changes : models) models_.push_back({changes});
+}
 
-  // Where each change stands in the union. No branches: whether a model changes an element of it is as good as random.
-  std::vector<std::vector<std::uint32_t>> places(changes.size());
-  for (std::size_t i = 0; i < changes.size(); ++i) {
-    std::vector<std::uint64_t>& own = changes[i].positions;
-    if (own.empty()) continue;
-    own.push_back(UINT64_MAX);
-    places[i].resize(own.size());
-    std::size_t next = 0;
-    for (std::size_t j = 0; j < positions_.size(); ++j) {
-      places[i][next] = static_cast<std::uint32_t>(j);
-      next += own[next] == positions_[j];
-    }
-    places[i].pop_back();
+bool ChangeUnion::next() {
+  count_ = 0;
+  for (Model& model : models_) model.touched = false;
+  for (; at_ < end_ && count_ < kLeast; at_ += std::min(kRange, end_ - at_)) add_range(at_, std::min(end_, at_ + kRange));
+  for (std::size_t i = 0; i < models_.size(); ++i) views_[i] = models_[i].touched ? ByteSpan(models_[i].values).first(count_ * unit_) : base_view();
+  return count_ != 0;
+}
+
+void ChangeUnion::add_range(std::uint64_t begin, std::uint64_t end) {
+  std::fill(words_.begin(), words_.end(), 0);
+  for (Model& model : models_) {
+    const std::vector<std::uint64_t>& positions = model.changes.positions;
+    model.begin = model.end;
+    model.end = static_cast<std::size_t>(std::lower_bound(positions.begin() + static_cast<std::ptrdiff_t>(model.begin), positions.end(), end) - positions.begin());
+    std::uint64_t* const words = words_.data();
+    const std::uint64_t* const from = positions.data();
+    for (std::size_t j = model.begin; j < model.end; ++j) words[(from[j] - begin) / 64] |= std::uint64_t{1} << (from[j] - begin) % 64;
   }
-  with_unit(unit_type(dtype).bytes, [&]<class U>(U) {
-    base_.resize(positions_.size() * sizeof(U));
-    const auto put = [](const std::vector<std::uint32_t>& at, const Bytes& values, Bytes& out) {
-      for (std::size_t k = 0; k < at.size(); ++k) store_le(&out[at[k] * sizeof(U)], load_le<U>(&values[k * sizeof(U)]));
-    };
-    for (std::size_t i = 0; i < changes.size(); ++i) put(places[i], changes[i].old_values, base_);
-    for (std::size_t i = 0; i < changes.size(); ++i) {
-      views_[i] = base_;
-      if (places[i].empty()) continue;
-      models_[i] = base_;
-      put(places[i], changes[i].new_values, models_[i]);
-      views_[i] = models_[i];
-    }
-  });
+  const std::size_t added = kernels().list_ones(words_.data(), words_.size(), ones_.data());
+  if (added == 0) return;
+  make_room(positions_, count_ + added);
+  std::uint64_t* const positions = positions_.data() + count_;
+  const std::uint32_t* const ones = ones_.data();
+  std::uint16_t* const places = places_.data();
+  for (std::size_t j = 0; j < added; ++j) positions[j] = begin + ones[j];
+  for (std::size_t j = 0; j < added; ++j) places[ones[j]] = static_cast<std::uint16_t>(j);
+  with_unit(unit_, [&]<class U>(U) { put_values<U>(added); });
+  count_ += added;
+}
+
+/// The values of the range at hand, of so many elements.
+template <class U>
+void ChangeUnion::put_values(std::size_t added) {
+  const std::size_t offset = count_ * sizeof(U), size = added * sizeof(U);
+  const std::uint16_t* const places = places_.data();
+  const auto put = [&](const Model& model, const Bytes& values, std::byte* out) {
+    const std::uint64_t* const positions = model.changes.positions.data();
+    const std::byte* const from = values.data();
+    for (std::size_t j = model.begin; j < model.end; ++j) store_le(out + places[(positions[j] - first_) % kRange] * sizeof(U), load_le<U>(from + j * sizeof(U)));
+  };
+  make_room(base_, offset + size);
+  for (const Model& model : models_) put(model, model.changes.old_values, base_.data() + offset);
+  for (Model& model : models_) {
+    if (model.changes.positions.empty()) continue;
+    make_room(model.values, offset + size);
+    std::copy_n(base_.data() + offset, size, model.values.data() + offset);
+    put(model, model.changes.new_values, model.values.data() + offset);
+    model.touched = true;
+  }
 }
 
 PieceMerge::PieceMerge(DType dtype, std::uint64_t first, ByteSpan base, std::span<const ModelPiece> models, std::string_view tensor, std::size_t window)
-    : dtype_(dtype), union_(dtype, first, unit_count(dtype, base.size()), read_changes(first, base, models, tensor)), elements_(dtype, window) {}
+    : dtype_(dtype), first_(first), units_(unit_count(dtype, base.size())), models_(read_changes(first, base, models, tensor)), merge_(dtype, window) {}
 
-void PieceMerge::look(TensorMerge& merge) { elements_.look(merge, union_.elements()); }
+void PieceMerge::look(TensorMerge& merge) {
+  for (ChangeUnion part = elements(); part.next();) merge_.look(merge, part.elements());
+}
 
 Changes PieceMerge::apply(const TensorMerge& merge) {
-  const RawElements raw = union_.elements();
-  Bytes merged(raw.base.size());
-  elements_.apply(merge, raw, merged);
+  const unsigned unit = unit_type(dtype_).bytes;
+  std::size_t most = 0;
+  for (const Changes& model : models_) most += model.positions.size();
+  most = std::min<std::size_t>(most, units_);
   Changes out;
-  out.positions.resize(union_.size());
-  out.old_values.resize(merged.size());
-  out.new_values.resize(merged.size());
-  std::size_t count = 0;
-  with_unit(unit_type(dtype_).bytes, [&]<class U>(U) {
-    for (std::size_t j = 0; j < union_.size(); ++j) {
-      const U before = load_le<U>(&raw.base[j * sizeof(U)]), after = load_le<U>(&merged[j * sizeof(U)]);
-      out.positions[count] = raw.elements.positions[j];
-      store_le(&out.old_values[count * sizeof(U)], before);
-      store_le(&out.new_values[count * sizeof(U)], after);
-      count += before != after;
-    }
-    out.old_values.resize(count * sizeof(U));
-    out.new_values.resize(count * sizeof(U));
-  });
-  out.positions.resize(count);
+  out.positions.reserve(most);
+  out.old_values.reserve(most * unit);
+  out.new_values.reserve(most * unit);
+  Bytes merged;
+  for (ChangeUnion part = elements(); part.next();) {
+    const RawElements raw = part.elements();
+    merged.resize(raw.base.size());
+    merge_.apply(merge, raw, merged);
+    with_unit(unit, [&]<class U>(U) { append_differing<U>(raw.elements.positions, raw.base, merged, out); });
+  }
   return out;
 }
 

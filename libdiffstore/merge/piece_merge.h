@@ -21,19 +21,38 @@ struct ModelPiece {
 inline constexpr std::uint64_t kDenseMergeShare = 6;
 bool merges_sparsely(const TensorMerge& merge, std::uint64_t units, std::uint64_t changed);
 
-/// The elements that some model changes, in order, with the base's bits and every model's.
+/// The elements that some model changes, with the base's bits and every model's: some thousands at a time, which stay in the cache.
 class ChangeUnion {
  public:
-  /// Changes of units [first, first + units); each model's increase.
-  ChangeUnion(DType dtype, std::uint64_t first, std::uint64_t units, std::vector<Changes> changes);
-  /// Views of this.
-  RawElements elements() const { return {{0, positions_}, base_, views_}; }
-  std::size_t size() const { return positions_.size(); }
+  /// Changes of units [first, first + units), increasing; they must outlive it.
+  ChangeUnion(DType dtype, std::uint64_t first, std::uint64_t units, std::span<const Changes> models);
+  /// Goes to the next elements in order; false after the last.
+  bool next();
+  /// Of these; views of this.
+  RawElements elements() const { return {{0, std::span(positions_).first(count_)}, base_view(), views_}; }
 
  private:
-  std::vector<std::uint64_t> positions_;
+  void add_range(std::uint64_t begin, std::uint64_t end);
+  template <class U>
+  void put_values(std::size_t added);
+  ByteSpan base_view() const { return ByteSpan(base_).first(count_ * unit_); }
+
+  /// What has been taken of a model's changes.
+  struct Model {
+    const Changes& changes;
+    std::size_t begin = 0, end = 0;  ///< of the range at hand
+    Bytes values{};
+    bool touched = false;            ///< by the elements at hand
+  };
+  unsigned unit_;
+  std::uint64_t first_, at_, end_;
+  std::vector<Model> models_;
+  std::size_t count_ = 0;
+  std::vector<std::uint64_t> words_;       ///< a bit for each unit of a range
+  std::vector<std::uint32_t> ones_;
+  std::vector<std::uint16_t> places_;      ///< of units of a range among its elements
+  std::vector<std::uint64_t> positions_;   ///< the first count_ count, as in all that follow
   Bytes base_;
-  std::vector<Bytes> models_;
   std::vector<ByteSpan> views_;
 };
 
@@ -48,9 +67,12 @@ class PieceMerge {
   Changes apply(const TensorMerge& merge);
 
  private:
+  ChangeUnion elements() const { return ChangeUnion(dtype_, first_, units_, models_); }
+
   DType dtype_;
-  ChangeUnion union_;
-  ElementMerge elements_;
+  std::uint64_t first_, units_;
+  std::vector<Changes> models_;
+  ElementMerge merge_;
 };
 
 }  // namespace dstore

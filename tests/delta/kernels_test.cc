@@ -137,6 +137,27 @@ TEST_CASE("Compare marks exactly the units that differ") {
   }
 }
 
+TEST_CASE("Set bits are counted and listed") {
+  Random random(3);
+  for (const Kernels* row : rows()) {
+    for (const double density : {0.0, 0.01, 0.1, 0.5, 1.0}) {
+      std::vector<std::uint64_t> words(300);
+      std::vector<std::uint32_t> wanted;
+      for (std::uint32_t i = 0; i < 64 * words.size(); ++i) {
+        if (random.uniform() >= density) continue;
+        words[i / 64] |= std::uint64_t{1} << i % 64;
+        wanted.push_back(i);
+      }
+      std::vector<std::uint32_t> found(wanted.size() + 8);
+      INFO(row->name << " density " << density);
+      CHECK(row->count_ones(words.data(), words.size()) == wanted.size());
+      REQUIRE(row->list_ones(words.data(), words.size(), found.data()) == wanted.size());
+      found.resize(wanted.size());
+      CHECK(found == wanted);
+    }
+  }
+}
+
 TEST_CASE("Every row writes the same streams, and reads them back") {
   for_each_pair([](const TensorPair& pair) {
     const UnitType& unit = unit_type(pair.dtype);
