@@ -14,6 +14,7 @@ class Consensus : public TensorMerge {
       : lambda_(A::widen(settings.number("lambda"))), mask_lambda_(settings.number("mask_lambda")), agree_(settings.number("agree")) {
     for (std::size_t i = 0; i < settings.models(); ++i) weights_.push_back(A::round(settings.number("weight", i)));
   }
+  bool only_changes() const override { return true; }
   void apply(const MergeWindow& window, std::span<double> out) const override {
     std::vector<double> column(weights_.size());
     for (std::size_t j = 0; j < out.size(); ++j) {

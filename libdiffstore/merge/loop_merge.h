@@ -40,8 +40,6 @@ class LoopMerge : public TensorMerge {
 
  protected:
   static const NumberLoops<Value>& loops() { return number_loops<Value>(A::type); }
-
- private:
   template <class Use>
   static void with_values(const MergeWindow& window, Use use) {
     const std::vector<Value> base(window.base.begin(), window.base.end());

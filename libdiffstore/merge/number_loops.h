@@ -32,8 +32,12 @@ struct NumberLoops {
   void (*scale)(Value* values, Value factor, std::size_t count);
   void (*add)(const Value* values, std::size_t count, Value* sums);
   void (*add_signs)(const Value* values, std::size_t count, Value* sums);
-  /// Adds the values that have the sign of r(votes), and `share` to the divisors for each.
-  void (*add_elected)(const Value* values, const Value* votes, Value share, std::size_t count, Value* sums, Value* divisors);
+  /// Sums of votes become the signs that are elected, 1 or -1: `tie` where r(votes) is 0, -1 where they are not a number.
+  void (*elect)(Value* votes, Value tie, std::size_t count);
+  /// Adds the values whose voters (which may be the values) have the sign, and `share` to the divisors for each.
+  void (*add_elected)(const Value* values, const Value* voters, const Value* signs, Value share, std::size_t count, Value* sums, Value* divisors);
+  /// Of the same, the largest magnitude, the first of equals, in place of a smaller sum.
+  void (*take_largest)(const Value* values, const Value* voters, const Value* signs, std::size_t count, Value* sums);
   /// base + lambda * r(r(sum) / r(divisor)), in place of the sums; divisors of 0 count as 1. `divisors` may be null: not divided.
   void (*finish)(const Value* base, const Value* divisors, const LastSteps<Value>& steps, std::size_t count, Value* sums);
   /// fma(x, weight, sum)

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <mutex>
 
+#include "merge/exponential.h"
 #include "merge/merge_method.h"
 #include "merge/order_statistic.h"
 #include "merge/rounding.h"
@@ -21,6 +22,7 @@ template <class A>
 class PcbTensor : public TensorMerge {
  public:
   PcbTensor(const std::vector<Scale>& scales, double factor) : scales_(scales), lambda_(factor) {}
+  bool only_changes() const override { return true; }
   void apply(const MergeWindow& window, std::span<double> out) const override {
     std::vector<double> differences(scales_.size());
     for (std::size_t j = 0; j < out.size(); ++j) {
@@ -50,7 +52,7 @@ class PcbTensor : public TensorMerge {
   static double score(const std::vector<double>& differences, double total, std::size_t i, const std::vector<Scale>& scales) {
     const double range = scales[i].most - scales[i].least;
     const double place = range > 0 ? (std::clamp(std::fabs(differences[i]), scales[i].least, scales[i].most) - scales[i].least) / range : 0;
-    return std::exp(static_cast<double>(scales.size()) * (place * place)) * std::tanh(differences[i] * total);
+    return exponential(static_cast<double>(scales.size()) * (place * place)) * hyperbolic_tangent(differences[i] * total);
   }
 
  private:

@@ -1,6 +1,8 @@
 // Methods that add up the models' differences from the base: task arithmetic, TIES, DARE, Breadcrumbs (spec/merging.md).
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <optional>
 
 #include "merge/loop_merge.h"
 #include "merge/task_vectors.h"
@@ -14,8 +16,32 @@ struct Rules {
   bool elect;
 };
 
-/// What decides the sign of an element.
-enum class Election { weighted, count };
+enum class Votes { weighted, unweighted, count };
+enum class Mean { weights, count, sum, max };
+
+template <class Word>
+using Choices = std::initializer_list<std::pair<std::string_view, Word>>;
+
+template <class Word>
+Word choice(Choices<Word> choices, std::string_view text) {
+  for (const auto& [name, word] : choices) {
+    if (name == text) return word;
+  }
+  return choices.begin()->second;
+}
+
+/// The choices that an election has.
+struct Election {
+  Votes votes;
+  Mean mean;
+  std::optional<int> tie;  ///< the sign that a tie gives, 0: the base's value; none: still to be counted
+
+  Election(const MergeSettings& settings, std::optional<int> majority)
+      : votes(choice<Votes>({{"weighted", Votes::weighted}, {"unweighted", Votes::unweighted}, {"count", Votes::count}}, settings.word("elect"))),
+        mean(choice<Mean>({{"weights", Mean::weights}, {"count", Mean::count}, {"sum", Mean::sum}, {"max", Mean::max}}, settings.word("mean"))),
+        tie(choice<std::optional<int>>({{"plus", 1}, {"base", 0}, {"global", majority}}, settings.word("tie"))) {}
+  bool divides() const { return mean == Mean::weights || mean == Mean::count; }
+};
 
 constexpr double kLeastNorm = 1e-7;      ///< differences with a smaller L1 norm are not rescaled
 constexpr double kLeastDivisor = 1e-8;
@@ -25,20 +51,18 @@ class TaskVectors : public LoopMerge<A> {
  public:
   using Value = typename LoopMerge<A>::Value;
 
-  TaskVectors(const Rules& rules, const MergeSettings& settings, const MergedTensor& tensor)
-      : elect_(rules.elect), row_(rules.keep == Keep::by_rank ? tensor.row() : 1),
-        steps_{settings.flag("normalize"), static_cast<Value>(A::widen(settings.number("lambda")))} {
-    if (elect_) {
-      const std::string_view election = settings.word("elect");
-      election_ = election == "count" ? Election::count : Election::weighted;
-      by_count_ = settings.word("mean") == "count";
+  TaskVectors(const Rules& rules, const MergeSettings& settings, const MergedTensor& tensor, Trims trims, std::optional<int> majority)
+      : row_(rules.keep == Keep::by_rank ? tensor.row() : 1), steps_{settings.flag("normalize"), static_cast<Value>(A::widen(settings.number("lambda")))} {
+    if (rules.elect) {
+      election_.emplace(settings, majority);
+      steps_.normalize = steps_.normalize && election_->divides();
     }
     const std::string_view rescale = settings.has("rescale") ? settings.word("rescale") : "none";
     double total = 0;
     for (std::size_t i = 0; i < settings.models(); ++i) {
       Model model;
       model.weight = static_cast<Value>(A::round(settings.number("weight", i)));
-      model.trim = make_trim(rules.keep, settings, tensor, i);
+      model.trim = std::move(trims[i]);
       const double density = settings.has("density") ? settings.number("density", i) : 1;
       if (rescale == "inverse" && rules.keep != Keep::by_rank && density > 0 && density < 1) model.scale = 1 / density;
       measure_ = measure_ || (rescale == "l1" && density > 0 && density < 1);
@@ -46,17 +70,21 @@ class TaskVectors : public LoopMerge<A> {
       models_.push_back(std::move(model));
     }
     total = A::round(total);
-    if (!elect_) divisor_ = std::fabs(total) < kLeastDivisor ? Value{1} : static_cast<Value>(total);
+    if (!election_) divisor_ = std::fabs(total) < kLeastDivisor ? Value{1} : static_cast<Value>(total);
   }
 
   bool only_changes() const override {
     return row_ == 1 && std::all_of(models_.begin(), models_.end(), [](const Model& model) { return model.trim->only_changes(); });
   }
   std::uint64_t row() const override { return row_; }
-  bool wants_pass() const override { return trimming() || (measure_ && !measured_); }
+  bool wants_pass() const override { return trimming() || measure_ || (election_ && !election_->tie); }
 
   void look_at(const NumberWindow<Value>& window) override {
     const bool trim = trimming();
+    if (!trim && !measure_) {
+      balance_ += count_elections(window);
+      return;
+    }
     std::vector<Value> differences(window.size());
     for (std::size_t i = 0; i < models_.size(); ++i) {
       Model& model = models_[i];
@@ -73,35 +101,43 @@ class TaskVectors : public LoopMerge<A> {
   }
 
   void end_pass() override {
-    const bool trim = trimming();
-    for (Model& model : models_) {
-      if (trim && model.trim->wants_pass()) model.trim->end_pass();
-      if (!trim && model.norm_before >= kLeastNorm && model.norm_after >= kLeastNorm) model.scale = model.norm_before / model.norm_after;
+    if (trimming()) {
+      for (Model& model : models_) {
+        if (model.trim->wants_pass()) model.trim->end_pass();
+      }
+    } else if (measure_) {
+      for (Model& model : models_) {
+        if (model.norm_before >= kLeastNorm && model.norm_after >= kLeastNorm) model.scale = model.norm_before / model.norm_after;
+      }
+      measure_ = false;
+    } else {
+      election_->tie = balance_ >= 0 ? 1 : -1;
     }
-    if (!trim) measured_ = true;
   }
 
-  /// `out` holds the sums until the last step.
   void merge(const NumberWindow<Value>& window, std::span<Value> out) const override {
     const NumberLoops<Value>& loop = this->loops();
     const std::size_t count = window.size();
-    std::vector<Value> kept((elect_ ? models_.size() : 1) * count), votes(elect_ ? count : 0), divisors(count, divisor_);
+    std::vector<Value> divisors(count, divisor_);
     std::fill(out.begin(), out.end(), Value{0});
-    for (std::size_t i = 0; i < models_.size(); ++i) {
-      const Model& model = models_[i];
-      const std::span<Value> own = std::span(kept).subspan(elect_ ? i * count : 0, count);
-      subtract(window, i, own);
-      model.trim->apply(window.elements(), own);
-      if (model.scale != 1) loop.scale(own.data(), static_cast<Value>(A::widen(model.scale)), count);
-      if (model.weight != 1) loop.scale(own.data(), model.weight, count);
-      if (!elect_) loop.add(own.data(), count, out.data());
-      else if (election_ == Election::weighted) loop.add(own.data(), count, votes.data());
-      else loop.add_signs(own.data(), count, votes.data());
-    }
-    for (std::size_t i = 0; elect_ && i < models_.size(); ++i) {
-      loop.add_elected(&kept[i * count], votes.data(), by_count_ ? Value{1} : models_[i].weight, count, out.data(), divisors.data());
+    if (election_) {
+      add_elected(elect(window, *election_->tie), out, divisors);
+    } else {
+      const Room own = make_room(count);
+      for (std::size_t i = 0; i < models_.size(); ++i) {
+        keep(window, i, {own.get(), count});
+        weigh(i, {own.get(), count});
+        loop.add(own.get(), count, out.data());
+      }
     }
     loop.finish(window.base.data(), divisors.data(), steps_, count, out.data());
+  }
+
+  /// Of the elections in a window: won by plus, less won by minus.
+  std::int64_t balance_of(const MergeWindow& window) const {
+    std::int64_t balance = 0;
+    this->with_values(window, [&](const NumberWindow<Value>& values) { balance = count_elections(values); });
+    return balance;
   }
 
  private:
@@ -111,6 +147,15 @@ class TaskVectors : public LoopMerge<A> {
     std::unique_ptr<Trim> trim;
     double norm_before = 0, norm_after = 0;  ///< L1
   };
+  using Room = std::unique_ptr<Value[]>;
+  static Room make_room(std::size_t count) { return std::make_unique_for_overwrite<Value[]>(count); }
+
+  /// The s_i of all models, by what they vote (their t_i, or the s_i themselves), and the sign that won.
+  struct Elected {
+    Room weighted, own;
+    Room signs;
+    const Value* voters() const { return own ? own.get() : weighted.get(); }
+  };
 
   bool trimming() const {
     return std::any_of(models_.begin(), models_.end(), [](const Model& model) { return model.trim->wants_pass(); });
@@ -118,22 +163,76 @@ class TaskVectors : public LoopMerge<A> {
   void subtract(const NumberWindow<Value>& window, std::size_t model, std::span<Value> out) const {
     this->loops().subtract(window.models[model].data(), window.base.data(), out.size(), out.data());
   }
+  /// t_i
+  void keep(const NumberWindow<Value>& window, std::size_t i, std::span<Value> out) const {
+    const Model& model = models_[i];
+    subtract(window, i, out);
+    model.trim->apply(window.elements(), out);
+    if (model.scale != 1) this->loops().scale(out.data(), static_cast<Value>(A::widen(model.scale)), out.size());
+  }
+  /// s_i
+  void weigh(std::size_t i, std::span<Value> values) const {
+    if (models_[i].weight != 1) this->loops().scale(values.data(), models_[i].weight, values.size());
+  }
+  Elected elect(const NumberWindow<Value>& window, int tie) const {
+    const NumberLoops<Value>& loop = this->loops();
+    const std::size_t count = window.size(), all = models_.size() * count;
+    const bool unweighted = election_->votes == Votes::unweighted;
+    Elected out{make_room(all), unweighted ? make_room(all) : Room(), std::make_unique<Value[]>(count)};
+    for (std::size_t i = 0; i < models_.size(); ++i) {
+      const std::span<Value> values(&out.weighted[i * count], count);
+      keep(window, i, values);
+      if (unweighted) {
+        std::copy(values.begin(), values.end(), &out.own[i * count]);
+        loop.add(values.data(), count, out.signs.get());
+      }
+      weigh(i, values);
+      if (election_->votes == Votes::weighted) loop.add(values.data(), count, out.signs.get());
+      if (election_->votes == Votes::count) loop.add_signs(values.data(), count, out.signs.get());
+    }
+    loop.elect(out.signs.get(), static_cast<Value>(tie), count);
+    return out;
+  }
+  void add_elected(const Elected& elected, std::span<Value> sums, std::span<Value> divisors) const {
+    const NumberLoops<Value>& loop = this->loops();
+    for (std::size_t i = 0; i < models_.size(); ++i) {
+      const Value* const values = elected.weighted.get() + i * sums.size();
+      const Value* const voters = elected.voters() + i * sums.size();
+      if (election_->mean == Mean::max) {
+        loop.take_largest(values, voters, elected.signs.get(), sums.size(), sums.data());
+      } else {
+        const Value share = election_->mean == Mean::count ? Value{1} : models_[i].weight;
+        loop.add_elected(values, voters, elected.signs.get(), share, sums.size(), sums.data(), divisors.data());
+      }
+    }
+  }
+  std::int64_t count_elections(const NumberWindow<Value>& window) const {
+    const Elected elected = elect(window, 0);
+    std::int64_t balance = 0;
+    for (std::size_t j = 0; j < window.size(); ++j) balance += static_cast<std::int64_t>(elected.signs[j]);
+    return balance;
+  }
 
-  bool elect_, by_count_ = false;
   std::uint64_t row_;
   LastSteps<Value> steps_;
-  Election election_ = Election::weighted;
+  std::optional<Election> election_;
   Value divisor_ = 0;  ///< where no sign is elected: the sum of the weights
-  bool measure_ = false, measured_ = false;
+  bool measure_ = false;  ///< whether the norms are still to be measured
+  std::int64_t balance_ = 0;
   std::vector<Model> models_;
 };
 
+std::unique_ptr<TensorMerge> make_with(const Rules& rules, const MergeSettings& settings, const MergedTensor& tensor, Trims trims, std::optional<int> majority) {
+  return with_arithmetic(tensor.dtype, [&]<class A>(A) -> std::unique_ptr<TensorMerge> {
+    return std::make_unique<TaskVectors<A>>(rules, settings, tensor, std::move(trims), majority);
+  });
+}
+
 template <Keep kKeep, bool kElect>
 std::unique_ptr<TensorMerge> make(const MergeSettings& settings, const MergedTensor& tensor) {
-  if (kElect && wants_election(settings)) return make_elected(kKeep, settings, tensor);
-  return with_arithmetic(tensor.dtype, [&]<class A>(A) -> std::unique_ptr<TensorMerge> {
-    return std::make_unique<TaskVectors<A>>(Rules{kKeep, kElect}, settings, tensor);
-  });
+  Trims trims;
+  for (std::size_t i = 0; i < settings.models(); ++i) trims.push_back(make_trim(kKeep, settings, tensor, i));
+  return make_with({kKeep, kElect}, settings, tensor, std::move(trims), std::nullopt);
 }
 
 using Default = std::pair<std::string_view, std::string_view>;
@@ -167,6 +266,16 @@ std::unique_ptr<Trim> make_trim(Keep keep, const MergeSettings& settings, const 
     return Trim::largest(of, least || density * static_cast<double>(of.elements) >= 1 ? density : 0, model);
   };
   return settings.word("density_of") == "nnz" ? Trim::of_changed(tensor, make) : make(tensor);
+}
+
+std::unique_ptr<TensorMerge> make_ties(const MergeSettings& settings, const MergedTensor& tensor, Trims trims, std::optional<int> majority) {
+  return make_with({Keep::largest, true}, settings, tensor, std::move(trims), majority);
+}
+
+std::int64_t balance_of_elections(const MergeSettings& settings, const MergedTensor& tensor, Trims trims, const MergeWindow& window) {
+  return with_arithmetic(tensor.dtype, [&]<class A>(A) {
+    return TaskVectors<A>({Keep::largest, true}, settings, tensor, std::move(trims), std::nullopt).balance_of(window);
+  });
 }
 
 constinit const MergeMethod kTaskArithmeticMerge = {"task_arithmetic", "the base and the sum of the weighted differences (Ilharco et al. 2023)", 1, kMany,

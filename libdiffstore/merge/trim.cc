@@ -149,6 +149,19 @@ class Band : public TrimBy<Band> {
   TopSelection top_, kept_;
 };
 
+class Above : public TrimBy<Above> {
+ public:
+  Above(unsigned key_bits, std::uint64_t threshold) : bits_(key_bits), threshold_(threshold) {}
+  template <class Value>
+  void keep(const ElementList&, std::span<Value> differences) const {
+    for (Value& value : differences) value = magnitude_key(value, bits_) < threshold_ ? Value{0} : value;
+  }
+
+ private:
+  unsigned bits_;
+  std::uint64_t threshold_;
+};
+
 class RandomTrim : public TrimBy<RandomTrim> {
  public:
   RandomTrim(const MergedTensor& tensor, double density, std::uint64_t seed, std::size_t model)
@@ -212,6 +225,8 @@ std::unique_ptr<Trim> Trim::without_outliers(const MergedTensor& tensor, double 
   const std::uint64_t keep = share_of(density, tensor.elements);
   return std::make_unique<Band>(tensor.dtype, std::min(share_of(gamma, tensor.elements), tensor.elements - keep), keep);
 }
+
+std::unique_ptr<Trim> Trim::above(unsigned key_bits, std::uint64_t threshold) { return std::make_unique<Above>(key_bits, threshold); }
 
 std::unique_ptr<Trim> Trim::random(const MergedTensor& tensor, double density, std::uint64_t seed, std::size_t model) {
   if (density >= 1) return keep_all();

@@ -57,6 +57,11 @@ class TopSelection {
   std::uint64_t last_tie_ = UINT64_MAX;
 };
 
+/// Orders by magnitude, zeros 0; as fp32 where `bits` is 32, as fp64 where it is 64.
+inline std::uint64_t magnitude_key(double value, unsigned bits) {
+  return bits == 64 ? std::bit_cast<std::uint64_t>(value) & UINT64_MAX >> 1 : std::bit_cast<std::uint32_t>(static_cast<float>(value)) & UINT32_MAX >> 1;
+}
+
 /// The numbers of random trims: one for each element, by seed, model and tensor name (spec/merging.md, "Trimming").
 PhiloxKey trim_key(std::string_view tensor, std::uint64_t seed, std::size_t model);
 float trim_draw(PhiloxKey key, std::uint64_t element);
@@ -92,6 +97,8 @@ class Trim {
   /// Each with a probability from density - epsilon to density + epsilon by its rank within the row: apply() takes whole rows.
   /// Error{invalid_argument} where that leaves (0, 1).
   static std::unique_ptr<Trim> by_rank(const MergedTensor& tensor, const RankRule& rule, std::uint64_t seed, std::size_t model);
+  /// Those whose magnitude_key() is not below the threshold.
+  static std::unique_ptr<Trim> above(unsigned key_bits, std::uint64_t threshold);
   using Make = std::function<std::unique_ptr<Trim>(const MergedTensor& tensor)>;
   /// make(tensor), told only of as many elements as the model changes.
   static std::unique_ptr<Trim> of_changed(const MergedTensor& tensor, Make make);

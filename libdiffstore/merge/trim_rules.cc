@@ -49,22 +49,28 @@ class ByRank : public Trim {
   PhiloxKey key_;
 };
 
-/// A trim of so many elements as the model changes.
+/// A trim of so many elements as the model changes; make() gives one that goes by changes alone.
 class OfChanged : public Trim {
  public:
   OfChanged(const MergedTensor& tensor, Make make) : tensor_(tensor), make_(std::move(make)) { tensor_.elements = 0; }
   bool wants_pass() const override { return !trim_ || trim_->wants_pass(); }
-  void look(const ElementList& elements, std::span<const double> differences) override {
-    if (trim_) return trim_->look(elements, differences);
-    tensor_.elements += differences.size() - static_cast<std::size_t>(std::count(differences.begin(), differences.end(), 0.0));
-  }
+  void look(const ElementList& elements, std::span<const double> differences) override { look_at(elements, differences); }
+  void look(const ElementList& elements, std::span<const float> differences) override { look_at(elements, differences); }
   void end_pass() override {
     if (trim_) trim_->end_pass();
     else trim_ = make_(tensor_);
   }
   void apply(const ElementList& elements, std::span<double> differences) const override { trim_->apply(elements, differences); }
+  void apply(const ElementList& elements, std::span<float> differences) const override { trim_->apply(elements, differences); }
+  bool only_changes() const override { return true; }
 
  private:
+  template <class Value>
+  void look_at(const ElementList& elements, std::span<const Value> differences) {
+    if (trim_) return trim_->look(elements, differences);
+    tensor_.elements += differences.size() - static_cast<std::size_t>(std::count(differences.begin(), differences.end(), Value{0}));
+  }
+
   MergedTensor tensor_;  ///< its elements: those that the model changes
   Make make_;
   std::unique_ptr<Trim> trim_;

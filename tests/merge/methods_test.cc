@@ -5,8 +5,10 @@
 #include "delta/stats.h"
 #include "merge/merge_method.h"
 #include "merge/rounding.h"
+#include "merge_cases.h"
 
 using namespace dstore;
+using namespace dstore::testing;
 
 namespace {
 
@@ -61,78 +63,18 @@ std::vector<double> merged(const char* name, const Tensors& tensors, DType dtype
   return out;
 }
 
-/// Statistics of one tensor in memory.
-class OneTensor : public TensorSource {
- public:
-  OneTensor(std::vector<std::uint64_t> shape, const std::vector<double>& values) : bits_(8 * values.size()) {
-    write_doubles(DType::f64, values, bits_);
-    infos_.push_back({"t", DType::f64, std::move(shape), bits_.size()});
-  }
-  const std::vector<TensorInfo>& tensors() const override { return infos_; }
-  void read(std::size_t, std::uint64_t offset, std::span<std::byte> out) const override { std::copy_n(bits_.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin()); }
-
- private:
-  Bytes bits_;
-  std::vector<TensorInfo> infos_;
-};
-
-/// What the method needs of each model of tensors of 1000 elements in rows of 25.
-std::vector<OneTensor> make_statistics(const MergeMethod& method, std::size_t models) {
-  std::mt19937 random(9);
-  std::normal_distribution<double> gaussian;
-  std::vector<OneTensor> out;
-  for (std::size_t m = 0; m < models && !method.statistics.empty(); ++m) {
-    std::vector<double> values(method.statistics == "gram" ? 625 : 1000);
-    for (double& value : values) value = std::fabs(gaussian(random));
-    if (method.statistics == "gram") {
-      std::vector<double> inputs(25 * 30), gram(625);
-      for (double& value : inputs) value = gaussian(random);
-      for (std::size_t i = 0; i < 625; ++i) {
-        for (std::size_t n = 0; n < 30; ++n) gram[i] += inputs[n * 25 + i / 25] * inputs[n * 25 + i % 25];
-      }
-      values = gram;
-      out.emplace_back(std::vector<std::uint64_t>{25, 25}, values);
-    } else {
-      out.emplace_back(std::vector<std::uint64_t>{40, 25}, values);
-    }
-  }
-  return out;
-}
-
-/// Settings with which the method has the most to do: the defaults, and every choice of every word.
-std::vector<MergeSettings::Given> interesting(const MergeMethod& method) {
-  MergeSettings::Given given;
-  for (const auto& [name, value] : method.parameters) {
-    if (name == "density") given["density"] = {"0.4"};
-    if (name == "select_topk") given["select_topk"] = {"0.5"};
-  }
-  std::vector<MergeSettings::Given> out{given};
-  for (const auto& [name, value] : method.parameters) {
-    for (const std::string_view word : find_merge_parameter(method.name, name)->choices) {
-      if (word == value) continue;
-      out.push_back(given);
-      out.back()[std::string(name)] = {std::string(word)};
-      if (name == "tie") out.back()["elect"] = {"count"};
-      if (name == "trim_scope") out.back()["tie"] = {"global"};
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 TEST_CASE("Every method gives the same values whatever the windows, and values of the dtype") {
   for (const MergeMethod* method : merge_methods()) {
     const std::size_t models = method->most_models == 2 ? 2 : 3;
-    const std::vector<OneTensor> files = make_statistics(*method, models);
+    const std::vector<OneTensor> files = make_statistics(*method, models, 1000);
     Statistics statistics;
     for (const OneTensor& file : files) statistics.push_back(&file);
     for (const DType dtype : {DType::f16, DType::bf16, DType::f32, DType::f64}) {
       const Tensors tensors = make_tensors(dtype, models, 1000, 1);
-      for (const MergeSettings::Given& given : interesting(*method)) {
-        std::string text;
-        for (const auto& [name, values] : given) text += " " + name + "=" + values.front();
-        INFO(method->name << " dtype " << static_cast<int>(dtype) << text);
+      for (const MergeSettings::Given& given : interesting_settings(*method)) {
+        INFO(method->name << " dtype " << static_cast<int>(dtype) << text_of(given));
         const std::vector<double> whole = merged(method->name.data(), tensors, dtype, 1000, given, 25, statistics);
         CHECK(whole == merged(method->name.data(), tensors, dtype, 1, given, 25, statistics));
         CHECK(whole == merged(method->name.data(), tensors, dtype, 37, given, 25, statistics));

@@ -71,12 +71,20 @@ void check_operations(const NumberLoops<Value>& loop) {
   each([&](std::size_t j) { return std::fma(b[j], Value(0.7f), x[j]); });
 
   std::vector<Value> sums(count, 0), divisors(count, 0);
-  loop.add_elected(x.data(), b.data(), Value(2), count, sums.data(), divisors.data());
+  std::vector<Value> signs = b;
+  loop.elect(signs.data(), Value(-1), count);
+  for (std::size_t j = 0; j < count; ++j) REQUIRE(signs[j] == (b[j] > 0 ? 1 : -1));
+  signs = b;
+  loop.elect(signs.data(), Value(1), count);
+  loop.add_elected(x.data(), x.data(), signs.data(), Value(2), count, sums.data(), divisors.data());
   for (std::size_t j = 0; j < count; ++j) {
     const bool wins = b[j] >= 0 ? x[j] > 0 : x[j] < 0;
     REQUIRE(sums[j] == (wins ? x[j] : 0));
     REQUIRE(divisors[j] == (wins ? 2 : 0));
   }
+  got = sums;
+  loop.take_largest(b.data(), x.data(), signs.data(), count, got.data());
+  each([&](std::size_t j) { return divisors[j] != 0 && std::fabs(b[j]) > std::fabs(sums[j]) ? b[j] : sums[j]; });
   got = x;
   loop.finish(b.data(), divisors.data(), {true, Value(0.5)}, count, got.data());
   each([&](std::size_t j) {

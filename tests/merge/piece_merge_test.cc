@@ -5,57 +5,14 @@
 
 #include "catch.h"
 #include "delta/stats.h"
-#include "tensor_pairs.h"
+#include "merge_cases.h"
 
 using namespace dstore;
 using dstore::testing::Change;
-using dstore::testing::make_pair;
-using dstore::testing::Random;
+using dstore::testing::make_models;
+using dstore::testing::Models;
 
 namespace {
-
-/// A base of two pieces (the second a short one), tasks of it and their segments.
-struct Models {
-  DType dtype;
-  Bytes base;
-  std::vector<Bytes> tasks;
-  std::vector<Bytes> segments;
-  std::vector<std::unique_ptr<SegmentReader>> readers;
-
-  std::uint64_t elements() const { return unit_count(dtype, base.size()); }
-  std::vector<std::uint64_t> changed() const {
-    std::vector<std::uint64_t> out;
-    for (const Bytes& task : tasks) out.push_back(count_changed(dtype, base, task));
-    return out;
-  }
-};
-
-/// Tasks share about half of what they change; every fourth change is to a copy of the base's value with the other sign.
-Models make_models(DType dtype, std::uint64_t elements, std::size_t count, double density, Change change, std::uint64_t seed) {
-  Models out{dtype, make_pair(dtype, elements, 0, change, seed).base, {}, {}, {}};
-  const std::size_t unit = unit_type(dtype).bytes;
-  Random random(seed + 1);
-  std::vector<bool> shared(elements);
-  for (std::uint64_t j = 0; j < elements; ++j) shared[j] = random.uniform() < density / 2;
-  for (std::size_t i = 0; i < count; ++i) {
-    out.tasks.push_back(out.base);
-    const Bytes other = make_pair(dtype, elements, 1, change, seed + 10 + i).task;
-    for (std::uint64_t j = 0; j < elements; ++j) {
-      if (!shared[j] && random.uniform() >= density / 2) continue;
-      if (random.below(4) == 0) {
-        out.tasks[i][(j + 1) * unit - 1] ^= std::byte{0x80};
-      } else {
-        std::copy_n(&other[j * unit], unit, &out.tasks[i][j * unit]);
-      }
-    }
-    const EncodedPiece piece = encode_piece(dtype, 0, out.base, out.tasks[i]);
-    SegmentWriter writer;
-    if (!piece.bytes.empty()) writer.add(piece);
-    out.segments.push_back(piece.bytes.empty() ? Bytes() : writer.finish());
-  }
-  for (const Bytes& segment : out.segments) out.readers.push_back(segment.empty() ? nullptr : std::make_unique<SegmentReader>(segment, "test"));
-  return out;
-}
 
 MergeSettings settings_of(const MergeMethod& method, std::size_t models, const char* density) {
   MergeSettings::Given given;
@@ -88,9 +45,7 @@ Bytes merged_sparsely(const MergeMethod& method, const Models& models, const Mer
   const std::vector<std::uint64_t> changed = models.changed();
   const auto merge = method.make(settings, {"t", models.dtype, models.elements(), {}, {}, changed});
   REQUIRE(merge->only_changes());
-  std::vector<ModelPiece> pieces;
-  for (const auto& reader : models.readers) pieces.push_back({reader.get(), 0});
-  PieceMerge piece(models.dtype, 0, models.base, pieces, "t", window);
+  PieceMerge piece(models.dtype, 0, models.base, models.pieces(), "t", window);
   while (merge->wants_pass()) {
     piece.look(*merge);
     merge->end_pass();

@@ -1,4 +1,5 @@
-dstore_test(merge SOURCES merge/trim_test.cc merge/parameters_test.cc merge/methods_test.cc merge/number_loops_test.cc merge/piece_merge_test.cc delta/tensor_pairs.cc
+dstore_test(merge SOURCES merge/trim_test.cc merge/parameters_test.cc merge/methods_test.cc merge/number_loops_test.cc merge/piece_merge_test.cc
+  merge/exponential_test.cc merge/order_test.cc merge/merge_cases.cc delta/tensor_pairs.cc
   LINK dstore_merge dstore_delta dstore_tensor dstore_base)
 target_include_directories(merge_test PRIVATE delta)
 # Beside mergekit and formulas in PyTorch, where the Python of the build has it.
