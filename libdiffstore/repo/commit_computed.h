@@ -5,13 +5,21 @@
 
 namespace dstore {
 
+/// The checkpoint of weights with this id in the shards and side files of `files`, which are stored where they are not.
+struct WrittenCheckpoint {
+  CheckpointTable table;
+  std::uint64_t full_bytes = 0;  ///< of a folder with it
+};
+WrittenCheckpoint write_checkpoint(const Repository& repository, PackSession& session, const ModelFiles& files, const TensorSource& result, const ObjectId& weights);
+
 /// A computed model as a task in a session.
 struct ComputedTask {
   WrittenDelta delta;
   ObjectId checkpoint;
   std::uint64_t full_bytes = 0;  ///< of a folder with it
 };
-ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress);
+ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress,
+                            const ChangeSource* changes = nullptr);
 
 struct ComputedReport {
   ObjectId commit;
@@ -21,6 +29,9 @@ struct ComputedReport {
   std::uint64_t stored_bytes = 0;
   std::optional<SumSource::Overlap> overlap;  ///< of a sum
 };
+
+/// Adds the tasks among `sources` to the parents and `derived_from` of a commit that is computed from them, each once.
+void add_sources(const std::vector<CheckedCommit>& sources, Commit& commit);
 
 /// What a revision computes, as a task on the new branch `branch`; its parents and `derived_from` are the tasks that it is computed from.
 /// Error{conflict}: the branch exists. {invalid_argument}: the revision is not computed.
