@@ -67,8 +67,15 @@ CheckoutRecord adopt(Filesystem& fs, const CheckpointFolder& folder, const Objec
 
 /// base+task where the base is a folder: its shards with its layout, the task's side files. `others` are side files of the
 /// folder that stay.
-ModelFiles files_on_folder(OpenTask& task, const CheckpointFolder& folder, std::set<std::string>& others) {
+ModelFiles files_on_folder(const Repository& repository, OpenTask& task, const CheckpointFolder& folder, std::set<std::string>& others) {
   ModelFiles& own = task.loaded.files;
+  if (task.scratch) {  // computed: the base's files came along; the folder has its own
+    const auto of_base = load_commit_files(repository, repository.read_commit(task.base)).files;
+    std::erase_if(own.files, [&](const auto& file) {
+      const auto base = of_base.find(file.first);
+      return base != of_base.end() && base->second.file == file.second.file;
+    });
+  }
   ModelFiles out;
   out.weights = std::move(own.weights);
   out.weights->read_base_from(folder.tensors(), printable(folder.path()));
@@ -117,7 +124,10 @@ OpenTask open_for(Repository& repository, const Revision& task, const std::optio
   if (!task.computed) require_task(repository.require_commit(task.commit), task.text);
   if (record) require_base(repository, *record, task, folder.path());
   attach_computed_base(repository, folder, task);
-  return open_task(repository, task, progress);
+  if (task.base) load_revision(repository, task);  // the base fits
+  Revision alone = task;
+  alone.base.reset();
+  return open_task(repository, alone, progress);
 }
 
 /// The new shards whose tensors lie where a file of the folder has them.
@@ -160,7 +170,7 @@ ApplyReport apply_task(Repository& repository, const Revision& task, const std::
   OpenTask opened = open_for(repository, task, record, source, progress);
   require_not_linked(repository, source);
   FolderTarget target;
-  target.files = files_on_folder(opened, source, target.keep);
+  target.files = files_on_folder(repository, opened, source, target.keep);
   target.old = target.files.weights->base();
   target.old_is_base = true;
   if (repository.config().without_base) attach_base(repository, source, repository.read_commit(opened.base));
@@ -186,7 +196,7 @@ CheckoutReport apply_to_new(Repository& repository, const Revision& task, const 
   const CheckpointFolder source(repository.fs(), folder);
   OpenTask opened = open_for(repository, task, record, source, progress);
   std::set<std::string> others;
-  ModelFiles files = files_on_folder(opened, source, others);
+  ModelFiles files = files_on_folder(repository, opened, source, others);
   for (const std::string& path : others) {
     const std::string content = source.side_file(path).value_or("");
     const ByteSpan bytes = as_bytes(content);

@@ -1,7 +1,5 @@
 #include "repo/commit_computed.h"
 
-#include <algorithm>
-
 #include "dstore/error.h"
 #include "repo/shard_stream.h"
 
@@ -32,14 +30,6 @@ ComputedTask write_computed(const Repository& repository, PackSession& session, 
   return out;
 }
 
-void add_sources(const std::vector<CheckedCommit>& sources, Commit& commit) {
-  for (const CheckedCommit& source : sources) {
-    if (!source.commit.is_task() || std::find(commit.parents.begin(), commit.parents.end(), source.id) != commit.parents.end()) continue;
-    commit.parents.push_back(source.id);
-    commit.derived_from.push_back(source.id);
-  }
-}
-
 ComputedReport commit_computed(Repository& repository, const Revision& revision, const std::string& message, const RefName& branch, const Committer& committer,
                                const Progress& progress) {
   if (!revision.computed) throw Error(ErrorCode::invalid_argument, "\"" + printable(revision.text) + "\" is a commit already");
@@ -52,7 +42,11 @@ ComputedReport commit_computed(Repository& repository, const Revision& revision,
   commit.checkpoint = task.checkpoint;
   commit.delta = task.delta.id;
   commit.base = model.lineage->base;
-  add_sources(model.commits, commit);
+  for (const CheckedCommit& source : model.commits) {
+    if (!source.commit.is_task()) continue;
+    commit.parents.push_back(source.id);
+    commit.derived_from.push_back(source.id);
+  }
   commit.message = message;
   commit.training = {{"method", "merge"}, {"expression", revision.computed->pinned()}};
   ComputedReport out;

@@ -30,9 +30,6 @@ struct ComputedReport {
   std::optional<SumSource::Overlap> overlap;  ///< of a sum
 };
 
-/// Adds the tasks among `sources` to the parents and `derived_from` of a commit that is computed from them, each once.
-void add_sources(const std::vector<CheckedCommit>& sources, Commit& commit);
-
 /// What a revision computes, as a task on the new branch `branch`; its parents and `derived_from` are the tasks that it is computed from.
 /// Error{conflict}: the branch exists. {invalid_argument}: the revision is not computed.
 ComputedReport commit_computed(Repository& repository, const Revision& revision, const std::string& message, const RefName& branch, const Committer& committer,

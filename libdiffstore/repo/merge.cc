@@ -38,18 +38,31 @@ void open_statistics(MergeSources& loaded, const std::vector<MergeSource>& sourc
   }
 }
 
-std::map<std::string, std::string> facts(const std::vector<MergeSource>& sources, const std::vector<ObjectId>& commits, const MergeOptions& options,
-                                         const MergeSources& loaded) {
+/// The commits that a source stands for: itself, or the tasks that it is computed from.
+std::vector<ObjectId> tasks_of(const MergeSource& source, const MergeSources::Model& model) {
+  if (!source.computed) return {source.commit};
+  std::vector<ObjectId> out;
+  for (const CheckedCommit& commit : model.commits) {
+    if (commit.commit.is_task()) out.push_back(commit.id);
+  }
+  return out;
+}
+
+std::map<std::string, std::string> facts(const std::vector<MergeSource>& sources, const MergeOptions& options, const MergeSources& loaded) {
   std::map<std::string, std::string> out = options.more_facts;
   for (const auto& [name, text] : options.settings->texts()) out["merge_" + name] = text;
   out["method"] = "merge";
   out["merge_method"] = options.method->name;
   out["seed"] = std::to_string(options.settings->seed());
   std::string list, models;
-  for (const ObjectId& source : commits) list += (list.empty() ? "" : " ") + source.hex();
+  bool any_computed = false;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    any_computed = any_computed || sources[i].computed;
+    for (const ObjectId& id : tasks_of(sources[i], loaded.models[i])) list += (list.empty() ? "" : " ") + id.hex();
+    models += (models.empty() ? "" : "; ") + (sources[i].computed ? sources[i].computed->computed->pinned() : sources[i].commit.hex());
+  }
   out["sources"] = list;
-  for (const MergeSource& source : sources) models += (models.empty() ? "" : "; ") + (source.computed ? source.computed->computed->pinned() : source.commit.hex());
-  if (std::any_of(sources.begin(), sources.end(), [](const MergeSource& source) { return source.computed.has_value(); })) out["models"] = models;
+  if (any_computed) out["models"] = models;
   std::string statistics;
   for (const MergeInput& input : loaded.inputs) {
     if (input.statistics) statistics += (statistics.empty() ? "" : " ") + sha256(input.statistics->bytes()).hex();
@@ -84,15 +97,13 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
   commit.delta = report.delta.id;
   commit.base = loaded.base;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (sources[i].computed) {
-      add_sources(loaded.models[i].commits, commit);
-    } else {
-      commit.parents.push_back(sources[i].commit);
-      commit.derived_from.push_back(sources[i].commit);
+    for (const ObjectId& id : tasks_of(sources[i], loaded.models[i])) {
+      if (std::find(commit.parents.begin(), commit.parents.end(), id) == commit.parents.end()) commit.parents.push_back(id);
     }
   }
+  commit.derived_from = commit.parents;
   commit.message = options.message;
-  commit.training = facts(sources, commit.derived_from, options, loaded);
+  commit.training = facts(sources, options, loaded);
   report.commit = publish_commit(repository, session, std::move(commit), branch, committer, ObjectId());
   report.stored_bytes = session.bytes_stored();
   return report;

@@ -145,8 +145,8 @@ TEST_CASE("an encoded computation is the commit of it: difference, weights, stat
     INFO(text);
     const RefName branch = RefName::parse("kept" + std::to_string(++kept_before));
     const Commit commit = f.repository.read_commit(commit_computed(f.repository, f.find(text), "kept", branch, f.box.committer(), {}).commit);
-    const OpenTask task = open_task(f.repository, f.find(text));
-    const DeltaTable delta = read_delta(f.repository, commit);
+    OpenTask task = open_task(f.repository, f.find(text));
+    DeltaTable delta = read_delta(f.repository, commit);
     CHECK(task.delta.serialize() == delta.serialize());
     const auto weights = StoredWeights::load(f.repository.store(), delta);
     const TaskComparison compared = compare_tasks(f.repository.store(), {{&delta, weights.get()}, {&task.delta, &task.weights()}}, 0, {});
