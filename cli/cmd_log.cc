@@ -21,14 +21,16 @@ struct Listing {
 };
 
 void print_lines(const Session& session, const Listing& listing, bool draw_lanes) {
+  LogLines lines(terminal_width(), listing.commits.size());
+  std::vector<std::vector<ObjectId>> parents(draw_lanes ? listing.commits.size() : 0);
+  listing.catalog.each(listing.commits, [&](std::size_t i, const CommitFacts& facts) {
+    lines.set(i, listing.refs, facts);
+    if (draw_lanes) parents[i] = facts.commit.parents;
+  });
   LogGraph graph;
-  LogLines lines(terminal_width());
-  lines.reserve(listing.commits.size());
-  for (const ObjectId& id : listing.commits) {
-    const CommitFacts facts = listing.catalog.facts(id);
-    LogGraph::Row row;
-    if (draw_lanes) row = graph.next(id, facts.commit.parents);
-    lines.add(listing.refs, facts, row.commit, row.after);
+  for (std::size_t i = 0; i < parents.size(); ++i) {
+    LogGraph::Row row = graph.next(listing.commits[i], parents[i]);
+    lines.draw(i, std::move(row.commit), std::move(row.after));
   }
   std::string text = lines.text(session);
   if (text.empty()) return;

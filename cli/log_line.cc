@@ -28,19 +28,26 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
 
 }  // namespace
 
-void LogLines::add(const RefNames& refs, const CommitFacts& commit, std::string graph, std::vector<std::string> after) {
+void LogLines::set(std::size_t number, const RefNames& refs, const CommitFacts& commit) {
   std::string size = human_size(commit.sizes.stored());
   if (narrow_) size.erase(size.find(' '), 1);
   const std::string names = joined_refs(refs, commit.id);
-  Line& line = lines_.emplace_back(std::move(graph), commit.id.hex().substr(0, kIdWidth), std::array<std::string, kColumns>{},
-                                   verdict_mark(commit.signature).color, names.empty() ? "" : "(" + names + ")",
-                                   printable(commit.commit.subject()), std::move(after));
+  Line& line = lines_[number];
+  line.id = commit.id.short_hex();
+  line.signer_color = verdict_mark(commit.signature).color;
+  if (!names.empty()) line.refs = "(" + names + ")";
+  line.message = printable(commit.commit.subject());
   line.cells[kMethod] = method_text(commit.commit);
   line.cells[kDensity] = commit.density ? density_text(*commit.density, narrow_) : "";
   line.cells[kSize] = std::move(size);
   line.cells[kMetric] = metric_text(commit.commit, narrow_);
   line.cells[kSigner] = signer_text(commit.signature, narrow_);
   line.cells[kAge] = age_text(commit.commit, narrow_);
+}
+
+void LogLines::draw(std::size_t line, std::string graph, std::vector<std::string> after) {
+  lines_[line].graph = std::move(graph);
+  lines_[line].after = std::move(after);
 }
 
 std::array<std::size_t, LogLines::kColumns> LogLines::column_widths(std::size_t graph_width) const {

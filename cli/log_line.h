@@ -10,11 +10,12 @@ namespace dstore::cli {
 /// shortened to the terminal.
 class LogLines {
  public:
-  explicit LogLines(std::size_t width) : width_(width), narrow_(is_narrow(width)) {}
+  LogLines(std::size_t width, std::size_t lines) : width_(width), narrow_(is_narrow(width)), lines_(lines) {}
 
+  /// Other lines may be set at the same time.
+  void set(std::size_t line, const RefNames& refs, const CommitFacts& commit);
   /// `graph` stands left of the commit, `after` are the lines below it.
-  void add(const RefNames& refs, const CommitFacts& commit, std::string graph, std::vector<std::string> after);
-  void reserve(std::size_t lines) { lines_.reserve(lines); }
+  void draw(std::size_t line, std::string graph, std::vector<std::string> after);
   std::string text(const Session& session) const;
 
  private:
@@ -23,7 +24,7 @@ class LogLines {
     std::string graph;
     std::string id;
     std::array<std::string, kColumns> cells;
-    const char* signer_color;
+    const char* signer_color = "";
     std::string refs;
     std::string message;
     std::vector<std::string> after;

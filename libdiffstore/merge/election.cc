@@ -167,9 +167,7 @@ class ModelTies : public ModelMerge {
     leave_select();
   }
   std::unique_ptr<TensorMerge> make(const MergeSettings& settings, std::size_t tensor) const override {
-    return with_arithmetic(tensors_[tensor].dtype, [&]<class A>(A) -> std::unique_ptr<TensorMerge> {
-      return std::make_unique<Elected<A>>(settings, kept<A>(settings), 1, majority_);
-    });
+    return with_arithmetic(tensors_[tensor].dtype, [&]<class A>(A) { return make_as<A>(settings); });
   }
 
  private:
@@ -200,6 +198,10 @@ class ModelTies : public ModelMerge {
     std::vector<std::unique_ptr<Trim>> trims;
     for (const Model& model : models_) trims.push_back(std::make_unique<AboveThreshold>(bits_, model.select->threshold()));
     return KeptDifferences<A>(std::move(trims), settings, false);
+  }
+  template <class A>
+  std::unique_ptr<TensorMerge> make_as(const MergeSettings& settings) const {
+    return std::make_unique<Elected<A>>(settings, kept<A>(settings), 1, majority_);
   }
   template <class A>
   void look_as(std::size_t, const MergeWindow& window) {

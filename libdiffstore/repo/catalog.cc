@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/interrupt.h"
+#include "base/parallel.h"
 #include "dstore/error.h"
 #include "repo/history.h"
 
@@ -115,6 +116,16 @@ std::vector<const CommitFacts*> Catalog::commits(const std::vector<ObjectId>& id
   out.reserve(ids.size());
   for (const ObjectId& id : ids) out.push_back(&commit(id));
   return out;
+}
+
+void Catalog::each(const std::vector<ObjectId>& ids, const std::function<void(std::size_t, const CommitFacts&)>& body) {
+  constexpr std::size_t kStep = 256;
+  std::vector<ByteSpan> rows;
+  rows.reserve(ids.size());
+  for (const ObjectId& id : ids) rows.push_back(commit_row(id));
+  parallel_for((ids.size() + kStep - 1) / kStep, 0, [&](std::size_t step) {
+    for (std::size_t i = step * kStep; i < std::min(ids.size(), (step + 1) * kStep); ++i) body(i, decode_facts(ids[i], rows[i]));
+  });
 }
 
 std::vector<ObjectId> Catalog::history(const std::vector<ObjectId>& heads) {

@@ -26,6 +26,8 @@ class Catalog {
   /// The same, kept: valid as long as the catalog.
   const CommitFacts& commit(const ObjectId& id);
   std::vector<const CommitFacts*> commits(const std::vector<ObjectId>& ids);
+  /// body(i, facts of ids[i]), not kept: from several threads, in any order.
+  void each(const std::vector<ObjectId>& ids, const std::function<void(std::size_t, const CommitFacts&)>& body);
   /// Every commit reachable through parents from `heads`: as dstore::history().
   std::vector<ObjectId> history(const std::vector<ObjectId>& heads);
   const CommitTensors& tensors(const ObjectId& id);

@@ -1,7 +1,7 @@
 #include "repo/store_checkpoint.h"
 
-#include <atomic>
 #include <mutex>
+#include <set>
 
 #include "base/parallel.h"
 #include "base/room.h"
@@ -142,11 +142,15 @@ std::uint64_t largest_size(const CheckpointFolder& folder, bool linked) {
 
 std::uint64_t missing_size(const ObjectStore& store, const CheckpointFolder& folder) {
   const std::vector<ChunkJob> jobs = chunk_jobs(folder.tensors());
-  std::atomic<std::uint64_t> stored{0};
+  std::mutex mutex;
+  std::set<ObjectId> seen;
+  std::uint64_t stored = 0;
   parallel_for(jobs.size(), 0, [&](std::size_t i) {
     const Bytes bytes = chunk_bytes(folder.tensors(), jobs[i]);
-    const auto entry = store.find(object_id(ObjectKind::chunk, bytes));
-    if (entry && !entry->linked) stored += bytes.size();
+    const ObjectId id = object_id(ObjectKind::chunk, bytes);
+    const auto entry = store.find(id);
+    const std::lock_guard lock(mutex);
+    if (!seen.insert(id).second || (entry && !entry->linked)) stored += bytes.size();
   });
   return largest_size(folder, false) - stored;
 }

@@ -15,7 +15,7 @@ CheckpointTable store_checkpoint(PackSession& session, Filesystem& fs, const Che
 
 /// Upper estimate of the bytes that it stores: everything is new.
 std::uint64_t largest_size(const CheckpointFolder& folder, bool linked);
-/// The same without the chunks of tensors that `store` has in packs; hashes the whole folder.
+/// The same, each chunk of tensors counted once and none that `store` has in packs; hashes the whole folder.
 std::uint64_t missing_size(const ObjectStore& store, const CheckpointFolder& folder);
 
 /// Stores headers and side files of a folder. The weights id and the shards' digests are the caller's to set.

@@ -58,8 +58,11 @@ SigningConfig SigningConfig::from_environment() {
 }
 
 std::string default_identity() {
-  const passwd* user = getpwuid(geteuid());
-  std::string name = user ? user->pw_name : std::string(environment("USER"));
+  passwd entry{};
+  passwd* user = nullptr;
+  char strings[4096];  // an entry that is longer counts as none
+  getpwuid_r(geteuid(), &entry, strings, sizeof strings, &user);
+  const std::string name = user ? user->pw_name : std::string(environment("USER"));
   char host[256] = {};
   if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') host[0] = '\0';
   return plain_principal(name) + "@" + plain_principal(host[0] ? host : "localhost");

@@ -247,6 +247,10 @@ TEST_CASE("what does not fit is refused before anything is written, with both si
   f.box.import(small, f.box.dir / "large", "large");
   disk.free = 100'000;
   f.box.import(small, f.box.dir / "large", "large-again");
+  // So does one of the same chunk over and over.
+  make_model(f.box.dir / "even", {{"w", DType::u8, {std::uint64_t(8) << 20}, std::string(8 << 20, 'x')}});
+  disk.free = 5 << 20;
+  f.box.import(small, f.box.dir / "even", "even");
 
   std::string told;
   disk.free = std::uint64_t(1) << 40;
