@@ -89,7 +89,7 @@ class FolderTest(ComputedCase):
         self.ok("import", self.write("other", self.nudged(range(5))), "--name", "other", "-m", "o")
         out = self.checkout("other", "out")
         before = everything(out)
-        for words, code, says in ((["apply", SUM, out], CONFLICT, "not the base"), (["apply", "0.5*b", out], USAGE, "BASE+0.5*b"), (["apply", "other+0.5*b", out], CONFLICT, "rebase(b, BASE)"),
+        for words, code, says in ((["apply", SUM, out], CONFLICT, "not the base"), (["apply", "0.5*b", self.root / "base"], USAGE, "BASE+0.5*b"), (["apply", "other+0.5*b", out], CONFLICT, "rebase(b, BASE)"),
                                   (["apply", "other", out], USAGE, "base checkpoint"), (["apply", "base+b", out], CONFLICT, "not the base"), (["switch", "base+nobody+a", out], NOT_FOUND, "nobody"),
                                   (["apply", SUM, self.root / "nowhere"], NOT_FOUND, "nowhere"), (["bundle", SUM, "-o", self.root / "x"], USAGE, "dstore merge"),
                                   (["merge", SUM, "--into", "b"], USAGE, "dstore merge"), (["show", "base+b"], USAGE, "one commit: b")):
