@@ -2,6 +2,7 @@
 import os
 import pathlib
 import platform
+import resource
 import subprocess
 import time
 
@@ -41,6 +42,16 @@ def seconds(action):
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
+
+
+def cost(action):
+    """(wall seconds, CPU seconds of the children it ran)."""
+    def used():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+    before = used()
+    wall = seconds(action)
+    return wall, used() - before
 
 
 def table(title, head, rows):

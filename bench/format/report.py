@@ -3,10 +3,8 @@ import dataclasses
 import json
 import pathlib
 import shutil
-import subprocess
-import sys
-import sysconfig
 
+import environment
 import machine
 import tool
 
@@ -51,27 +49,23 @@ class Bench:
         return path
 
     @property
-    def peers_python(self):
-        return self.work / "peers" / "bin" / "python"
+    def peers(self):
+        return environment.Environment(self.work / "peers")
 
     def install_peers(self, packages):
-        """A virtual environment for the peers alone, beside what this Python has. One that cannot be installed is reported as such."""
-        if not self.peers_python.exists():
-            subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.work / "peers"], check=True)
-            site = next((self.work / "peers" / "lib").glob("python*/site-packages"))
-            (site / "project.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
+        """Beside what this Python has. One that cannot be installed is reported as such."""
         have = self.peer_versions()
         for package, requirement in packages.items():
             if have[package] is None:
-                subprocess.run([self.peers_python, "-m", "pip", "install", "--quiet", requirement], capture_output=True)
+                self.peers.install(requirement)
         self.versions = self.peer_versions()
         return self.versions
 
     def peer_versions(self):
-        return tool.call(self.peers_python, pathlib.Path(__file__).with_name("peers.py"), "--versions")
+        return tool.call(self.peers.python, pathlib.Path(__file__).with_name("peers.py"), "--versions")
 
     def peer(self, name, base, task, rounds):
-        return tool.call(self.peers_python, pathlib.Path(__file__).with_name("peers.py"), name, base, task, rounds)
+        return tool.call(self.peers.python, pathlib.Path(__file__).with_name("peers.py"), name, base, task, rounds)
 
 
 def megabytes(count):

@@ -3,7 +3,7 @@
 
 Weights are normal with a scale per tensor. Tasks: sparse-P, P % of the weights moved by 1..3 units in the last place, up or down, at
 uniformly random places; low-rank, a rank-8 product added in fp32 and rounded; noise, normal noise of 1/100 of the scale everywhere.
-TASK@N is another task of that kind.
+TASK_N is another task of that kind.
 A function of size, task and numpy's Philox generator; a tensor at a time in memory. A file that is there is left as it is.
 """
 import argparse
@@ -73,7 +73,7 @@ def noise_tensor(random, bits, scale):
 
 
 def changed(task, random, bits, scale):
-    kind = task.partition("@")[0]
+    kind = task.partition("_")[0]
     if kind in SPARSE:
         return sparse_tensor(random, bits, SPARSE[kind])
     return {"low-rank": low_rank_tensor, "noise": noise_tensor}[kind](random, bits, scale)
@@ -83,7 +83,7 @@ def stream(task):
     """Which of numpy's random streams a task has; 0 is the base's."""
     if task == "base":
         return 0
-    kind, _, number = task.partition("@")
+    kind, _, number = task.partition("_")
     return 1 + TASKS.index(kind) + 100 * int(number or 0)
 
 

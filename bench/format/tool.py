@@ -4,6 +4,7 @@ import os
 import pathlib
 import statistics
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -50,10 +51,12 @@ def anonymous_bytes(pid):
 
 
 class Child:
-    """Runs a command to its end. cpu: seconds of it and its children; anonymous: peak of memory that is no file's (looked at every 2 ms)."""
+    """Runs a command to its end. cpu: seconds of it and its children; anonymous: peak of its memory that is no file's (looked at
+    every 2 ms); out: what it printed."""
 
-    def __init__(self, *words, watch_memory=False):
-        process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def __init__(self, *words, watch_memory=False, env=None):
+        printed = tempfile.TemporaryFile()
+        process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.PIPE, env=env)
         self.anonymous, ended = 0, threading.Event()
 
         def watch():
@@ -72,4 +75,6 @@ class Child:
         self.wall = time.perf_counter() - start
         self.cpu = usage.ru_utime + usage.ru_stime
         if process.returncode != 0:
-            raise SystemExit(f"bench: {' '.join(map(str, words))}: {errors.decode(errors='replace').strip()}")
+            raise SystemExit(f"bench: {' '.join(map(str, words))}: {errors.decode(errors='replace').strip()[-400:]}")
+        printed.seek(0)
+        self.out = printed.read().decode(errors="replace")

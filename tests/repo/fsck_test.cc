@@ -5,7 +5,7 @@
 #include "odb/layout.h"
 #include "repo/fsck_state.h"
 #include "repo/repair.h"
-#include "repo/sandbox.h"
+#include "repo/upkeep.h"
 
 namespace dstore::test {
 namespace {
@@ -74,6 +74,20 @@ class StoppingFilesystem : public PassingFilesystem {
   }
   int calls_ = 0;
   int left_;
+};
+
+/// Runs `action` once, when a pack is opened after arm().
+class ActingFilesystem : public PassingFilesystem {
+ public:
+  std::function<void()> action;
+  void arm() { armed_ = true; }
+  std::unique_ptr<File> open(const std::string& path, OpenMode mode, std::uint32_t permissions) override {
+    if (path.find("/packs/") != std::string::npos && std::exchange(armed_, false)) action();
+    return PassingFilesystem::open(path, mode, permissions);
+  }
+
+ private:
+  bool armed_ = false;
 };
 
 class SmallDisk : public PassingFilesystem {
@@ -259,6 +273,26 @@ TEST_CASE("what does not fit is refused before anything is written, with both si
   told.clear();
   require_room(disk, f.box.dir / "x", 1000, "the import", [&](const std::string& line) { told = line; });
   CHECK(told.empty());
+}
+
+TEST_CASE("commits that a gc removes during a check are no findings") {
+  Upkeep f;
+  for (unsigned i = 0; i < 3; ++i) {
+    const std::string name = "task" + std::to_string(i);
+    f.make_task(i, name);
+    f.move(name, ObjectId());
+  }
+  ActingFilesystem acting;
+  acting.action = [&] { CHECK(gc(f.ada).removed[ObjectKind::commit].objects == 3); };
+  FsckOptions options;
+  options.index = false;
+  for (const ObjectId& pack : f.ada.store().packs()) options.known_good.insert(pack);  // so that commits are the first to be read
+  f.ada.store().write_index();  // packs that it lists are not opened before
+  Repository checked = Repository::open(acting, f.ada.directory(), IndexMode::database);
+  acting.arm();
+  const FsckReport report = fsck(checked, options);
+  CHECK(report.findings.empty());
+  CHECK(report.commits == 1);
 }
 
 TEST_CASE("a checkout shares blocks with a linked file or a checkout beside it, and proves what it got") {
