@@ -11,11 +11,17 @@ TemporaryFolder make_folder(const Repository& repository, std::optional<Lease>& 
   try {
     lease.emplace(repository.store().lease());
     return TemporaryFolder(repository.fs(), join_path(repository.path("tmp"), lease->name() + "-scratch"));
+  } catch (const NoSpace&) {
+    throw;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::io) throw;
     lease.reset();
     const char* const elsewhere = std::getenv("TMPDIR");
-    return TemporaryFolder(repository.fs(), join_path(elsewhere != nullptr && *elsewhere != '\0' ? elsewhere : "/tmp", "dstore-scratch-" + random_name()));
+    try {
+      return TemporaryFolder(repository.fs(), join_path(elsewhere != nullptr && *elsewhere != '\0' ? elsewhere : "/tmp", "dstore-scratch-" + random_name()));
+    } catch (const Error&) {
+      throw error;
+    }
   }
 }
 
