@@ -96,7 +96,7 @@ int run_eval(const Arguments& arguments, Session& session) {
 }  // namespace
 
 Command train_command() {
-  return {"train", "Work", "Train a task: full, bitfit, last-layer, head, diff-pruning", "dstore train base --method diff-pruning --density 0.5% --data train.tsv --name sst2",
+  return {"train", "Work", "Train a task: full, chosen modules, BitFit, sparse masks (--list-methods)", "dstore train base --method diff-pruning --density 0.5% --data train.tsv --name sst2",
           {},
           {{"--name", "TASK", "Name of the task (and of its branch)"},
            {"-m,--message", "MSG", "Commit at once"},

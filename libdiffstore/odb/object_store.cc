@@ -143,11 +143,11 @@ Bytes ObjectStore::read_linked(const LinkFile::Row& row) const {
   return bytes;
 }
 
-void ObjectStore::read_into(ObjectKind kind, const ObjectId& id, MutableByteSpan out) const {
+void ObjectStore::read_into(ObjectKind kind, const ObjectId& id, MutableByteSpan out, Proof proof) const {
   state_->read_some_copy(
       kind, id,
       [&](File& file, const PackEntry& entry) {
-        read_object(file, entry, out);
+        read_object(file, entry, out, proof);
         return true;
       },
       [&](const LinkFile::Row& row) {

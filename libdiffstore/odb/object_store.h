@@ -95,7 +95,7 @@ class ObjectStore {
   /// A damaged copy is passed over where another pack has a good one.
   Bytes read(ObjectKind kind, const ObjectId& id) const;
   /// As read(), into a buffer of exactly the object's size (else Error{corrupt}: whoever named the id knew its size).
-  void read_into(ObjectKind kind, const ObjectId& id, MutableByteSpan out) const;
+  void read_into(ObjectKind kind, const ObjectId& id, MutableByteSpan out, Proof proof = Proof::id) const;
   /// The record as stored, checksum verified; the id is verified by PackSession::add_stored.
   StoredObject read_stored(const ObjectId& id) const;
 

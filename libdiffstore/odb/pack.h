@@ -77,8 +77,14 @@ std::vector<PackEntry> salvage_records(File& file);
 /// The stored bytes of one record: its header must equal `entry`, the checksum must fit. Error{corrupt}.
 Bytes read_record(File& file, const PackEntry& entry);
 
-/// As read_record, decoded into `out` (of size raw_size) and hashed to the id. Error{corrupt}.
-void read_object(File& file, const PackEntry& entry, MutableByteSpan out);
+/// What proves the bytes of an object that is read.
+enum class Proof {
+  id,        ///< the record's checksum, and the SHA-256 that the id is
+  checksum,  ///< the record's checksum alone: for a caller that proves by a digest what it makes of them
+};
+
+/// As read_record, decoded into `out` (of size raw_size) and, with Proof::id, hashed to the id. Error{corrupt}.
+void read_object(File& file, const PackEntry& entry, MutableByteSpan out, Proof proof = Proof::id);
 /// The same into a new buffer, which is made only after the record was seen to be there.
 Bytes read_object(File& file, const PackEntry& entry);
 

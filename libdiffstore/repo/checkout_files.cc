@@ -85,7 +85,15 @@ void FileSet::write(Filesystem& fs, const std::string& path, const std::string& 
     done_ += bytes(path);
   } else if (shard != shards_.end()) {
     like_another = clones.try_clone_like(path, bytes(path), *file);
-    sha256 = stream_shard(files_.source(), *shard->second, threads, put);
+    const std::uint64_t before = done_;
+    if (stream_recorded_shard(files_.source(), *shard->second, threads, put)) {
+      sha256 = *shard->second->sha256;
+    } else {
+      file->truncate(0);  // holes are left where bytes are zero
+      like_another = false;
+      done_ = before;
+      sha256 = stream_shard(files_.source(), *shard->second, threads, put);
+    }
   } else {
     Sha256 hash;
     std::uint64_t size = 0;

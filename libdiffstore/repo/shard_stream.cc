@@ -90,33 +90,52 @@ void produce(const TensorSource& weights, const ResultCheck* check, const Batch&
   }
 }
 
-}  // namespace
-
-ObjectId stream_shard(const TensorSource& weights, const ShardFile& shard, unsigned threads,
-                      const std::function<void(std::uint64_t, ByteSpan)>& sink) {
+/// With `check` every derived tensor is proved by its id.
+ObjectId stream(const TensorSource& weights, const ShardFile& shard, unsigned threads, const std::function<void(std::uint64_t, ByteSpan)>& sink,
+                ResultCheck* check) {
   const std::vector<Batch> batches = plan(weights, shard);
   std::vector<std::vector<std::vector<ObjectId>>> chunk_ids(batches.size());  // of each part of each batch
-  std::optional<ResultCheck> check;
-  if (const auto* stored = dynamic_cast<const StoredWeights*>(&weights)) check.emplace(*stored);
   Sha256 hash;
   hash.update(shard.header.raw);
   sink(0, shard.header.raw);
   ordered_pipeline(
       batches.size(), threads,
       [&](std::size_t i, Bytes& buffer) {
-        produce(weights, check ? &*check : nullptr, batches[i], buffer, chunk_ids[i]);
+        produce(weights, check, batches[i], buffer, chunk_ids[i]);
         sink(batches[i].offset, ByteSpan(buffer).first(batches[i].bytes));
       },
       [&](std::size_t i, const Bytes& buffer) {
-        for (std::size_t p = 0; check && p < batches[i].parts.size(); ++p) check->add(batches[i].parts[p], chunk_ids[i][p]);
+        for (std::size_t p = 0; check != nullptr && p < batches[i].parts.size(); ++p) check->add(batches[i].parts[p], chunk_ids[i][p]);
         chunk_ids[i].clear();
         hash.update(ByteSpan(buffer).first(batches[i].bytes));
       });
-  const ObjectId digest = hash.finish();
+  return hash.finish();
+}
+
+}  // namespace
+
+ObjectId stream_shard(const TensorSource& weights, const ShardFile& shard, unsigned threads,
+                      const std::function<void(std::uint64_t, ByteSpan)>& sink) {
+  std::optional<ResultCheck> check;
+  if (const auto* stored = dynamic_cast<const StoredWeights*>(&weights)) check.emplace(*stored);
+  const ObjectId digest = stream(weights, shard, threads, sink, check ? &*check : nullptr);
   if (shard.sha256 && digest != *shard.sha256) {
     throw Error(ErrorCode::corrupt, shard.path + ": SHA-256 " + digest.short_hex() + ", not the recorded " + shard.sha256->short_hex());
   }
   return digest;
+}
+
+bool stream_recorded_shard(const TensorSource& weights, const ShardFile& shard, unsigned threads,
+                           const std::function<void(std::uint64_t, ByteSpan)>& sink) {
+  const auto* stored = dynamic_cast<const StoredWeights*>(&weights);
+  if (stored == nullptr || !shard.sha256) return false;
+  const StoredWeights::ByDigest proof(*stored);
+  try {
+    return stream(weights, shard, threads, sink, nullptr) == *shard.sha256;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::corrupt) throw;
+    return false;
+  }
 }
 
 ObjectId hash_shard(const TensorSource& source, const SafetensorsHeader& header, unsigned threads) {

@@ -15,6 +15,12 @@ namespace dstore {
 ObjectId stream_shard(const TensorSource& weights, const ShardFile& shard, unsigned threads,
                       const std::function<void(std::uint64_t, ByteSpan)>& sink);
 
+/// The same where the shard's SHA-256 is recorded, faster: that digest of the whole file is the proof, below it only checksums. False if
+/// it is another, something is damaged, or none is recorded: then stream_shard(), into an empty file, finds a good copy or says what
+/// is damaged.
+bool stream_recorded_shard(const TensorSource& weights, const ShardFile& shard, unsigned threads,
+                           const std::function<void(std::uint64_t, ByteSpan)>& sink);
+
 /// SHA-256 of a shard whose tensors come from anywhere (a commit that is being made).
 ObjectId hash_shard(const TensorSource& source, const SafetensorsHeader& header, unsigned threads);
 

@@ -224,9 +224,16 @@ void StoredWeights::for_each_piece(std::size_t index, std::uint64_t first, std::
   }
 }
 
+void StoredWeights::add_digest_readers(int count) const {
+  for (const StoredWeights* part : {this, static_cast<const StoredWeights*>(base_.get()), static_cast<const StoredWeights*>(factors_.get())}) {
+    if (part != nullptr) part->digest_readers_ += count;
+  }
+}
+
 void StoredWeights::read_stored(std::size_t index, std::uint64_t offset, MutableByteSpan out) const {
   const std::vector<ObjectId>& chunks = tensors_[index].chunks;
   const ObjectStore& store = *tensors_[index].store;
+  const Proof proof = digest_readers_ > 0 ? Proof::checksum : Proof::id;
   Bytes scratch;
   while (!out.empty()) {
     const std::uint64_t chunk = offset / kChunkBytes;
@@ -234,10 +241,10 @@ void StoredWeights::read_stored(std::size_t index, std::uint64_t offset, Mutable
     const std::uint64_t skip = offset - chunk * kChunkBytes;
     const std::uint64_t take = std::min<std::uint64_t>(out.size(), size - skip);
     if (take == size) {
-      store.read_into(ObjectKind::chunk, chunks[chunk], out.first(size));
+      store.read_into(ObjectKind::chunk, chunks[chunk], out.first(size), proof);
     } else {
       scratch.resize(size);
-      store.read_into(ObjectKind::chunk, chunks[chunk], scratch);
+      store.read_into(ObjectKind::chunk, chunks[chunk], scratch, proof);
       std::copy_n(scratch.begin() + static_cast<std::ptrdiff_t>(skip), take, out.begin());
     }
     out = out.subspan(take);

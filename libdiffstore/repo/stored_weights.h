@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -68,6 +69,19 @@ class StoredWeights : public TensorSource {
   /// The same for the pieces that hold some of the units [first, first + count).
   void for_each_piece(std::size_t index, std::uint64_t first, std::uint64_t count, const std::function<void(const SegmentReader&, std::size_t)>& visit) const;
 
+  /// While one lives, chunks that are read through the weights are proved by their records' checksums alone: its owner proves by a
+  /// digest what it makes of all that it reads. Saves hashing everything twice, and what a delta changes three times.
+  class ByDigest {
+   public:
+    explicit ByDigest(const StoredWeights& weights) : weights_(weights) { weights_.add_digest_readers(1); }
+    ~ByDigest() { weights_.add_digest_readers(-1); }
+    ByDigest(const ByDigest&) = delete;
+    ByDigest& operator=(const ByDigest&) = delete;
+
+   private:
+    const StoredWeights& weights_;
+  };
+
   /// What derived tensors are made from; null for weights that are stored whole.
   const StoredWeights* base() const { return base_.get(); }
   /// From now on reads the bytes of the base elsewhere: a folder that has its tensors. Pieces check the values that they change, what
@@ -112,6 +126,7 @@ class StoredWeights : public TensorSource {
   /// The operation of a change on a tensor of base_.
   DerivedTensor derive(const DeltaTable::Change& change, std::size_t base_index);
   LowRankFactors load_factors(const DeltaTable::Change& change);
+  void add_digest_readers(int count) const;
   void read_stored(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
   void read_derived(std::size_t index, std::uint64_t offset, MutableByteSpan out) const;
   /// In order of `first`; found when a tensor is first read (its segments are read once for that).
@@ -125,6 +140,7 @@ class StoredWeights : public TensorSource {
   std::unique_ptr<StoredWeights> base_;     ///< what derived tensors are made from
   std::unique_ptr<StoredWeights> factors_;  ///< factors of low-rank changes, in no order
   std::unique_ptr<SegmentCache> segments_;
+  mutable std::atomic<int> digest_readers_{0};
   mutable std::mutex places_mutex_;
   mutable std::map<std::size_t, std::vector<PiecePlace>> places_;
   ObjectId weights_id_;

@@ -108,6 +108,37 @@ TEST_CASE("damaged objects never become files") {
   CHECK_FALSE(std::filesystem::exists(f.box.dir / "out2"));
 }
 
+TEST_CASE("chunks of other bytes under a right checksum never become files, and a good copy is found") {
+  Fixture f;
+  const bool good_copy_too = GENERATE(true, false);
+  for (const ObjectId& name : f.repository.store().packs()) {
+    const std::string path = f.repository.store().pack_path(name);
+    PackWriter writer(f.box.fs, f.box.dir.path());
+    {
+      const auto file = f.box.fs.open(path, OpenMode::read_store);
+      for (const PackEntry& entry : read_trailer(*file, name)) {
+        Bytes raw = read_object(*file, entry);
+        if (entry.kind == ObjectKind::chunk && !raw.empty()) raw.back() ^= std::byte{1};
+        writer.append(entry.kind, entry.id, raw.size(), Codec::none, raw);
+      }
+    }
+    writer.finish();
+    writer.publish(parent_path(path));
+    if (!good_copy_too) std::filesystem::remove(path);
+  }
+  const Repository lying = Repository::open(f.box.fs, f.repository.directory(), IndexMode::memory);
+  for (const std::string name : {"base", "task"}) {
+    const std::string out = f.box.dir / ("out-" + name);
+    if (good_copy_too) {
+      f.box.check_out(lying, name, out);
+      CHECK(slurp(out + "/model.safetensors") == slurp(f.box.dir / name + "/model.safetensors"));
+    } else {
+      CHECK(message_of([&] { f.box.check_out(lying, name, out); }).find("do not have this id") != std::string::npos);
+      CHECK_FALSE(std::filesystem::exists(out));
+    }
+  }
+}
+
 /// Prepares a folder that was checked out as `base` and the swap to `task`, both with real files.
 FolderSwap prepare(Sandbox& box, const std::string& folder) {
   CheckoutRecord before;

@@ -106,9 +106,10 @@ class CommandTest(unittest.TestCase):
         return folder
 
     def test_every_method_leaves_a_stage(self):
-        for method in ("full", "bitfit", "last-layer", "head", "diff-pruning"):
+        sparse = ("diff-pruning", "fish", "lt-sft", "top-k", "random-mask")
+        for method in ("full", "bitfit", "last-layer", "head", "select", "masking", *sparse):
             with self.subTest(method):
-                extra = ["--density", "2%"] if method == "diff-pruning" else []
+                extra = ["--density", "2%"] if method in sparse else []
                 out = self.train("--method", method, "--epochs", "4", "--dev", self.tables["dev"], "--test", self.tables["test"], *extra)
                 stage = self.stage(out)
                 self.assertEqual(stage["version"], 1)
@@ -124,6 +125,15 @@ class CommandTest(unittest.TestCase):
                 self.assertLessEqual(count, int(training["selected"]))
                 if method == "head":
                     self.assertEqual(names, {"classifier.weight", "classifier.bias"})
+                if method in sparse:
+                    body = sum(t.numel() for t in load_file(os.path.join(self.base, "model.safetensors")).values() if t.is_floating_point())
+                    self.assertEqual(int(training["selected"]), body * 2 // 100)
+                if method == "masking":
+                    new = load_file(os.path.join(out, "tensors.safetensors"))
+                    for name, before in load_file(os.path.join(self.base, "model.safetensors")).items():
+                        if name in new:
+                            self.assertTrue(bool(((new[name] == before) | (bits(new[name]) == 0)).all()), name)
+                    self.assertEqual(int(training["masked"]), count)
                 if method == "bitfit":
                     self.assertTrue(all(n.endswith("bias") for n in names - {"classifier.weight"}))
                 lines = [json.loads(line) for line in read(out, "train.jsonl").splitlines()]
@@ -301,6 +311,14 @@ class CommandTest(unittest.TestCase):
 
         refused("diff-pruning", "--method", "diffpruning")
         refused("--method", )
+        refused("did you mean attn.q?", "--train", "atn.q")
+        refused("layers 0 to 1", "--train", "layer[2].ffn")
+        refused("no hyperparameter \"train\"", "--method", "full", "--train", "attn.q")
+        refused("selects no weight", "--method", "random-mask", "--density", "0.001%")
+        refused("take part", "--method", "fish", "--train", "pooler", "--density", "50%")
+        refused("leave out budget=all", "--method", "fish", "--density", "0.1%", "--set", "budget=all")
+        refused("fewer than the iterations", "--method", "lt-sft", "--density", "0.01%", "--set", "iterations=30")
+        refused("label, expect", "--method", "fish", "--set", "estimate=both")
         refused("no density", "--method", "full", "--density", "1%")
         refused("share", "--method", "diff-pruning", "--density", "2")
         refused("lambda", "--method", "diff-pruning", "--set", "lamda=1")
@@ -317,6 +335,17 @@ class CommandTest(unittest.TestCase):
         write(bad, "text\tclass\nred cat\tis-red\n")
         refused("bad.tsv", "--method", "full", data=bad)
         refused("", "--method", "full", data=os.path.join(self.root, "none.tsv"), status=3)
+
+    def test_modules_are_selected_by_layer_and_role(self):
+        out = self.train("--train", "layer[-1].ffn.in,attn.q.b", "--steps", "3")
+        training = self.stage(out)["training"]
+        self.assertEqual((training["method"], training["set.train"]), ("select", "layer[-1].ffn.in,attn.q.b"))
+        names, count = self.changed(out)
+        layer = "encoder.layer.{}.{}".format
+        self.assertEqual(names, {layer(1, "intermediate.dense.weight"), layer(1, "intermediate.dense.bias"), layer(0, "attention.self.query.bias"),
+                                 layer(1, "attention.self.query.bias"), "classifier.weight", "classifier.bias"})
+        out = self.train("--method", "fish", "--train", "emb.tok", "--density", "1%", "--steps", "3")
+        self.assertEqual(self.changed(out)[0], {"embeddings.word_embeddings.weight", "classifier.weight", "classifier.bias"})
 
     def test_a_dry_run_trains_nothing(self):
         done = subprocess.run([TRAIN, "train", self.base, "--data", self.tables["train"], "--method", "bitfit", "--dry-run"],

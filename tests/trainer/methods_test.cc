@@ -72,7 +72,7 @@ struct Outcome {
 };
 
 Outcome train(const std::string& name, std::vector<std::string> set = {}, double density = 0.02, std::uint64_t seed = 1, long steps = 20,
-              unsigned threads = 2) {
+              unsigned threads = 2, const std::function<void(MethodOptions&)>& change = [](MethodOptions&) {}) {
   const ModelConfig config = tiny_config();
   const MemoryTensors base = tiny_bert(config);
   const TaskData data = tiny_task();
@@ -88,6 +88,8 @@ Outcome train(const std::string& name, std::vector<std::string> set = {}, double
   options.density = density;
   options.seed = seed;
   options.warn = [&](const std::string& line) { out.warnings.push_back(line); };
+  give_examples(options, data);
+  change(options);
   const auto training = method.start(network, options, settings);
   Progress progress(steps, true);
   out.loop = run_loop(network, *training, method.phases(settings), data, {seed, 8, steps, 0}, progress);
@@ -165,6 +167,48 @@ TEST_CASE("full fine-tuning leaves the rows of words that never occur as they we
   }
 }
 
+TEST_CASE("no method moves a weight outside of what it selects, whatever decays, drifts or is clipped") {
+  for (const MethodRow& row : methods()) {
+    INFO(row.name);
+    const auto change = [&](MethodOptions& options) {
+      options.clip = 0.05;
+      options.weight_decay = row.density > 0 ? 0 : 0.1;
+    };
+    const Outcome out = train(std::string(row.name), {}, 0.02, 1, 40, 2, change);
+    if (row.density > 0) CHECK(out.selected == density_count(0.02, out.body));
+    const auto counts = changed(out);
+    std::uint64_t total = 0;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      INFO(out.parameters[i].name);
+      if (out.parameters[i].is_head) continue;
+      total += counts[i];
+      if (!out.parameters[i].trainable) CHECK(counts[i] == 0);
+    }
+    CHECK(total <= out.selected);
+    if (row.density > 0) CHECK(total > out.selected / 2);
+  }
+}
+
+TEST_CASE("a masked weight is zero, every other one is the base's") {
+  const Outcome out = train("masking", {"sparsity=0.3"}, 0, 1, 40);
+  const MemoryTensors base = tiny_bert(tiny_config());
+  std::size_t zeros = 0;
+  for (std::size_t i = 0; i < out.parameters.size(); ++i) {
+    const Parameter& p = out.parameters[i];
+    if (p.is_head) continue;
+    std::vector<float> before(p.count);
+    read_as_float(base, p, before);
+    for (std::size_t j = 0; j < p.count; ++j) {
+      const float value = out.values[i][j];
+      const bool zero = std::bit_cast<std::uint32_t>(value) == 0;
+      zeros += zero;
+      CHECK((zero || std::bit_cast<std::uint32_t>(value) == std::bit_cast<std::uint32_t>(before[j])));
+    }
+  }
+  CHECK(zeros > out.selected / 5);
+  CHECK(zeros < out.selected / 2);
+}
+
 TEST_CASE("diff pruning selects exactly floor(t N) entries and nothing else moves") {
   for (const std::string structure : {"none", "matrix"}) {
     for (const double density : {0.001, 0.02, 0.3}) {
@@ -235,7 +279,7 @@ TEST_CASE("the projection takes what a full sort takes") {
       for (std::size_t i = 0; i < k; ++i) expected[ranked[i].tensor].push_back(ranked[i].at);
       for (auto& indices : expected) std::sort(indices.begin(), indices.end());
       CHECK(projection.indices == expected);
-      CHECK(projection.selected() == k);
+      CHECK(projection.size() == k);
       CHECK(projection.filled == k - std::min(k, ends[0]));
       CHECK(projection.filled_by_w == std::min(k, ends[1]) - std::min(k, ends[0]));
       CHECK(projection.filled_by_gradient == std::min(k, ends[2]) - std::min(k, ends[1]));

@@ -12,6 +12,7 @@
 #include "dstore/error.h"
 #include "trainer/loop/evaluate.h"
 #include "trainer/loop/interrupt.h"
+#include "trainer/text/philox.h"
 
 namespace dstore {
 namespace {
@@ -35,6 +36,7 @@ class Stopwatch {
 };
 
 constexpr long kReadingsEvery = 50;
+constexpr std::size_t kExamplesNote = 256;
 
 /// Batches without end: epoch after epoch.
 class BatchStream {
@@ -195,6 +197,19 @@ std::vector<long> phase_steps(const std::vector<PhaseName>& phases, long total) 
 
 void fail_not_finite(std::string_view what, long step) {
   throw Error(ErrorCode::invalid_argument, std::string(what) + " is not finite at step " + std::to_string(step) + ": try a lower --lr; nothing is staged");
+}
+
+void give_examples(MethodOptions& options, const TaskData& data, std::function<void(const std::string&)> note) {
+  std::vector<std::uint32_t> order(data.train.examples.size());
+  std::iota(order.begin(), order.end(), 0u);
+  PhiloxSequence sequence(Philox(options.seed, RandomStream::selection));
+  shuffle(std::span(order), sequence);
+  options.examples = order.size();
+  options.example = [&data, order = std::move(order), note = std::move(note)](std::size_t i) -> std::optional<Batch> {
+    if (interrupted()) return std::nullopt;
+    if (note && i > 0 && i % kExamplesNote == 0) note("looked at " + std::to_string(i) + " training examples before the first step");
+    return make_batch(data.train, std::span(order).subspan(i, 1), data.pad_id);
+  };
 }
 
 LoopResult run_loop(Network& network, Training& training, const std::vector<PhaseName>& phases, const TaskData& data,

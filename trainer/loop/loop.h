@@ -35,6 +35,10 @@ struct LoopResult {
 LoopResult run_loop(Network& network, Training& training, const std::vector<PhaseName>& phases, const TaskData& data,
                     const LoopOptions& options, Progress& progress);
 
+/// Lets a method look at the examples of `data`, which must outlive it, one by one; none any more after an interrupt. `note` hears of it
+/// now and then.
+void give_examples(MethodOptions& options, const TaskData& data, std::function<void(const std::string&)> note = {});
+
 /// Error{invalid_argument}: "WHAT is not finite at step N: ...".
 [[noreturn]] void fail_not_finite(std::string_view what, long step);
 

@@ -37,7 +37,11 @@ void print_methods() {
 }
 
 void print_models() {
-  for (const ModelFamily& family : families()) std::cout << family.model_type << "  " << family.help << '\n';
+  for (const ModelFamily& family : families()) {
+    std::cout << family.model_type << "  " << family.help << "\n    roles for --train:";
+    for (const RoleName& row : family.names) std::cout << ' ' << role_info(row.role).word;
+    std::cout << '\n';
+  }
 }
 
 struct Commands {
@@ -45,7 +49,7 @@ struct Commands {
   TrainOptions train;
   EvalOptions eval;
   StatisticsOptions statistics;
-  std::string density, structure;
+  std::string density, structure, selector;
   bool list_methods = false, list_models = false;
   CLI::App* train_command = nullptr;
   CLI::App* eval_command = nullptr;
@@ -85,6 +89,8 @@ void add_train(Commands& c) {
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--set", o.settings, "a method's setting; --set preset=NAME for several")->type_name("KEY=VALUE")->allow_extra_args(false);
   app.add_option("--structure", c.structure, "diff pruning's gates: none or matrix; as --set structure=...")->type_name("NAME");
+  app.add_option("--train", c.selector, "tensors to train or to select from, by layer and role: 'layer[-1].*', attn.q,attn.v, bias; alone: --method select")
+      ->type_name("SELECTOR");
   app.add_flag("--dry-run", o.dry_run, "show what would train, and stop");
   app.add_flag("-q,--quiet", o.quiet, "no progress and no summary");
   app.add_flag("--json", o.json, "leave the output to dstore");
@@ -152,6 +158,8 @@ int run_command_line(int argc, char** argv) {
   }
   if (c.list_methods) return print_methods(), 0;
   if (c.list_models) return print_models(), 0;
+  if (!c.selector.empty()) c.train.settings.push_back("train=" + c.selector);
+  if (!c.selector.empty() && c.train.method.empty()) c.train.method = "select";
   require(c.train.model, "REV", "train");
   require(c.train.method, "--method", "train");
   require(c.train.data.data, "--data", "train");

@@ -9,11 +9,11 @@
 
 #include "base/atomic_file.h"
 #include "base/bytes.h"
-#include "base/parallel.h"
 #include "dstore/error.h"
 #include "tensor/safetensors.h"
 #include "trainer/loop/evaluate.h"
 #include "trainer/loop/progress.h"
+#include "trainer/model/squared_gradients.h"
 
 namespace dstore {
 namespace {
@@ -36,24 +36,14 @@ void for_each_batch(const TrainedTask& task, std::size_t count, std::size_t rows
 
 Sums fisher(TrainedTask& task, std::size_t count, const StatisticsOptions& options) {
   Network& network = *task.network;
-  Sums sums;
-  for (std::size_t i = 0; i < network.parameters().size(); ++i) {
-    network.set_trainable(i, true);
-    sums.emplace_back(network.parameters()[i].count);
-  }
+  std::vector<std::size_t> all(network.parameters().size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  for (const std::size_t index : all) network.set_trainable(index, true);
+  SquaredGradients squares(network, all);
   for_each_batch(task, count, 1, options, [&](const Batch& batch) {
-    network.for_each_class(batch, [&](double probability) {
-      for (std::size_t i = 0; i < sums.size(); ++i) {
-        const Gradient gradient = network.gradient(i);
-        parallel_for(gradient.runs(), 0, [&](std::size_t r) {
-          if (gradient.is_by_rows() && gradient.row_is_zero(r)) return;
-          const Gradient::Run run = gradient.run(r);
-          double* sum = sums[i].data() + run.first;
-          for (std::size_t j = 0; j < run.count; ++j) sum[j] += probability * (static_cast<double>(run.gradient[j]) * static_cast<double>(run.gradient[j]));
-        });
-      }
-    });
+    network.for_each_class(batch, [&](double probability) { squares.add(network, probability); });
   });
+  Sums sums = std::move(squares.sums());
   for (std::vector<double>& sum : sums) {
     for (double& value : sum) value /= static_cast<double>(count);
   }

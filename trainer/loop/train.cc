@@ -60,7 +60,7 @@ double memory_estimate(const Network& network, const MethodRow& method) {
     all += static_cast<double>(p.count);
     trained += p.trainable ? static_cast<double>(p.count) : 0;
   }
-  return 4 * (all + trained * (method.density > 0 ? 8 : 3));
+  return 4 * (all + trained * method.arrays);
 }
 
 void print_plan(const Network& network, const MethodRow& method, const MethodOptions& options, const TaskData& data, long steps) {
@@ -189,6 +189,7 @@ int run_training(const TrainOptions& o) {
 
   Progress progress(steps, o.quiet);
   options.warn = [&](const std::string& line) { progress.warn("warning: " + line); };
+  give_examples(options, data, [&](const std::string& line) { progress.note(line); });
   const std::uint64_t trainable = network.table().trainable_elements();
   note_truncated(progress, data);
   const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);

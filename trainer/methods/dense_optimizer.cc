@@ -1,5 +1,7 @@
 #include "trainer/methods/dense_optimizer.h"
 
+#include <algorithm>
+
 #include "trainer/optim/threads.h"
 
 namespace dstore {
@@ -30,16 +32,44 @@ DenseOptimizer::DenseOptimizer(Network& network, std::vector<std::size_t> indice
   }
 }
 
+void DenseOptimizer::regularise(const ValuesCopy& base, double weight) {
+  l1_ = static_cast<float>(weight);
+  for (std::size_t i = 0; i < indices_.size(); ++i) {
+    const std::span<const float> values = base.values(indices_[i]);
+    if (weight <= 0 || values.empty()) continue;
+    states_[i].base = values.data();
+    const float* now = network_.values(indices_[i]).data();
+    const std::size_t width = network_.parameters()[indices_[i]].width();
+    for (std::size_t r = 0; r < states_[i].touched.size(); ++r) {
+      states_[i].touched[r] |= !std::equal(now + r * width, now + (r + 1) * width, values.data() + r * width);
+    }
+  }
+}
+
+bool DenseOptimizer::is_zero(const State& state, const Gradient& gradient, std::size_t run) const {
+  return gradient.row_is_zero(run) && !(state.base != nullptr && state.touched[run]);
+}
+
+const float* DenseOptimizer::full_gradient(std::size_t i, const Gradient::Run& run, std::vector<float>& buffer) const {
+  const float* base = states_[i].base;
+  if (base == nullptr) return run.gradient;
+  const float* values = network_.values(indices_[i]).data() + run.first;
+  buffer.assign(run.gradient, run.gradient + run.count);
+  for (std::size_t j = 0; j < run.count; ++j) buffer[j] += l1_gradient(values[j], base[run.first + j], l1_);
+  return buffer.data();
+}
+
 double DenseOptimizer::gradient_norm_squared() const {
   double total = 0;
-  for (const std::size_t index : indices_) {
-    const Gradient gradient = network_.gradient(index);
+  for (std::size_t i = 0; i < indices_.size(); ++i) {
+    const Gradient gradient = network_.gradient(indices_[i]);
     std::vector<double> sums(gradient.runs());
     parallel_ranges(sums.size(), 16, [&](std::size_t begin, std::size_t end) {
+      std::vector<float> buffer;
       for (std::size_t r = begin; r < end; ++r) {
-        if (gradient.row_is_zero(r)) continue;
+        if (is_zero(states_[i], gradient, r)) continue;
         const Gradient::Run run = gradient.run(r);
-        sums[r] = squared_norm({run.gradient, run.count});
+        sums[r] = squared_norm({full_gradient(i, run, buffer), run.count});
       }
     });
     for (const double sum : sums) total += sum;
@@ -60,6 +90,7 @@ void DenseOptimizer::update_one(std::size_t i, const AdamWStep& step) {
   const Gradient gradient = network_.gradient(indices_[i]);
   const std::span<float> values = network_.values(indices_[i]);
   parallel_ranges(gradient.runs(), 16, [&](std::size_t begin, std::size_t end) {
+    std::vector<float> buffer;
     for (std::size_t r = begin; r < end; ++r) {
       const Gradient::Run run = gradient.run(r);
       const auto part = [&](std::span<float> all) { return all.subspan(run.first, run.count); };
@@ -70,7 +101,7 @@ void DenseOptimizer::update_one(std::size_t i, const AdamWStep& step) {
           continue;
         }
       }
-      adamw_update(part(values), part(state.m.span()), part(state.v.span()), {run.gradient, run.count}, step);
+      adamw_update(part(values), part(state.m.span()), part(state.v.span()), {full_gradient(i, run, buffer), run.count}, step);
     }
   });
 }
@@ -97,6 +128,13 @@ void ValuesCopy::keep(Network& network, const std::vector<std::size_t>& indices)
     const std::span<float> values = network.values(indices[i]);
     values_[i].assign(values.begin(), values.end());
   }
+}
+
+std::span<const float> ValuesCopy::values(std::size_t index) const {
+  for (std::size_t i = 0; i < indices_.size(); ++i) {
+    if (indices_[i] == index) return values_[i];
+  }
+  return {};
 }
 
 void ValuesCopy::exchange_state(StateArchive& archive, const Network& network) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "trainer/methods/dense_optimizer.h"
+#include "trainer/methods/selection.h"
 #include "trainer/optim/hard_concrete.h"
 #include "trainer/optim/zeroed.h"
 
@@ -28,16 +29,10 @@ class GatePhase {
   void step(const StepInfo& info, DenseOptimizer& head, double factor);
   /// Share of gates with P(z > 0), and of entries with E[z] w != 0.
   std::vector<Reading> readings() const;
-  /// Indices of the `k` entries that stay and their differences: the projection of E[z_group] E[z] w onto the L0 ball.
-  struct Projection {
-    std::vector<std::size_t> parameters;
-    std::vector<std::vector<std::uint32_t>> indices;  ///< per parameter, ascending
-    std::vector<std::vector<float>> differences;
+  /// The `k` entries that stay, with their values: the projection of E[z_group] E[z] w onto the L0 ball, added to theta0.
+  struct Projection : Selection {
     std::uint64_t filled = 0;  ///< entries taken although their difference is zero, and of those
     std::uint64_t filled_by_w = 0, filled_by_gradient = 0;
-    std::uint64_t selected() const;
-    /// What is selected; differences are read as zeros, the values come with the phase that trains them.
-    void exchange_selection(StateArchive& archive, const Network& network);
   };
   Projection project(std::uint64_t k) const;
   /// Gates, differences, their moments and the network's values. Read into a new one, whose network holds theta0.

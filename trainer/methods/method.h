@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +27,10 @@ struct MethodOptions {
   double density = 0;
   std::uint64_t seed = 0;
   std::function<void(const std::string&)> warn;  ///< one line for the user
+  /// Training example `i` of `examples` alone, in an order drawn from the seed; nothing where the user wants to stop. For methods that
+  /// look at examples before they train.
+  std::function<std::optional<Batch>(std::size_t i)> example;
+  std::size_t examples = 0;
 };
 
 /// A number worth showing while training: {"mean_open", 0.31}.
@@ -76,8 +81,9 @@ struct MethodRow {
   double head_lr;
   double warmup;
   double density;  ///< default; 0: the method has none
-  /// The body parameters that train (heads always do).
-  bool (*trains)(const Parameter&, const ParameterTable&, const Settings&);
+  double arrays;   ///< fp32 arrays that a trained weight costs, besides its value
+  /// Selector (selector.h) of the body parameters that train; heads always do.
+  std::string (*trains)(const Settings&);
   std::vector<PhaseName> (*phases)(const Settings&);
   std::unique_ptr<Training> (*start)(Network&, const MethodOptions&, const Settings&);
 };
@@ -90,10 +96,16 @@ void select_trainable(Network& network, const MethodRow& method, const Settings&
 
 std::vector<PhaseName> one_phase(const Settings&);
 std::unique_ptr<Training> start_dense(Network&, const MethodOptions&, const Settings&);
-std::vector<PhaseName> diff_pruning_phases(const Settings&);
-std::unique_ptr<Training> start_diff_pruning(Network&, const MethodOptions&, const Settings&);
 
-extern const std::span<const Hyperparameter> kDiffPruningHyperparameters;
-extern const std::span<const Preset> kDiffPruningPresets;
+/// One file each.
+MethodRow select_method();
+MethodRow diff_pruning_method();
+MethodRow fish_method();
+MethodRow lt_sft_method();
+MethodRow top_k_method();
+MethodRow random_mask_method();
+MethodRow masking_method();
+/// The setting `train`, of the methods that have it.
+std::string trains_setting(const Settings&);
 
 }  // namespace dstore

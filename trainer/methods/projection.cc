@@ -25,26 +25,6 @@ std::vector<std::vector<std::uint32_t>> GatePhase::select(std::uint64_t k, bool 
   return select_top_k(readers, k);
 }
 
-std::uint64_t GatePhase::Projection::selected() const {
-  std::uint64_t total = 0;
-  for (const std::vector<std::uint32_t>& entries : indices) total += entries.size();
-  return total;
-}
-
-void GatePhase::Projection::exchange_selection(StateArchive& archive, const Network& network) {
-  archive.list("selection.parameters", parameters, network.parameters().size());
-  indices.resize(parameters.size());
-  differences.resize(parameters.size());
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    StateArchive::require(parameters[i] < network.parameters().size(), "selection.parameters");
-    const std::size_t count = network.parameters()[parameters[i]].count;
-    archive.list("selection.indices", indices[i], count);
-    StateArchive::require(std::is_sorted(indices[i].begin(), indices[i].end(), std::less_equal<>()) && (indices[i].empty() || indices[i].back() < count),
-                          "selection.indices");
-    differences[i].assign(indices[i].size(), 0.0f);
-  }
-}
-
 GatePhase::Projection GatePhase::project(std::uint64_t k) const {
   const auto group = [&](const Gated& t) { return settings_.groups ? static_cast<float>(expected_gate(static_cast<double>(t.group_alpha[0]))) : 1.0f; };
   const auto expected = [&](const Gated& t, std::size_t r, std::size_t first, std::size_t count, float* out) {
@@ -92,13 +72,17 @@ GatePhase::Projection GatePhase::project(std::uint64_t k) const {
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const Gated& t = tensors_[i];
     projection.parameters.push_back(t.index);
-    std::vector<float> differences;
+    std::vector<float> values;
     for (const std::uint32_t at : projection.indices[i]) {
+      if (skipped(t, t.row_width != 0 ? at / t.row_width : 0)) {
+        values.push_back(network_.values(t.index)[at]);
+        continue;
+      }
       float difference = 0;
-      if (!skipped(t, t.row_width != 0 ? at / t.row_width : 0)) gate_expected(run_of(t, at, 1), group(t), &difference);
-      differences.push_back(difference);
+      gate_expected(run_of(t, at, 1), group(t), &difference);
+      values.push_back(t.base.data()[at] + difference);
     }
-    projection.differences.push_back(std::move(differences));
+    projection.values.push_back(std::move(values));
   }
   return projection;
 }

@@ -30,6 +30,7 @@ class Settings {
   Settings(std::span<const Hyperparameter> known, std::span<const Preset> presets, const std::vector<std::string>& assignments);
 
   const std::map<std::string, std::string>& all() const { return values_; }
+  const std::string& text(const std::string& name) const { return values_.at(name); }
   /// Error{invalid_argument} unless it is a number in [low, high].
   double number(const std::string& name, double low, double high) const;
   /// Error{invalid_argument} unless it is one of `words`.

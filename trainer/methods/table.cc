@@ -1,28 +1,34 @@
-#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "base/bytes.h"
 #include "dstore/error.h"
 #include "trainer/methods/method.h"
+#include "trainer/methods/selector.h"
 
 namespace dstore {
 namespace {
 
-bool trains_all(const Parameter&, const ParameterTable&, const Settings&) { return true; }
+std::string trains_all(const Settings&) { return "*"; }
 
-bool trains_bias(const Parameter& p, const ParameterTable&, const Settings&) { return role_info(p.role).kind == RoleKind::bias; }
+std::string trains_bias(const Settings& settings) { return settings.word("terms", {"all", "query-ffn"}) == "all" ? "bias" : "attn.q.b,ffn.in.b"; }
 
-bool trains_last_layer(const Parameter& p, const ParameterTable& table, const Settings& settings) {
-  const RolePart part = role_info(p.role).part;
-  if (part == RolePart::pooler) return settings.yes("pooler");
-  return part == RolePart::layer && p.layer >= table.config.layers - std::lround(settings.number("layers", 1, 1024));
+std::string trains_last_layer(const Settings& settings) {
+  const long layers = std::lround(settings.number("layers", 1, 1024));
+  return "layer[-" + std::to_string(layers) + ":]" + (settings.yes("pooler") ? ",pooler" : "");
 }
 
-bool trains_pooler_if_asked(const Parameter& p, const ParameterTable&, const Settings& settings) {
-  return role_info(p.role).part == RolePart::pooler && settings.yes("pooler");
-}
+std::string trains_pooler_if_asked(const Settings& settings) { return settings.yes("pooler") ? "pooler" : ""; }
 
+using Value = std::pair<std::string_view, std::string_view>;
+constexpr std::array kBitFit = {
+    Hyperparameter{"terms", "all", "all, query-ffn: only those of the queries and of the FFN's first layer"},
+    Hyperparameter{"lr", "", "learning rate; as --lr"},
+};
+constexpr std::array kBitFitPaper = {Value{"lr", "1e-3"}};
+constexpr std::array kBitFitPresets = {
+    Preset{"paper", "the paper's rate for BERT; with --epochs 16 --batch 8 --warmup 0 --schedule constant", kBitFitPaper},
+};
 constexpr std::array kLastLayer = {
     Hyperparameter{"layers", "1", "how many of the last encoder layers train"},
     Hyperparameter{"pooler", "yes", "yes, no: whether the pooler trains with them"},
@@ -32,16 +38,20 @@ constexpr std::array kHead = {
 };
 
 const std::array kMethods = {
-    MethodRow{"full", "fine-tuning of every weight", {}, {}, 2e-4, 1e-3, 0.06, 0, trains_all, one_phase, start_dense},
-    MethodRow{"bitfit", "bias terms only (Ben Zaken, Goldberg, Ravfogel 2022)", {}, {}, 3e-3, 3e-3, 0.06, 0, trains_bias, one_phase,
+    MethodRow{"full", "fine-tuning of every weight", {}, {}, 2e-4, 1e-3, 0.06, 0, 3, trains_all, one_phase, start_dense},
+    MethodRow{"bitfit", "bias terms only (Ben Zaken, Goldberg, Ravfogel 2022)", kBitFit, kBitFitPresets, 3e-3, 3e-3, 0.06, 0, 3, trains_bias,
+              one_phase, start_dense},
+    MethodRow{"last-layer", "the last encoder layer and the pooler", kLastLayer, {}, 1e-3, 1e-3, 0.06, 0, 3, trains_last_layer, one_phase,
               start_dense},
-    MethodRow{"last-layer", "the last encoder layer and the pooler", kLastLayer, {}, 1e-3, 1e-3, 0.06, 0, trains_last_layer, one_phase,
+    MethodRow{"head", "the new classifier on the frozen encoder", kHead, {}, 1e-2, 1e-2, 0.06, 0, 3, trains_pooler_if_asked, one_phase,
               start_dense},
-    MethodRow{"head", "the new classifier on the frozen encoder", kHead, {}, 1e-2, 1e-2, 0.06, 0, trains_pooler_if_asked, one_phase,
-              start_dense},
-    MethodRow{"diff-pruning", "a sparse difference found with hard-concrete gates, then trained (Guo, Rush, Kim 2021)",
-              kDiffPruningHyperparameters, kDiffPruningPresets, 3e-4, 1e-3, 0, 0.005, trains_all, diff_pruning_phases,
-              start_diff_pruning},
+    select_method(),
+    diff_pruning_method(),
+    fish_method(),
+    lt_sft_method(),
+    masking_method(),
+    top_k_method(),
+    random_mask_method(),
 };
 
 }  // namespace
@@ -59,13 +69,16 @@ const MethodRow& find_method(std::string_view name) {
 
 void select_trainable(Network& network, const MethodRow& method, const Settings& settings) {
   const ParameterTable& table = network.table();
+  const std::vector<bool> selected = select_parameters(table, method.trains(settings));
   for (std::size_t i = 0; i < table.parameters.size(); ++i) {
     const Parameter& p = table.parameters[i];
     const bool unused = table.config.pooling == Pooling::mean && role_info(p.role).part == RolePart::pooler;
-    network.set_trainable(i, !unused && (p.is_head || method.trains(p, table, settings)));
+    network.set_trainable(i, !unused && (p.is_head || selected[i]));
   }
 }
 
 std::vector<PhaseName> one_phase(const Settings&) { return {{"train", 1}}; }
+
+std::string trains_setting(const Settings& settings) { return settings.text("train"); }
 
 }  // namespace dstore

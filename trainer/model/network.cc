@@ -143,10 +143,10 @@ EncoderPass Network::Tensors::pass(const Batch& batch, const Dropout& dropout) {
   return pass;
 }
 
-double Network::loss_and_gradients(const Batch& batch, std::uint32_t step) {
+double Network::loss_and_gradients(const Batch& batch, std::optional<std::uint32_t> step) {
   Tensors& t = *tensors_;
   for (at::Tensor& gradient : t.gradients) gradient.reset();
-  EncoderPass pass = t.pass(batch, Dropout(t.options.seed, step));
+  EncoderPass pass = t.pass(batch, step ? Dropout(t.options.seed, *step) : Dropout());
   t.table.family->forward(pass);
   at::Tensor loss;
   if (t.options.task == TaskKind::regression) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,8 +39,8 @@ class Network {
   void values_changed();
   void set_trainable(std::size_t index, bool trainable);
 
-  /// Mean loss of a batch with dropout drawn for `step`; leaves the gradients of the trainable parameters.
-  double loss_and_gradients(const Batch& batch, std::uint32_t step);
+  /// Mean loss of a batch with dropout drawn for `step` (none: without); leaves the gradients of the trainable parameters.
+  double loss_and_gradients(const Batch& batch, std::optional<std::uint32_t> step);
   Gradient gradient(std::size_t index) const;
   /// For a batch of one example, without dropout: for each class calls take(its probability) when gradient() is that of its log-probability.
   /// Regression: once, with 1 and the gradient of the output.

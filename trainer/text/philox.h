@@ -17,6 +17,7 @@ enum class RandomStream : std::uint16_t {
   gate_noise = 3,
   data_order = 4,
   sampling = 5,
+  selection = 6,
 };
 
 /// Two words as a uniform double in (0, 1): 52 bits plus one half.
