@@ -89,9 +89,11 @@ void FileSet::write(Filesystem& fs, const std::string& path, const std::string& 
     if (stream_recorded_shard(files_.source(), *shard->second, threads, put)) {
       sha256 = *shard->second->sha256;
     } else {
-      file->truncate(0);  // holes are left where bytes are zero
-      like_another = false;
-      done_ = before;
+      if (shard->second->sha256) {  // what was tried is not to be built upon: holes are left where bytes are zero
+        file->truncate(0);
+        like_another = false;
+        done_ = before;
+      }
       sha256 = stream_shard(files_.source(), *shard->second, threads, put);
     }
   } else {
