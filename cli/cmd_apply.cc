@@ -63,8 +63,8 @@ int run(const Arguments& arguments, Session& session) {
 
 Command apply_command() {
   return {"apply", "Work", "Put a task on a folder that holds its base: in place, or with -o into a new folder",
-          "dstore apply sst2 ./bert-base\n  dstore apply sst2.bundle ./bert-base -o ./sst2",
-          {{"task-or-bundle", "A task of the repository, or a file that `dstore bundle` made (needs no repository)"},
+          "dstore apply sst2 ./bert-base\n  dstore apply 'base+0.7*sst2 - toxic' ./bert-base\n  dstore apply sst2.bundle ./bert-base -o ./sst2",
+          {{"task-or-bundle", "A task of the repository, base+task, what is computed from several, or a file that `dstore bundle` made (needs no repository)"},
            {"folder", "A checkout of the base, or any folder with the base's weights"}},
           {{"-o,--output", "FOLDER", "Write a new folder; the other one is only read"},
            {"--task", "NAME", "Which task of a bundle that has several"},

@@ -21,10 +21,7 @@ int run(const Arguments& arguments, Session& session) {
   options.adapter = format == "peft";
   if (options.adapter && options.single_file) throw Error(ErrorCode::invalid_argument, "--single-file does not go with --format peft");
   options.notice = [&](const std::string& line) { session.note("note: " + line); };
-  if (revision.computed && arguments.has("base-from")) {
-    throw Error(ErrorCode::invalid_argument, "--base-from goes with one commit or base+task, not with a computed revision; `dstore import --link FOLDER` makes the base known");
-  }
-  const auto base = base_from(arguments, session, repository, revision.commit);
+  const auto base = base_from(arguments, session, repository, commit_on_base(revision));
   CheckoutReport report;
   {
     const Progress progress = session.progress("checking out");

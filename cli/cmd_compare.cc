@@ -27,6 +27,7 @@ struct Comparison {
   ComparedTasks compared;
   std::vector<MetricRow> metrics;
 
+  const TaskStats* task(const Side& side) const { return side.task ? &compared.tasks[*side.task] : nullptr; }
   const TaskChanges* changes(const Side& side) const { return side.task ? &compared.comparison.tasks[*side.task] : nullptr; }
   std::vector<std::string> task_names() const {
     std::vector<std::string> names;
@@ -114,7 +115,7 @@ std::string side_tables(const Comparison& comparison) {
   return out;
 }
 
-/// --json: {revisions: [{revision, commit: as in `log --json`, all: the numbers of a task as in `stats --json`, or null}],
+/// --json: {revisions: [{revision, commit: as in `log --json`, or null where it is computed, all: the numbers of a task as in `stats --json`, or null}],
 /// metrics: [{split, name, data_sha256, better: "higher"|"lower"|null, values: [{value, n}|null], best: [index]}], pairs}.
 void print_compare_json(const Session& session, const Repository& repository, const Comparison& comparison) {
   const RefNames refs = view_refs(session, repository).names;
@@ -122,7 +123,9 @@ void print_compare_json(const Session& session, const Repository& repository, co
   for (const Side& side : comparison.sides) {
     const TaskChanges* changes = comparison.changes(side);
     ordered_json all = changes == nullptr ? ordered_json() : changes_json(*changes)["all"];
-    out["revisions"].push_back({{"revision", side.revision}, {"commit", commit_json(refs, side.facts)}, {"all", std::move(all)}});
+    const TaskStats* task = comparison.task(side);
+    ordered_json commit = task != nullptr && task->is_computed() ? ordered_json() : commit_json(refs, side.facts);
+    out["revisions"].push_back({{"revision", side.revision}, {"commit", std::move(commit)}, {"all", std::move(all)}});
   }
   for (const MetricRow& metric : comparison.metrics) {
     const std::string better = better_name(metric.better);
@@ -145,19 +148,26 @@ int run(const Arguments& arguments, Session& session) {
   Comparison comparison;
   std::vector<std::string> tasks;
   std::vector<std::unique_ptr<CheckpointFolder>> bases;
-  for (const std::string& revision : arguments.all("rev")) {
-    const ObjectId id = resolve_commit(repository, revision);
-    Side side{revision, read_facts(repository, sizer, id), std::nullopt};
-    if (side.facts.is_task()) {
+  for (const std::string& text : arguments.all("rev")) {
+    const Revision revision = resolve_revision(repository, text);
+    Side side{text, {}, std::nullopt};
+    if (!revision.computed) side.facts = read_facts(repository, sizer, revision.commit);
+    if (revision.computed || side.facts.is_task()) {
       side.task = tasks.size();
-      tasks.push_back(revision);
-      bases.push_back(base_from(arguments, session, repository, id));
+      tasks.push_back(text);
+      bases.push_back(base_from(arguments, session, repository, commit_on_base(revision)));
     }
     comparison.sides.push_back(std::move(side));
   }
   {
     const Progress progress = session.progress("comparing");
     comparison.compared = compare_revisions(repository, sizer, tasks, progress);
+  }
+  for (Side& side : comparison.sides) {
+    const TaskStats* task = comparison.task(side);
+    if (task == nullptr || !task->is_computed()) continue;
+    side.facts.commit = task->commit.commit;
+    side.facts.sizes = task->sizes;
   }
   std::vector<const Commit*> commits;
   for (const Side& side : comparison.sides) commits.push_back(&side.facts.commit);
@@ -178,8 +188,8 @@ int run(const Arguments& arguments, Session& session) {
 
 Command compare_command() {
   return {"compare", "Look", "Sizes, changes and recorded metrics of several revisions side by side, and how their changes overlap",
-          "dstore compare sst2 sst2~1 mnli",
-          {{"rev", "Revisions: tasks or bases", PositionalSpec::some}},
+          "dstore compare sst2 sst2~1 mnli\n  dstore compare sst2 mnli 'base+0.5*sst2+0.5*mnli'",
+          {{"rev", "Revisions: tasks, bases, or what is computed from them", PositionalSpec::some}},
           {{"--base-from", "FOLDER", "Read the base that is not in the store from this folder"}},
           run};
 }

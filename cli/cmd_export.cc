@@ -29,17 +29,22 @@ ExportReport copy_files(const Request& request, bool adapter) {
 
 ExportReport plain_folder(const Request& request) { return copy_files(request, false); }
 
+/// Whether it was committed from an adapter's folder, of that kind.
+bool was_adapter(const Request& request, bool (*is_kind)(const Commit&)) {
+  if (request.revision.computed) return false;
+  const Commit commit = request.repository.read_commit(request.revision.commit);
+  return commit.adapter && is_kind(commit);
+}
+
 /// Without a rank: the factors that the task was committed with.
 ExportReport lora(const Request& request) {
   if (request.rank) return export_lora(request.repository, request.revision, *request.rank, request.target, request.progress);
-  const Commit commit = request.repository.read_commit(request.revision.commit);
-  if (commit.adapter && commit.fact("method") != "shira") return copy_files(request, true);
+  if (was_adapter(request, [](const Commit& commit) { return commit.fact("method") != "shira"; })) return copy_files(request, true);
   throw Error(ErrorCode::invalid_argument, "\"" + printable(request.revision.text) + "\" was not committed as LoRA: say which rank the factors get (--rank 16)");
 }
 
 ExportReport shira(const Request& request) {
-  const Commit commit = request.repository.read_commit(request.revision.commit);
-  if (commit.adapter && commit.fact("method") == "shira") return copy_files(request, true);
+  if (was_adapter(request, [](const Commit& commit) { return commit.fact("method") == "shira"; })) return copy_files(request, true);
   return export_shira(request.repository, request.revision, request.target, request.progress);
 }
 
@@ -68,11 +73,7 @@ int run(const Arguments& arguments, Session& session) {
   if (rank && !format.takes_rank) throw Error(ErrorCode::invalid_argument, "--rank goes with --format peft-lora alone");
   Repository repository = session.open();
   const Revision revision = resolve_revision(repository, arguments.get("rev"));
-  if (revision.computed && format.write != plain_folder) {
-    throw Error(ErrorCode::invalid_argument, "\"" + printable(revision.text) + "\" is computed from several commits; make it a task first (`dstore merge`), or export it as hf");
-  }
-  if (revision.computed && arguments.has("base-from")) throw Error(ErrorCode::invalid_argument, "--base-from goes with one commit or base+task");
-  const auto base = base_from(arguments, session, repository, revision.commit);
+  const auto base = base_from(arguments, session, repository, commit_on_base(revision));
   const std::string target = session.path(arguments.get("output"));
   ExportReport report;
   {
@@ -89,7 +90,7 @@ Command export_command() {
   return {"export", "Work", "Write a revision in another tool's format",
           "dstore export base+sst2 --format hf -o ./plain\n  dstore export sst2 --format peft-lora --rank 16 -o ./lora\n"
           "  dstore export sst2 --format sparse-safetensors -o sst2.safetensors",
-          {{"rev", "base, task, base+task, task~1, a tag or an id prefix"}},
+          {{"rev", "base, task, base+task, task~1, a tag, an id prefix, or what is computed from several"}},
           {{"--format", "FORMAT", "hf: the files of a checkout; peft-lora, peft-shira: a PEFT folder; sparse-safetensors: changed elements in one file (required)"},
            {"-o,--output", "PATH", "A new or empty folder; for sparse-safetensors a new file (required)"},
            {"--rank", "R", "Of LoRA factors, made by a truncated SVD (default: the factors that the task was committed with)"},

@@ -9,8 +9,8 @@
 #include "merge_list.h"
 #include "merge_plan.h"
 #include "output.h"
+#include "repo/base_folder.h"
 #include "repo/merge.h"
-#include "repo/model_files.h"
 #include "three_way_output.h"
 
 namespace dstore::cli {
@@ -28,12 +28,17 @@ void add_statistics(const Arguments& arguments, const Session& session, std::vec
   for (std::size_t i = 0; i < files.size(); ++i) sources[i].statistics = session.path(files[i]);
 }
 
+bool is_same(const MergeSource& a, const MergeSource& b) {
+  if (!a.computed || !b.computed) return a.commit == b.commit && a.computed.has_value() == b.computed.has_value();
+  return a.computed->computed->pinned() == b.computed->computed->pinned();
+}
+
 MergeHeads choose_heads(const Arguments& arguments, const Repository& repository, const std::vector<MergeSource>& sources, std::size_t& of) {
   if (!arguments.has("heads")) return MergeHeads::single;
   const std::string text = arguments.get("heads");
   if (text == "none") return MergeHeads::none;
-  const ObjectId commit = resolve_commit(repository, text);
-  const auto place = std::find_if(sources.begin(), sources.end(), [&](const MergeSource& source) { return source.commit == commit; });
+  const MergeSource wanted = find_merge_source(repository, text);
+  const auto place = std::find_if(sources.begin(), sources.end(), [&](const MergeSource& source) { return is_same(source, wanted); });
   if (place == sources.end()) throw Error(ErrorCode::invalid_argument, "--heads " + printable(text) + " is none of the models that are merged");
   of = static_cast<std::size_t>(place - sources.begin());
   return MergeHeads::of_model;
@@ -67,7 +72,7 @@ struct Request {
 
 void add_sources(Request& request, const Repository& repository, const std::vector<std::string>& revisions) {
   for (const std::string& text : revisions) {
-    request.sources.push_back({resolve_commit(repository, text), text});
+    request.sources.push_back(find_merge_source(repository, text));
     request.description += (request.description.empty() ? "merge " : ", ") + text;
   }
 }
@@ -75,8 +80,8 @@ void add_sources(Request& request, const Repository& repository, const std::vect
 /// The weights that the first task is a difference from.
 ObjectId base_of(const Repository& repository, const std::vector<MergeSource>& sources) {
   for (const MergeSource& source : sources) {
-    const Commit commit = repository.read_commit(source.commit);
-    if (commit.is_task()) return read_delta(repository, commit).base_weights;
+    const Commit commit = repository.read_commit(source.computed ? commit_on_base(*source.computed) : source.commit);
+    if (source.computed || commit.is_task()) return base_weights(repository, commit);
   }
   throw Error(ErrorCode::invalid_argument, "there is no task among the models: merge at least one (a base has no difference to add)");
 }
@@ -161,8 +166,8 @@ int run(const Arguments& arguments, Session& session) {
 Command merge_command() {
   Command command{"merge", "Work", "Merge tasks of one base into a new task, or one task into another's branch",
           "dstore merge sst2 mnli --weights 0.6,0.4 --name both\n  dstore merge a b c --method ties --density 20% --set lambda=0.8 --name abc\n  dstore merge --config merge.yml --name abc\n"
-          "  dstore merge origin/sst2 --into sst2 --on-conflict add\n  dstore merge 'base+0.7*sst2 - toxic' --name calm",
-          {{"rev", "Tasks, or their base; with --into one; or a computed revision, to commit it as it is", PositionalSpec::any}},
+          "  dstore merge origin/sst2 --into sst2 --on-conflict add\n  dstore merge 'base+0.7*sst2 - toxic' --name calm\n  dstore merge --method ties 'base+sst2+mnli' qnli --name three",
+          {{"rev", "Tasks, their base, what is computed from them; with --into one task; a single computed revision is committed as it is", PositionalSpec::any}},
           {{"--method", "M", "How (default: linear); --list-methods lists them"},
            {"--weights", "W,W,…", "Of each model, or one for all (default: 1)"},
            {"--density", "D,D,…", "Share of each model's difference that is kept: 20% or 0.2"},

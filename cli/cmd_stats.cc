@@ -17,7 +17,8 @@ using nlohmann::ordered_json;
 
 std::string headline(const TaskStats& task) {
   const std::string ratio = ratio_text(task.sizes.checkpoint, task.sizes.stored());
-  return printable(task.revision) + " (commit " + task.commit.id.short_hex() + "): " + method_text(task.commit.commit) + ", " +
+  const std::string what = task.is_computed() ? ": computed, " : " (commit " + task.commit.id.short_hex() + "): " + method_text(task.commit.commit) + ", ";
+  return printable(task.revision) + what +
          human_size(task.sizes.checkpoint) + " → " + human_size(task.sizes.stored()) + (ratio.empty() ? "" : ", " + ratio) + "\n";
 }
 
@@ -26,14 +27,16 @@ std::string task_text(const TaskStats& task, const TaskChanges& changes, const G
   return headline(task) + change_text(changes) + "\n\n" + part_table(changes, grouping) + (ulps.empty() ? "" : "\n" + ulps);
 }
 
-/// --json: {tasks: [{revision, commit: as in `log --json`, and changes_json()}], pairs: pairs_json()}.
+/// --json: {tasks: [{revision, commit: as in `log --json`, and changes_json()}], pairs: pairs_json()}. Of a computed revision `commit` is null
+/// and `expression` its pinned form.
 void print_stats_json(const Session& session, const Repository& repository, CommitSizer& sizer, const ComparedTasks& compared,
                       const std::vector<std::string>& revisions) {
   const RefNames refs = view_refs(session, repository).names;
   ordered_json out{{"tasks", ordered_json::array()}};
   for (std::size_t i = 0; i < compared.tasks.size(); ++i) {
     const TaskStats& task = compared.tasks[i];
-    ordered_json row{{"revision", task.revision}, {"commit", commit_json(refs, read_facts(repository, sizer, task.commit))}};
+    ordered_json row{{"revision", task.revision}, {"commit", task.is_computed() ? ordered_json() : commit_json(refs, read_facts(repository, sizer, task.commit))}};
+    if (task.is_computed()) row["expression"] = task.expression;
     row.update(changes_json(compared.comparison.tasks[i]));
     out["tasks"].push_back(std::move(row));
   }
@@ -83,7 +86,7 @@ int run(const Arguments& arguments, Session& session) {
   const std::vector<std::string> revisions = arguments.all("rev");
   std::vector<std::unique_ptr<CheckpointFolder>> bases;
   for (const std::string& revision : revisions) {
-    bases.push_back(base_from(arguments, session, repository, resolve_commit(repository, revision)));
+    bases.push_back(base_from(arguments, session, repository, commit_on_base(resolve_revision(repository, revision))));
   }
   ComparedTasks compared;
   {
@@ -115,7 +118,7 @@ int run(const Arguments& arguments, Session& session) {
 Command stats_command() {
   return {"stats", "Look", "What a task changes, part by part, and how far; how the changes of several tasks overlap",
           "dstore stats sst2 --by role\n  dstore stats sst2 mnli qnli --html report.html\n  dstore stats fisher sst2 --data dev.tsv -o sst2.fisher.safetensors",
-          {{"rev", "Task revisions", PositionalSpec::some}},
+          {{"rev", "Tasks, or what is computed from them: 'base+0.5*a - b', 'merge(ties: a, b)'", PositionalSpec::some}},
           {{"--by", "layer|role|tensor", "What a row is (default layer)"},
            {"--html", "FILE", "Write a page with maps, matrices and charts instead; it needs no network"},
            {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"},

@@ -25,8 +25,8 @@ int run(const Arguments& arguments, Session& session) {
 
 Command switch_command() {
   return {"switch", "Work", "Make another revision of a checked-out folder, writing only the pages that change",
-          "dstore switch base+mnli ./out",
-          {{"rev", "base, task, base+task, task~1, a tag or an id prefix"}, {"folder", "A checked-out folder"}},
+          "dstore switch base+mnli ./out\n  dstore switch 'base+0.7*sst2 - toxic' ./out",
+          {{"rev", "base, task, base+task, task~1, a tag, an id prefix, or what is computed from several"}, {"folder", "A checked-out folder"}},
           {{"--single-file", nullptr, "All tensors in one model.safetensors"},
            {"--verify", nullptr, "Hash every file before, and the changed ones afterwards"}},
           run};

@@ -86,19 +86,46 @@ PartStats whole_task(const TaskChanges& changes) {
   return all;
 }
 
+namespace {
+
+/// A commit is looked at whoever signed it; what is computed only if its commits may be used.
+void open_committed(const Repository& repository, CommitSizer& sizer, const Revision& revision, TaskStats& task) {
+  if (revision.base) load_revision(repository, revision);  // the base fits
+  task.commit = repository.check_commit(revision.commit);
+  require_task(task.commit, revision.text);
+  task.sizes = sizer.sizes(task.commit.id, task.commit.commit);
+  task.task.delta = read_delta(repository, task.commit.commit);
+  task.task.loaded.files.weights = StoredWeights::load(repository.store(), task.task.delta);
+}
+
+void open_computed(const Repository& repository, const Revision& revision, const Progress& progress, TaskStats& task) {
+  task.task = open_task(repository, revision, progress);
+  task.expression = revision.computed->pinned();
+  task.commit.commit.base = task.task.base;
+  task.commit.commit.delta = ObjectId();
+  task.commit.commit.training = {{"method", "computed"}};
+  task.task.scratch->store().for_each(std::nullopt, [&](const ObjectEntry& entry) {
+    const bool whole = entry.kind == ObjectKind::tensor || entry.kind == ObjectKind::chunk;
+    (whole ? task.sizes.added : task.sizes.delta) += entry.stored_size;
+  });
+  const ModelFiles& files = task.task.loaded.files;
+  for (const ShardFile& shard : files.shards) task.sizes.checkpoint += shard.bytes();
+  for (const auto& [path, file] : files.files) task.sizes.checkpoint += file.file ? repository.file_object_size(*file.file) : file.content.size();
+}
+
+}  // namespace
+
 ComparedTasks compare_revisions(const Repository& repository, CommitSizer& sizer, const std::vector<std::string>& revisions, const Progress& progress) {
   ComparedTasks out;
   std::vector<TaskView> views;
   out.tasks.reserve(revisions.size());
-  for (const std::string& revision : revisions) {
+  for (const std::string& text : revisions) {
     TaskStats& task = out.tasks.emplace_back();
-    task.revision = revision;
-    task.commit = repository.check_commit(resolve_commit(repository, revision));
-    require_task(task.commit, revision);
-    task.sizes = sizer.sizes(task.commit.id, task.commit.commit);
-    task.delta = read_delta(repository, task.commit.commit);
-    task.weights = StoredWeights::load(repository.store(), task.delta);
-    views.push_back({&task.delta, task.weights.get()});
+    task.revision = text;
+    const Revision revision = resolve_revision(repository, text);
+    if (revision.computed) open_computed(repository, revision, progress, task);
+    else open_committed(repository, sizer, revision, task);
+    views.push_back({&task.task.delta, &task.task.weights()});
   }
   out.comparison = compare_tasks(repository.store(), views, 0, progress);
   return out;

@@ -6,7 +6,7 @@
 
 #include "repo/commit_size.h"
 #include "repo/compare_tasks.h"
-#include "repo/model_files.h"
+#include "repo/open_task.h"
 #include "session.h"
 #include "tensor_place.h"
 
@@ -15,10 +15,12 @@ namespace dstore::cli {
 /// A task that is looked at.
 struct TaskStats {
   std::string revision;
-  CheckedCommit commit;
-  CommitSizes sizes;
-  DeltaTable delta;
-  std::unique_ptr<StoredWeights> weights;
+  std::string expression;  ///< of a computed one, pinned; else empty
+  CheckedCommit commit;    ///< of a computed one no id, and of its content what a commit would say of the method
+  CommitSizes sizes;       ///< of a computed one what a commit would store of the difference: without side files and records
+  OpenTask task;
+
+  bool is_computed() const { return !expression.empty(); }
 };
 
 /// Tasks, what each of them changes, and how those on one base go together.
@@ -27,7 +29,7 @@ struct ComparedTasks {
   TaskComparison comparison;
 };
 
-/// Error{invalid_argument} if a revision is no task.
+/// Error{invalid_argument} if a revision is no task. A computed one is encoded as a commit of it would be.
 ComparedTasks compare_revisions(const Repository& repository, CommitSizer& sizer, const std::vector<std::string>& revisions, const Progress& progress);
 
 /// What a task changes in some of its tensors.

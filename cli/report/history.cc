@@ -189,7 +189,7 @@ std::string charts_of(const Line& line, const std::string& revision, const std::
 std::string history_section(const Repository& repository, const ComparedTasks& compared) {
   std::string content;
   for (std::size_t i = 0; i < compared.tasks.size(); ++i) {
-    const Line line = line_of(repository, compared.tasks[i].commit.id);
+    const Line line = compared.tasks[i].is_computed() ? Line{} : line_of(repository, compared.tasks[i].commit.id);
     content += task_heading(compared, i) + charts_of(line, compared.tasks[i].revision, "h" + std::to_string(i));
   }
   return section("Metrics over the commits", "From the first commit of the task to the one shown here, first parents only.", content);

@@ -64,7 +64,8 @@ std::string report_html(const Repository& repository, const ComparedTasks& compa
   for (std::size_t i = 0; i < compared.tasks.size(); ++i) {
     const TaskStats& task = compared.tasks[i];
     if (i > 0) summary += ", ";
-    summary += name_html(task.revision) + " is commit <code>" + task.commit.id.short_hex() + "</code> (" + timestamp(task.commit.commit.time) + ")";
+    summary += name_html(task.revision);
+    summary += task.is_computed() ? " is computed" : " is commit <code>" + task.commit.id.short_hex() + "</code> (" + timestamp(task.commit.commit.time) + ")";
   }
   const std::string names = names_of(compared, ", ");
   const std::string sections = glance(compared) + density_section(compared) + together_section(compared) + size_section(compared) +

@@ -6,6 +6,7 @@
 #include "repo/base_folder.h"
 #include "repo/compose.h"
 #include "repo/folder_undo.h"
+#include "repo/open_task.h"
 #include "repo/tensor_ids.h"
 
 namespace dstore {
@@ -16,19 +17,9 @@ std::string without_slash(std::string folder) {
   return folder;
 }
 
-/// The commit that `task` names, which must be a task, and the one it was made from.
-std::vector<CheckedCommit> require_task_commits(const Repository& repository, const Revision& task) {
-  if (task.computed) {
-    throw Error(ErrorCode::invalid_argument, "\"" + printable(task.text) + "\" is computed and no commit; `dstore merge '" + printable(task.text) +
-                                                 "' --name NAME` makes one of it");
-  }
-  if (task.base) {
-    throw Error(ErrorCode::invalid_argument, "\"" + printable(task.text) + "\": give the task alone, the folder is the base (`dstore switch` takes base+task)");
-  }
-  std::vector<CheckedCommit> commits{repository.require_commit(task.commit)};
-  require_task(commits.front(), task.text);
-  commits.push_back(repository.require_commit(*commits.front().commit.base));
-  return commits;
+/// A base that only the folder has is needed before anything is computed.
+void attach_computed_base(Repository& repository, const CheckpointFolder& folder, const Revision& revision) {
+  if (revision.computed && repository.config().without_base) attach_base(repository, folder, repository.read_commit(commit_on_base(revision)));
 }
 
 /// Chunks of the store that lie in files of the folder would go bad with them.
@@ -76,21 +67,27 @@ CheckoutRecord adopt(Filesystem& fs, const CheckpointFolder& folder, const Objec
 
 /// base+task where the base is a folder: its shards with its layout, the task's side files. `others` are side files of the
 /// folder that stay.
-ModelFiles files_on_folder(const Repository& repository, const Commit& task, const DeltaTable& delta, const CheckpointFolder& folder,
-                           std::set<std::string>& others) {
-  ModelFiles committed = load_commit_files(repository, task);
+ModelFiles files_on_folder(const Repository& repository, OpenTask& task, const CheckpointFolder& folder, std::set<std::string>& others) {
+  ModelFiles& own = task.loaded.files;
+  if (task.scratch) {  // computed: the base's files came along; the folder has its own
+    const auto of_base = load_commit_files(repository, repository.read_commit(task.base)).files;
+    std::erase_if(own.files, [&](const auto& file) {
+      const auto base = of_base.find(file.first);
+      return base != of_base.end() && base->second.file == file.second.file;
+    });
+  }
   ModelFiles out;
-  out.weights = std::move(committed.weights);
+  out.weights = std::move(own.weights);
   out.weights->read_base_from(folder.tensors(), printable(folder.path()));
   std::vector<ShardFile> base;
   for (const Shard& shard : folder.shards()) base.push_back({shard.path, shard.header, std::nullopt});
-  out.shards = compose_shards(base, delta, out.weights->tensors());
+  out.shards = compose_shards(base, task.delta, out.weights->tensors());
   for (ShardFile& shard : out.shards) {
-    for (const ShardFile& known : committed.shards) {
+    for (const ShardFile& known : own.shards) {
       if (known.header.raw == shard.header.raw) shard.sha256 = known.sha256;
     }
   }
-  out.files = std::move(committed.files);
+  out.files = std::move(own.files);
   out.files.erase(std::string(kIndexFile));
   if (Bytes index = make_index(out.shards); !index.empty()) out.files[std::string(kIndexFile)] = PlainFile{std::nullopt, std::move(index)};
   for (const ShardFile& shard : out.shards) out.files.erase(shard.path);
@@ -100,18 +97,21 @@ ModelFiles files_on_folder(const Repository& repository, const Commit& task, con
   return out;
 }
 
-/// The record of base+task in a folder that was `before`.
+/// The record of what `task` makes of a folder that was `before`. A sum says itself which base it is on.
 CheckoutRecord applied_record(const Revision& task, const CheckoutRecord& before) {
   CheckoutRecord record = new_record(task);
-  record.revision = before.revision + "+" + task.text;
-  record.base = before.commit;
+  const bool says_base = task.base || (task.computed && task.computed->terms.size() > 1);
+  if (!says_base) record.revision = before.revision + "+" + task.text;
+  if (!task.computed) record.base = before.commit;
+  else if (!says_base) record.expression = before.commit.hex() + "+" + record.expression;
   return record;
 }
 
-/// Where the folder is known to hold other weights, it is not read at all.
-void require_base(const Repository& repository, const CheckoutRecord& record, const DeltaTable& delta, const Revision& task, const std::string& folder) {
+/// Where the folder is known to hold other weights than `task` is a difference from, it is not read at all, nor is anything computed.
+void require_base(const Repository& repository, const CheckoutRecord& record, const Revision& task, const std::string& folder) {
+  const ObjectId wanted = base_weights(repository, repository.read_commit(commit_on_base(task)));
   if (record.expression.empty() && record.base.is_none() && (!repository.store().contains(record.commit) ||
-                                read_checkpoint(repository, repository.read_commit(record.commit)).weights == delta.base_weights)) {
+                                read_checkpoint(repository, repository.read_commit(record.commit)).weights == wanted)) {
     return;
   }
   const bool can_undo = exists(repository.fs(), join_path(folder, kUndoFile));
@@ -119,32 +119,71 @@ void require_base(const Repository& repository, const CheckoutRecord& record, co
                                        (can_undo ? "`dstore unapply` takes the last change back, " : "") + "`dstore switch` goes to base+task");
 }
 
+/// The task that is put on a folder which is `record`, or no checkout.
+OpenTask open_for(Repository& repository, const Revision& task, const std::optional<CheckoutRecord>& record, const CheckpointFolder& folder, const Progress& progress) {
+  if (!task.computed) require_task(repository.require_commit(task.commit), task.text);
+  if (record) require_base(repository, *record, task, folder.path());
+  attach_computed_base(repository, folder, task);
+  if (task.base) load_revision(repository, task);  // the base fits
+  Revision alone = task;
+  alone.base.reset();
+  return open_task(repository, alone, progress);
+}
+
+/// The new shards whose tensors lie where a file of the folder has them.
+std::map<std::string, std::string> shards_alike(const std::vector<ShardFile>& shards, const CheckpointFolder& folder) {
+  std::map<std::string, std::string> out;
+  for (const ShardFile& shard : shards) {
+    for (const Shard& old : folder.shards()) {
+      const bool as_large = old.header.raw.size() == shard.header.raw.size() && old.header.data_bytes() == shard.header.data_bytes();
+      if (as_large && (old.header.raw == shard.header.raw || out.count(shard.path) == 0)) out[shard.path] = join_path(folder.path(), old.path);
+    }
+  }
+  return out;
+}
+
+/// What a checked-out folder holds, as its record says.
+struct HeldModel {
+  std::unique_ptr<ScratchStore> scratch;  ///< that the weights read from, where they are computed
+  std::unique_ptr<StoredWeights> weights;
+};
+
+HeldModel open_held(const Repository& repository, const CheckoutRecord& record, const std::string& folder, const Progress& progress) {
+  try {
+    if (record.expression.empty()) return {nullptr, load_weights(repository, repository.require_commit(record.commit).commit)};
+    OpenTask task = open_task(repository, resolve_revision(repository, record.expression), progress);
+    return {std::move(task.scratch), std::move(task.loaded.files.weights)};
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    throw Error(ErrorCode::not_found, printable(folder) + ": is " + printable(record.revision) + ", which this repository does not have (" + error.what() +
+                                          "); `dstore checkout REV -o FOLDER` writes it anew");
+  }
+}
+
 }  // namespace
 
 ApplyReport apply_task(Repository& repository, const Revision& task, const std::string& given, const ChangeOptions& options, const Progress& progress) {
   const std::string folder = without_slash(given);
-  ApplyReport report;
-  report.commits = require_task_commits(repository, task);
-  const Commit& commit = report.commits.front().commit;
-  const DeltaTable delta = read_delta(repository, commit);
   const FolderLock lock(repository.fs(), folder);
   auto record = read_checkout_record(repository.fs(), folder, lock);
-  if (record) require_base(repository, *record, delta, task, folder);
   const CheckpointFolder source(repository.fs(), folder);
+  OpenTask opened = open_for(repository, task, record, source, progress);
   require_not_linked(repository, source);
   FolderTarget target;
-  target.files = files_on_folder(repository, commit, delta, source, target.keep);
+  target.files = files_on_folder(repository, opened, source, target.keep);
   target.old = target.files.weights->base();
   target.old_is_base = true;
-  if (repository.config().without_base) attach_base(repository, source, commit);
+  if (repository.config().without_base) attach_base(repository, source, repository.read_commit(opened.base));
   // Known from a checkout of this repository; else all of it is read.
   if (!record || !repository.store().contains(record->commit)) require_weights(source, *target.old, options.threads);
-  if (!record) record = adopt(repository.fs(), source, *commit.base);
+  if (!record) record = adopt(repository.fs(), source, opened.base);
   target.record = applied_record(task, *record);
-  for (const DeltaTable::Change& change : delta.changes) {
+  for (const DeltaTable::Change& change : opened.delta.changes) {
     if (!change.base_name.empty()) target.old_names.emplace(change.name, change.base_name);
   }
-  report.weights = delta.result_weights;
+  ApplyReport report;
+  report.commits = std::move(opened.loaded.commits);
+  report.weights = opened.delta.result_weights;
   report.before = record->revision;
   report.after = target.record.revision;
   report.change = change_folder(repository, source, *record, target, options, progress);
@@ -153,26 +192,23 @@ ApplyReport apply_task(Repository& repository, const Revision& task, const std::
 
 CheckoutReport apply_to_new(Repository& repository, const Revision& task, const std::string& folder, const std::string& out, const CheckoutOptions& options,
                             const Progress& progress) {
-  std::vector<CheckedCommit> commits = require_task_commits(repository, task);
-  const Commit& commit = commits.front().commit;
   const auto record = read_checkout_record(repository.fs(), folder);
-  const DeltaTable delta = read_delta(repository, commit);
-  if (record) require_base(repository, *record, delta, task, folder);
   const CheckpointFolder source(repository.fs(), folder);
+  OpenTask opened = open_for(repository, task, record, source, progress);
   std::set<std::string> others;
-  ModelFiles files = files_on_folder(repository, commit, delta, source, others);
+  ModelFiles files = files_on_folder(repository, opened, source, others);
   for (const std::string& path : others) {
     const std::string content = source.side_file(path).value_or("");
     const ByteSpan bytes = as_bytes(content);
     files.files[path] = PlainFile{std::nullopt, Bytes(bytes.begin(), bytes.end())};
   }
   if (options.single_file) join_shards(files);
-  if (repository.config().without_base) attach_base(repository, source, commit);
+  if (repository.config().without_base) attach_base(repository, source, repository.read_commit(opened.base));
   CheckoutRecord base;
-  base.commit = *commit.base;
-  base.revision = record ? record->revision : commit.base->short_hex();
-  CheckoutReport report = write_new_folder(repository, files, applied_record(task, base), out, options, progress);
-  report.commits = std::move(commits);
+  base.commit = opened.base;
+  base.revision = record ? record->revision : opened.base.short_hex();
+  CheckoutReport report = write_new_folder(repository, files, applied_record(task, base), out, options, progress, shards_alike(files.shards, source));
+  report.commits = std::move(opened.loaded.commits);
   return report;
 }
 
@@ -182,28 +218,23 @@ ApplyReport switch_folder(Repository& repository, const Revision& revision, cons
   const FolderLock lock(repository.fs(), folder);
   const auto record = read_checkout_record(repository.fs(), folder, lock);
   if (!record) throw Error(ErrorCode::not_found, printable(folder) + ": is not a checkout (`dstore checkout REV -o FOLDER` makes one)");
-  if (revision.computed || !record->expression.empty()) {
-    throw Error(ErrorCode::unsupported, printable(folder) + ": only commits and base+task are switched in place; `dstore checkout '" + printable(revision.text) +
-                                            "' -o " + printable(folder) + "` writes a computed model, or over one");
-  }
-  if (!repository.store().contains(record->commit)) {
-    throw Error(ErrorCode::not_found, printable(folder) + ": is " + printable(record->revision) + " (commit " + record->commit.short_hex() +
-                                          "), which this repository does not have; `dstore checkout REV -o FOLDER` writes it anew");
-  }
-  LoadedRevision loaded = load_revision(repository, revision);
-  if (single_file) join_shards(loaded.files);
-  const std::unique_ptr<StoredWeights> old = load_weights(repository, repository.require_commit(record->commit).commit);
   const CheckpointFolder source(repository.fs(), folder);
+  const HeldModel held = open_held(repository, *record, folder, progress);
+  attach_computed_base(repository, source, revision);
+  OpenTask computed;
+  if (revision.computed) computed = open_task(repository, revision, progress);
+  LoadedRevision loaded = revision.computed ? std::move(computed.loaded) : load_revision(repository, revision);
+  if (single_file) join_shards(loaded.files);
   require_not_linked(repository, source);
 
   FolderTarget target;
   target.files = std::move(loaded.files);
-  target.old = old.get();
+  target.old = held.weights.get();
   StoredWeights& weights = *target.files.weights;
-  if (weights.base() != nullptr && weights.base()->weights_id() == old->weights_id()) {
+  if (weights.base() != nullptr && weights.base()->weights_id() == held.weights->weights_id()) {
     target.old_is_base = true;
     weights.read_base_from(source.tensors(), printable(folder));
-    if (repository.config().without_base) attach_base(repository, source, repository.read_commit(revision.commit));
+    if (repository.config().without_base) attach_base(repository, source, repository.read_commit(commit_on_base(revision)));
   }
   target.record = new_record(revision);
   ApplyReport report;

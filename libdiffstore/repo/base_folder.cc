@@ -6,8 +6,12 @@
 
 namespace dstore {
 
+ObjectId base_weights(const Repository& repository, const Commit& commit) {
+  return commit.is_task() ? read_delta(repository, commit).base_weights : read_checkpoint(repository, commit).weights;
+}
+
 void attach_base(Repository& repository, const CheckpointFolder& folder, const Commit& commit) {
-  const ObjectId wanted = commit.is_task() ? read_delta(repository, commit).base_weights : read_checkpoint(repository, commit).weights;
+  const ObjectId wanted = base_weights(repository, commit);
   const WeightsTable weights = WeightsTable::parse(repository.store().read(ObjectKind::weights, wanted), "weights " + wanted.short_hex());
   std::vector<LinkFile> links;
   for (const Shard& shard : folder.shards()) links.push_back(describe_file(repository.fs(), join_path(folder.path(), shard.path)));

@@ -69,31 +69,6 @@ Head parse_head(std::string_view text, const std::string& what) {
   return head;
 }
 
-/// A folder that goes with this object, next to a path.
-class TemporaryFolder {
- public:
-  TemporaryFolder(Filesystem& fs, const std::string& beside)
-      : fs_(fs), path_(join_path(parent_path(beside), "." + file_name(beside) + ".dstore-tmp-" + random_name())) {
-    fs_.make_directory(path_, 0700);
-  }
-  ~TemporaryFolder() {
-    try {
-      if (!path_.empty()) remove_tree(fs_, path_);
-    } catch (const Error&) {
-      // A folder with an odd name stays.
-    }
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::string& path() const { return path_; }
-  /// From now on it is somebody else's.
-  std::string release() { return std::exchange(path_, {}); }
-
- private:
-  Filesystem& fs_;
-  std::string path_;
-};
-
 Repository make_repository(Filesystem& fs, const std::string& folder) {
   Repository repository = Repository::create(fs, folder, IndexMode::memory);
   RepositoryConfig config = repository.config();
@@ -133,7 +108,7 @@ std::uint64_t create_bundle(const Repository& repository, const std::vector<Bund
   const std::string exists_already = printable(file) + ": exists already; choose another name, or give --force";
   if (!replace && exists(fs, file)) throw Error(ErrorCode::conflict, exists_already);
   const std::set<ObjectId> others = history_of(repository, tasks);
-  const TemporaryFolder folder(fs, file);
+  const TemporaryFolder folder(fs, TemporaryFolder::beside(file));
   Repository packed = make_repository(fs, folder.path());
   std::vector<ObjectId> commits;
   Head head;
@@ -179,7 +154,7 @@ bool Bundle::is_bundle(Filesystem& fs, const std::string& file) {
   return fs.open(file, OpenMode::read)->read_at(0, magic) == magic.size() && as_text(magic) == kMagic;
 }
 
-Bundle::Bundle(Filesystem& fs, const std::string& file, const std::string& beside) : fs_(fs), file_(printable(file)) {
+Bundle::Bundle(Filesystem& fs, const std::string& file, const std::string& beside) : file_(printable(file)) {
   const Mapping mapping = fs.map(file);
   if (mapping.bytes.size() < ObjectId::kSize) throw Error(ErrorCode::corrupt, file_ + ": too short for a bundle");
   const ByteSpan body = mapping.bytes.first(mapping.bytes.size() - ObjectId::kSize);
@@ -190,27 +165,17 @@ Bundle::Bundle(Filesystem& fs, const std::string& file, const std::string& besid
     throw Error(ErrorCode::corrupt, file_ + ": its digest is wrong: it is damaged or was cut short; get it again");
   }
   const Head head = parse_head(reader.sized_text(), file_);
-  TemporaryFolder folder(fs, beside);
-  Repository made = make_repository(fs, folder.path());
+  folder_.emplace(fs, TemporaryFolder::beside(beside));
+  Repository made = make_repository(fs, folder_->path());
   for (const PackRow& pack : head.packs) {
     const ByteSpan bytes = reader.bytes(pack.size);
     fs.open(made.store().pack_path(pack.name), OpenMode::create_new)->write_at(0, bytes);
   }
   reader.expect_end();
-  repository_.emplace(Repository::open(fs, folder.path(), IndexMode::memory));
+  repository_.emplace(Repository::open(fs, folder_->path(), IndexMode::memory));
   tasks_ = head.tasks;
   for (const auto& [name, commit] : tasks_) {
     if (!repository_->store().contains(commit)) throw Error(ErrorCode::corrupt, file_ + ": has not the commit of its task " + printable(name));
-  }
-  folder_ = folder.release();
-}
-
-Bundle::~Bundle() {
-  repository_.reset();
-  try {
-    remove_tree(fs_, folder_);
-  } catch (const Error&) {
-    // A folder with an odd name stays.
   }
 }
 

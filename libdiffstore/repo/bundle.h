@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "repo/repository.h"
+#include "repo/temporary_folder.h"
 #include "repo/write_delta.h"
 
 namespace dstore {
@@ -30,9 +31,6 @@ class Bundle {
   /// `beside` names a file or folder next to which a temporary folder may be made. Error{corrupt} for any byte that is not as it
   /// was written.
   Bundle(Filesystem& fs, const std::string& file, const std::string& beside);
-  ~Bundle();
-  Bundle(const Bundle&) = delete;
-  Bundle& operator=(const Bundle&) = delete;
 
   Repository& repository() { return *repository_; }
   const std::map<std::string, ObjectId>& tasks() const { return tasks_; }
@@ -41,9 +39,8 @@ class Bundle {
   BundledTask choose(const std::string& name, bool allow_unsigned) const;
 
  private:
-  Filesystem& fs_;
   std::string file_;
-  std::string folder_;
+  std::optional<TemporaryFolder> folder_;
   std::optional<Repository> repository_;
   std::map<std::string, ObjectId> tasks_;
 };

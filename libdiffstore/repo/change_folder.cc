@@ -219,7 +219,7 @@ void FolderChanger::write_lost_shard(UndoWriter& undo, const Shard& shard, std::
 void FolderChanger::write_undo() {
   UndoHead head;
   head.record = before_.serialize();
-  head.commit = target_.record.commit.hex();
+  head.commit = undo_target(target_.record).hex();
   for (const PatchedShard& shard : patched_) head.files.emplace(shard.from->path, shard.shard->path);
   for (const std::string& path : lost_) head.files.emplace(path, "");
   UndoWriter undo(fs_, full(temporary_checkout_name()), head);

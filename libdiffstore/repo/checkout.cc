@@ -151,13 +151,14 @@ CheckoutRecord new_record(const Revision& revision) {
 }
 
 CheckoutReport write_new_folder(const Repository& repository, const ModelFiles& files, CheckoutRecord record, const std::string& folder,
-                                const CheckoutOptions& options, const Progress& progress) {
+                                const CheckoutOptions& options, const Progress& progress, const std::map<std::string, std::string>& like) {
   const std::string target = without_slash(folder);
   if (repository.fs().stat(target, false)) throw Error(ErrorCode::conflict, printable(target) + ": exists already; choose a new folder");
   CheckoutReport report;
   report.weights = files.weights->weights_id();
   const FileSet set(repository, files);
   CloneSources clones(repository, target);
+  for (const auto& [path, other] : like) clones.expect(path, other);
   checkout_new(repository.fs(), set, clones, target, std::move(record), options, report, progress);
   return report;
 }

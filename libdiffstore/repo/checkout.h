@@ -38,9 +38,10 @@ CheckoutReport checkout(const Repository& repository, const Revision& revision, 
                         const CheckoutOptions& options, const Progress& progress);
 
 /// Writes files into a folder that must not exist: it appears whole or not at all. The record's files are filled in; the
-/// report's commits are the caller's.
+/// report's commits are the caller's. `like`: shards of `files` → files elsewhere of which they differ in few pages; where the
+/// file system can, they share the other blocks.
 CheckoutReport write_new_folder(const Repository& repository, const ModelFiles& files, CheckoutRecord record, const std::string& folder,
-                                const CheckoutOptions& options, const Progress& progress);
+                                const CheckoutOptions& options, const Progress& progress, const std::map<std::string, std::string>& like = {});
 
 /// The record of a checkout, without files.
 CheckoutRecord new_record(const Revision& revision);

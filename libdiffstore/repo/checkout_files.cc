@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "dstore/error.h"
 #include "repo/shard_stream.h"
+#include "repo/undo_file.h"
 
 namespace dstore {
 namespace {
@@ -30,6 +31,13 @@ void write_with_holes(File& file, std::uint64_t offset, ByteSpan bytes) {
     start = at + kHole;
   }
   write_to(bytes.size());
+}
+
+/// As write_at() into a file of that size: only the pages that are others.
+void write_where_other(File& file, std::uint64_t offset, ByteSpan bytes) {
+  Bytes before(bytes.size());
+  if (file.read_at(offset, before) != before.size()) throw Error(ErrorCode::io, file.path() + ": became shorter while it was written");
+  write_changed_pages(file, offset, before, bytes);
 }
 
 }  // namespace
@@ -63,8 +71,9 @@ std::optional<ObjectId> FileSet::known_digest(const std::string& path) const {
 void FileSet::write(Filesystem& fs, const std::string& path, const std::string& target, unsigned threads, const Progress& progress,
                     WrittenFiles& out, CloneSources& clones) const {
   auto file = fs.open(target, OpenMode::create_new);
+  bool like_another = false;
   const auto put = [&](std::uint64_t offset, ByteSpan bytes) {
-    write_with_holes(*file, offset, bytes);
+    like_another ? write_where_other(*file, offset, bytes) : write_with_holes(*file, offset, bytes);
     const std::scoped_lock lock(progress_mutex_);
     done_ += bytes.size();
     if (progress) progress(done_, total_);
@@ -75,12 +84,16 @@ void FileSet::write(Filesystem& fs, const std::string& path, const std::string& 
     sha256 = *shard->second->sha256;
     done_ += bytes(path);
   } else if (shard != shards_.end()) {
+    like_another = clones.try_clone_like(path, bytes(path), *file);
     const std::uint64_t before = done_;
     if (stream_recorded_shard(files_.source(), *shard->second, threads, put)) {
       sha256 = *shard->second->sha256;
     } else {
-      file->truncate(0);  // holes are left where bytes are zero
-      done_ = before;
+      if (shard->second->sha256) {  // what was tried is not to be built upon: holes are left where bytes are zero
+        file->truncate(0);
+        like_another = false;
+        done_ = before;
+      }
       sha256 = stream_shard(files_.source(), *shard->second, threads, put);
     }
   } else {

@@ -56,6 +56,14 @@ void CloneSources::look() {
   }
 }
 
+bool CloneSources::try_clone_like(const std::string& path, std::uint64_t size, File& file) const {
+  const auto like = likes_.find(path);
+  if (like == likes_.end() || !repository_.fs().try_clone(like->second, file)) return false;
+  if (file.info().size == size) return true;
+  file.truncate(0);
+  return false;
+}
+
 bool CloneSources::try_clone(const ObjectId& sha256, std::uint64_t size, File& file) {
   if (size < kSmallest) return false;
   if (!paths_) look();

@@ -20,6 +20,12 @@ class CloneSources {
   /// as before.
   bool try_clone(const ObjectId& sha256, std::uint64_t size, File& file);
 
+  /// The file `path` of the target will differ from the file `like` in few pages.
+  void expect(const std::string& path, const std::string& like) { likes_[path] = like; }
+  /// Makes `file` (empty) share the blocks of the file that `path` is expected to be like, if that has this size. Its bytes are not
+  /// proved. False: `file` is empty as before.
+  bool try_clone_like(const std::string& path, std::uint64_t size, File& file) const;
+
  private:
   void look();
   void add_checkout(const std::string& folder);
@@ -27,6 +33,7 @@ class CloneSources {
   const Repository& repository_;
   const std::string target_;  ///< folder that is written; itself not looked into
   std::optional<std::multimap<ObjectId, std::string>> paths_;
+  std::map<std::string, std::string> likes_;
 };
 
 }  // namespace dstore

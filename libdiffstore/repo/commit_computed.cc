@@ -5,21 +5,28 @@
 
 namespace dstore {
 
-ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress) {
-  ComputedTask out;
-  const auto base = StoredWeights::load(repository.store(), lineage.base_weights);
-  out.delta = write_delta(session, *base, files.source(), lineage.pairs, 0, progress);
-  CheckpointTable table;
-  table.weights = out.delta.table.result_weights;
+WrittenCheckpoint write_checkpoint(const Repository& repository, PackSession& session, const ModelFiles& files, const TensorSource& result, const ObjectId& weights) {
+  WrittenCheckpoint out;
+  out.table.weights = weights;
   for (const ShardFile& shard : files.shards) {
-    table.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes(), hash_shard(files.source(), shard.header, 0)});
+    out.table.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes(), hash_shard(result, shard.header, 0)});
     out.full_bytes += shard.bytes();
   }
   for (const auto& [path, file] : files.files) {
-    table.files.push_back({path, file.file ? *file.file : write_file(session, file.content)});
+    out.table.files.push_back({path, file.file ? *file.file : write_file(session, file.content)});
     out.full_bytes += file.file ? repository.file_object_size(*file.file) : file.content.size();
   }
-  out.checkpoint = session.add(ObjectKind::checkpoint, table.serialize());
+  return out;
+}
+
+ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress,
+                            const ChangeSource* changes) {
+  ComputedTask out;
+  const auto base = StoredWeights::load(repository.store(), lineage.base_weights);
+  out.delta = write_delta(session, *base, files.source(), lineage.pairs, 0, progress, {}, changes);
+  WrittenCheckpoint checkpoint = write_checkpoint(repository, session, files, files.source(), out.delta.table.result_weights);
+  out.full_bytes = checkpoint.full_bytes;
+  out.checkpoint = session.add(ObjectKind::checkpoint, checkpoint.table.serialize());
   return out;
 }
 
@@ -30,7 +37,7 @@ ComputedReport commit_computed(Repository& repository, const Revision& revision,
   if (head && !head->is_deletion()) throw Error(ErrorCode::conflict, branch.text() + " exists already; give the result another --name");
   const OpenRevision model = open_revision(repository, revision, progress);
   PackSession session = repository.store().begin_write();
-  ComputedTask task = write_computed(repository, session, model.files, *model.lineage, progress);
+  ComputedTask task = write_computed(repository, session, model.files, *model.lineage, progress, model.changes);
   Commit commit;
   commit.checkpoint = task.checkpoint;
   commit.delta = task.delta.id;

@@ -5,13 +5,21 @@
 
 namespace dstore {
 
+/// The checkpoint of weights with this id in the shards and side files of `files`, which are stored where they are not.
+struct WrittenCheckpoint {
+  CheckpointTable table;
+  std::uint64_t full_bytes = 0;  ///< of a folder with it
+};
+WrittenCheckpoint write_checkpoint(const Repository& repository, PackSession& session, const ModelFiles& files, const TensorSource& result, const ObjectId& weights);
+
 /// A computed model as a task in a session.
 struct ComputedTask {
   WrittenDelta delta;
   ObjectId checkpoint;
   std::uint64_t full_bytes = 0;  ///< of a folder with it
 };
-ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress);
+ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress,
+                            const ChangeSource* changes = nullptr);
 
 struct ComputedReport {
   ObjectId commit;

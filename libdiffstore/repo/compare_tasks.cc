@@ -66,7 +66,7 @@ class Comparison {
  public:
   Comparison(const ObjectStore& store, const ObjectId& base_weights, const std::vector<TaskView>& tasks, std::vector<std::size_t> group, TaskComparison& out)
       : base_(StoredWeights::load(store, base_weights)), tasks_(tasks), group_(std::move(group)), out_(out) {
-    for (const std::size_t task : group_) list_tensors(store, task);
+    for (const std::size_t task : group_) list_tensors(task);
     for (std::size_t i = 0; i < group_.size(); ++i) {
       for (std::size_t j = i + 1; j < group_.size(); ++j) {
         pair_places_[{group_[i], group_[j]}] = out_.pairs.size();
@@ -77,7 +77,7 @@ class Comparison {
   void run(unsigned threads, const Progress& progress);
 
  private:
-  void list_tensors(const ObjectStore& store, std::size_t task);
+  void list_tensors(std::size_t task);
   std::vector<Window> windows() const;
   void look(const Window& window, Bytes& out) const;
   void add(const Window& window, const Bytes& sums);
@@ -95,24 +95,16 @@ class Comparison {
 };
 
 /// Encoded pieces and factors of a derived tensor, chunks of one that is stored whole.
-std::uint64_t stored_bytes(const ObjectStore& store, const StoredWeights& weights, std::size_t index) {
-  std::uint64_t bytes = 0;
+std::uint64_t stored_bytes(const StoredWeights& weights, std::size_t index) {
+  std::uint64_t bytes = weights.chunk_bytes(index);
   weights.for_each_piece(index, [&](const SegmentReader& reader, std::size_t piece) { bytes += reader.pieces()[piece].bytes; });
-  const auto add_chunks = [&](const StoredWeights& from, std::size_t tensor) {
-    for (const ObjectId& id : from.chunks(tensor)) {
-      const auto entry = store.find(id);
-      bytes += entry ? entry->stored_size : 0;
-    }
-  };
-  add_chunks(weights, index);
   if (const StoredWeights* factors = weights.factors(index)) {
-    add_chunks(*factors, weights.derived(index)->factors.b);
-    add_chunks(*factors, weights.derived(index)->factors.a);
+    bytes += factors->chunk_bytes(weights.derived(index)->factors.b) + factors->chunk_bytes(weights.derived(index)->factors.a);
   }
   return bytes;
 }
 
-void Comparison::list_tensors(const ObjectStore& store, std::size_t task) {
+void Comparison::list_tensors(std::size_t task) {
   using How = TensorChange::How;
   const StoredWeights& weights = *tasks_[task].weights;
   std::map<std::string, const DeltaTable::Change*> changes;
@@ -141,7 +133,7 @@ void Comparison::list_tensors(const ObjectStore& store, std::size_t task) {
       if (const StoredWeights* factors = weights.factors(i)) tensor.rank = factors->tensors()[weights.derived(i)->factors.a].shape.front();
       if (weights.is_modified(i)) changed_[from].push_back({task, i});
     }
-    if (tensor.how == How::added || tensor.how == How::changed) tensor.bytes = stored_bytes(store, weights, i);
+    if (tensor.how == How::added || tensor.how == How::changed) tensor.bytes = stored_bytes(weights, i);
     out.tensors.push_back(std::move(tensor));
   }
 }

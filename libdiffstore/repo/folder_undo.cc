@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sha256.h"
 #include "dstore/error.h"
 
 namespace dstore {
@@ -178,6 +179,8 @@ bool forget_undo(Filesystem& fs, const std::string& folder) {
   return found;
 }
 
+ObjectId undo_target(const CheckoutRecord& record) { return record.expression.empty() ? record.commit : sha256(as_bytes(record.expression)); }
+
 UnapplyReport unapply(Filesystem& fs, const std::string& folder) {
   const FolderLock lock(fs, folder);
   const auto record = read_checkout_record(fs, folder, lock);
@@ -186,7 +189,7 @@ UnapplyReport unapply(Filesystem& fs, const std::string& folder) {
     throw Error(ErrorCode::not_found, printable(folder) + ": nothing to take back" + (record ? "; it is " + printable(record->revision) : ": it is not a checkout"));
   }
   const UndoFile undo(fs, path);
-  if (undo.head().commit != record->commit.hex()) {
+  if (undo.head().commit != undo_target(*record).hex()) {
     throw Error(ErrorCode::conflict, printable(folder) + ": was committed or checked out since its last apply; `dstore switch REV` goes elsewhere");
   }
   require_unchanged(fs, folder, *record, false);

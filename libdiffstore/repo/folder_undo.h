@@ -27,6 +27,9 @@ bool keep_undo(Filesystem& fs, const std::string& folder);
 /// No change can be taken back any more; false if none could. Not synced.
 bool forget_undo(Filesystem& fs, const std::string& folder);
 
+/// What an undo file names the record by that its change leads to: the commit, or of what is computed SHA-256 of the expression.
+ObjectId undo_target(const CheckoutRecord& record);
+
 struct UnapplyReport {
   std::string undone;         ///< the revision that was there
   std::string revision;       ///< the one that is there now

@@ -1,9 +1,10 @@
 #include "repo/merge.h"
 
+#include <algorithm>
+
 #include "base/sha256.h"
 #include "dstore/error.h"
-#include "repo/model_files.h"
-#include "repo/shard_stream.h"
+#include "repo/commit_computed.h"
 
 namespace dstore {
 namespace {
@@ -37,15 +38,31 @@ void open_statistics(MergeSources& loaded, const std::vector<MergeSource>& sourc
   }
 }
 
+/// The commits that a source stands for: itself, or the tasks that it is computed from.
+std::vector<ObjectId> tasks_of(const MergeSource& source, const MergeSources::Model& model) {
+  if (!source.computed) return {source.commit};
+  std::vector<ObjectId> out;
+  for (const CheckedCommit& commit : model.commits) {
+    if (commit.commit.is_task()) out.push_back(commit.id);
+  }
+  return out;
+}
+
 std::map<std::string, std::string> facts(const std::vector<MergeSource>& sources, const MergeOptions& options, const MergeSources& loaded) {
   std::map<std::string, std::string> out = options.more_facts;
   for (const auto& [name, text] : options.settings->texts()) out["merge_" + name] = text;
   out["method"] = "merge";
   out["merge_method"] = options.method->name;
   out["seed"] = std::to_string(options.settings->seed());
-  std::string list;
-  for (const MergeSource& source : sources) list += (list.empty() ? "" : " ") + source.commit.hex();
+  std::string list, models;
+  bool any_computed = false;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    any_computed = any_computed || sources[i].computed;
+    for (const ObjectId& id : tasks_of(sources[i], loaded.models[i])) list += (list.empty() ? "" : " ") + id.hex();
+    models += (models.empty() ? "" : "; ") + (sources[i].computed ? sources[i].computed->computed->pinned() : sources[i].commit.hex());
+  }
   out["sources"] = list;
+  if (any_computed) out["models"] = models;
   std::string statistics;
   for (const MergeInput& input : loaded.inputs) {
     if (input.statistics) statistics += (statistics.empty() ? "" : " ") + sha256(input.statistics->bytes()).hex();
@@ -61,7 +78,7 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
   const auto head = repository.refs().head(branch);
   if (head && !head->is_deletion()) throw Error(ErrorCode::conflict, branch.text() + " exists already; give the result another --name");
   MergeReport report;
-  MergeSources loaded = load_merge_sources(repository, sources);
+  MergeSources loaded = load_merge_sources(repository, sources, progress);
   open_statistics(loaded, sources, options, report.notes);
   const MergeShape shape = choose_merge_shape(loaded, options.heads, options.heads_of);
   MergedSource result(*loaded.base_weights, loaded.inputs, *options.method, *options.settings, shape, options.calculated_in);
@@ -73,17 +90,18 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
   if (shape.model) report.files_of = sources[*shape.model].text;
   PackSession session = repository.store().begin_write();
   report.delta = write_delta(session, *loaded.base_weights, result, result.pairs(), 0, progress, {}, &result);
-  const Commit& files = shape.model ? loaded.commits[*shape.model].commit : repository.read_commit(loaded.base);
-  CheckpointTable table = checkpoint_with(repository, files, result, report.delta.table.result_weights);
-  report.full_bytes = full_bytes(repository, table);
+  WrittenCheckpoint checkpoint = write_checkpoint(repository, session, load_merge_files(repository, loaded, shape.model), result, report.delta.table.result_weights);
+  report.full_bytes = checkpoint.full_bytes;
   Commit commit;
-  commit.checkpoint = session.add(ObjectKind::checkpoint, table.serialize());
+  commit.checkpoint = session.add(ObjectKind::checkpoint, checkpoint.table.serialize());
   commit.delta = report.delta.id;
   commit.base = loaded.base;
-  for (const MergeSource& source : sources) {
-    commit.parents.push_back(source.commit);
-    commit.derived_from.push_back(source.commit);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    for (const ObjectId& id : tasks_of(sources[i], loaded.models[i])) {
+      if (std::find(commit.parents.begin(), commit.parents.end(), id) == commit.parents.end()) commit.parents.push_back(id);
+    }
   }
+  commit.derived_from = commit.parents;
   commit.message = options.message;
   commit.training = facts(sources, options, loaded);
   report.commit = publish_commit(repository, session, std::move(commit), branch, committer, ObjectId());

@@ -1,5 +1,7 @@
 #include "repo/merge_sources.h"
 
+#include <algorithm>
+
 #include "dstore/error.h"
 #include "repo/model_files.h"
 #include "repo/same_tensor.h"
@@ -13,53 +15,84 @@ namespace {
 }
 
 /// Embeddings of another vocabulary are refused with what says so.
-void require_same_rows(const Repository& repository, const MergeSources& loaded, const MergeInput& model, const Commit& commit) {
+void require_same_rows(const Repository& repository, const MergeSources& loaded, const MergeInput& model, std::size_t m) {
   for (const Pairing& pair : model.pairs) {
     const auto base = pair.base ? pair.base : loaded.base_weights->find(pair.name);
     if (!base) continue;
     const TensorInfo &info = loaded.base_weights->tensors()[*base], &own = model.weights->tensors()[*pair.task];
     if (!only_rows_differ(info, own)) continue;
-    const std::string tokenizers = tokenizer_text(load_commit_files(repository, commit), model.name, load_commit_files(repository, repository.read_commit(loaded.base)), "the base");
+    const std::string tokenizers = tokenizer_text(load_merge_files(repository, loaded, m), model.name, load_merge_files(repository, loaded, std::nullopt), "the base");
     throw Error(ErrorCode::conflict, "tensor " + printable(info.name) + ": " + model.name + " has it as " + form_text(own) + ", the base as " + form_text(info) +
                                          (tokenizers.empty() ? "" : "; tokenizers: " + tokenizers) + "; `dstore merge " + model.name + " --into BRANCH --vocab base-rows` merges the rows that both have");
   }
 }
 
+MergeSources::Model look_up(const Repository& repository, const MergeSource& source, const Progress& progress) {
+  MergeSources::Model out;
+  if (source.computed) {
+    out.computed = open_task(repository, *source.computed, progress);
+    out.commits = out.computed->loaded.commits;
+    out.is_task = true;
+  } else {
+    out.commits.push_back(repository.require_commit(source.commit));
+    out.is_task = out.commits.front().commit.is_task();
+  }
+  return out;
+}
+
+/// The delta of a task.
+DeltaTable delta_of(const Repository& repository, const MergeSources::Model& model) {
+  return model.computed ? model.computed->delta : read_delta(repository, model.commits.front().commit);
+}
+
 }  // namespace
 
-MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources) {
+MergeSource find_merge_source(const Repository& repository, const std::string& text) {
+  Revision revision = resolve_revision(repository, text);
+  if (revision.base) load_revision(repository, revision);
+  MergeSource out{revision.commit, text};
+  if (revision.computed) out.computed = std::move(revision);
+  return out;
+}
+
+MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources, const Progress& progress) {
   MergeSources out;
-  std::optional<std::size_t> first_task;
-  ObjectId weights;
-  for (const MergeSource& source : sources) {
-    out.commits.push_back(repository.require_commit(source.commit));
-    const Commit& commit = out.commits.back().commit;
-    if (!commit.is_task() || first_task) continue;
-    first_task = out.commits.size() - 1;
-    out.base = *commit.base;
-    weights = read_delta(repository, commit).base_weights;
-  }
-  if (!first_task) throw Error(ErrorCode::invalid_argument, "there is no task among the models: merge at least one (a base has no difference to add)");
+  for (const MergeSource& source : sources) out.models.push_back(look_up(repository, source, progress));
+  const auto first = std::find_if(out.models.begin(), out.models.end(), [](const MergeSources::Model& model) { return model.is_task; });
+  if (first == out.models.end()) throw Error(ErrorCode::invalid_argument, "there is no task among the models: merge at least one (a base has no difference to add)");
+  const MergeSource& first_task = sources[static_cast<std::size_t>(first - out.models.begin())];
+  out.base = first->computed ? first->computed->base : *first->commits.front().commit.base;
   repository.require_commit(out.base);
+  const ObjectId weights = delta_of(repository, *first).base_weights;
   out.base_weights = StoredWeights::load(repository.store(), weights);
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    const Commit& commit = out.commits[i].commit;
+    MergeSources::Model& model = out.models[i];
     MergeInput input;
     input.name = printable(sources[i].text);
-    if (commit.is_task()) {
-      const DeltaTable delta = read_delta(repository, commit);
-      if (delta.base_weights != weights) fail_other_base(sources[*first_task], weights, sources[i], delta.base_weights);
-      input.weights = StoredWeights::load(repository.store(), delta);
+    if (model.is_task) {
+      const DeltaTable delta = delta_of(repository, model);
+      if (delta.base_weights != weights) fail_other_base(first_task, weights, sources[i], delta.base_weights);
+      input.weights = model.computed ? std::move(model.computed->loaded.files.weights) : StoredWeights::load(repository.store(), delta);
       input.pairs = pairs_of_delta(*out.base_weights, *input.weights, delta);
     } else {
-      const ObjectId own = read_checkpoint(repository, commit).weights;
-      if (own != weights) fail_other_base(sources[*first_task], weights, sources[i], own);
+      const ObjectId own = read_checkpoint(repository, model.commits.front().commit).weights;
+      if (own != weights) fail_other_base(first_task, weights, sources[i], own);
       input.weights = StoredWeights::load(repository.store(), own);
       for (std::size_t t = 0; t < input.weights->tensors().size(); ++t) input.pairs.push_back({input.weights->tensors()[t].name, t, t});
     }
-    require_same_rows(repository, out, input, commit);
+    require_same_rows(repository, out, input, i);
     out.inputs.push_back(std::move(input));
   }
+  return out;
+}
+
+ModelFiles load_merge_files(const Repository& repository, const MergeSources& sources, std::optional<std::size_t> model) {
+  if (!model) return load_commit_files(repository, repository.read_commit(sources.base));
+  const MergeSources::Model& of = sources.models[*model];
+  if (!of.computed) return load_commit_files(repository, of.commits.front().commit);
+  ModelFiles out;
+  out.shards = of.computed->loaded.files.shards;
+  out.files = of.computed->loaded.files.files;
   return out;
 }
 
@@ -68,7 +101,7 @@ MergeShape choose_merge_shape(const MergeSources& sources, MergeHeads heads, std
   if (heads == MergeHeads::of_model) return {heads_of, true};
   std::optional<std::size_t> task;
   for (std::size_t m = 0; m < sources.inputs.size(); ++m) {
-    if (!sources.commits[m].commit.is_task()) continue;
+    if (!sources.models[m].is_task) continue;
     if (!task) task = m;
     for (const Pairing& pair : sources.inputs[m].pairs) {
       if (!pair.base) return {m, false};

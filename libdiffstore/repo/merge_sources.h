@@ -5,27 +5,39 @@
 #include <vector>
 
 #include "repo/merged_source.h"
-#include "repo/repository.h"
+#include "repo/open_task.h"
 
 namespace dstore {
 
-/// A commit that takes part in a merge, as the user typed it.
+/// A model that takes part in a merge, as the user typed it.
 struct MergeSource {
-  ObjectId commit;
+  ObjectId commit;  ///< none where it is computed
   std::string text;
   std::string statistics{};  ///< path of a statistics file (spec/merging.md), for methods that need one
+  std::optional<Revision> computed{};
 };
+
+/// What a user typed as a model of a merge: a commit, base+task (which is the task), or what is computed. Errors as of resolve_revision()
+/// and, for base+task, load_revision().
+MergeSource find_merge_source(const Repository& repository, const std::string& text);
 
 /// The sources of a merge, looked up: all of one base.
 struct MergeSources {
-  std::vector<CheckedCommit> commits;
+  struct Model {
+    std::vector<CheckedCommit> commits;  ///< it, or those that it is computed from
+    bool is_task = false;
+    std::optional<OpenTask> computed{};  ///< its weights are the input's
+  };
+  std::vector<Model> models;
   ObjectId base;  ///< the commit
   std::unique_ptr<StoredWeights> base_weights;
   std::vector<MergeInput> inputs;
 };
 
-/// Error{conflict} for other bases, {invalid_argument} where there is no task among them.
-MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources);
+/// Error{conflict} for other bases, {invalid_argument} where there is no task among them; of what is computed as open_revision().
+MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources, const Progress& progress);
+/// Shards and side files of one of them, or of the base. No weights.
+ModelFiles load_merge_files(const Repository& repository, const MergeSources& sources, std::optional<std::size_t> model);
 
 /// Whose tensors that the base lacks are taken: of the one model that has such, of a certain one, none.
 enum class MergeHeads { single, of_model, none };

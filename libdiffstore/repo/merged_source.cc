@@ -84,7 +84,7 @@ MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInp
   if (with_own.size() > 1 && !shape.chosen) {
     std::string list;
     for (const std::string& text : with_own) list += (list.empty() ? "" : ", ") + text;
-    throw Error(ErrorCode::conflict, "several models bring tensors that the base lacks, such as heads: " + list + "; these are never averaged: say whose are kept (--heads REV), or none (--heads none)");
+    throw Error(ErrorCode::conflict, "several models bring tensors that the base lacks, such as heads: " + list + "; these are never averaged: say whose are kept (--heads REV, in a revision heads=N), or none (--heads none)");
   }
 
   for (std::size_t i = 0; i < base.tensors().size(); ++i) check_base_tensor(i);

@@ -14,12 +14,8 @@ class RevisionModel : public Model {
   RevisionModel(Repository repository, std::string_view text, const std::string& base_from) : repository_(std::move(repository)) {
     const Revision revision = resolve_revision(repository_, text);
     if (!base_from.empty()) {
-      if (revision.computed) {
-        throw Error(ErrorCode::invalid_argument,
-                    "--base-from goes with one commit or base+task, not with a computed revision; `dstore import --link FOLDER` makes the base known");
-      }
       base_ = std::make_unique<CheckpointFolder>(repository_.fs(), base_from);
-      attach_base(repository_, *base_, repository_.require_commit(revision.commit).commit);
+      attach_base(repository_, *base_, repository_.require_commit(commit_on_base(revision)).commit);
     }
     files_ = open_revision(repository_, revision).files;
     if (!revision.computed) commit_ = revision.commit;

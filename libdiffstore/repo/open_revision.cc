@@ -16,14 +16,15 @@ struct Part {
   std::string name;  ///< for messages
   ModelFiles files;
   Lineage lineage;
+  const ChangeSource* changes = nullptr;
   const SumSource* sum = nullptr;
   bool is_base = false;  ///< a commit without a delta
 };
 
-/// The merge of commits as a source that owns all it needs.
-class MergeOfCommits : public TensorSource {
+/// The merge of models as a source that owns all it needs.
+class MergeOfModels : public TensorSource {
  public:
-  MergeOfCommits(MergeSources sources, const MergeMethod& method, MergeSettings settings, const MergeShape& shape)
+  MergeOfModels(MergeSources sources, const MergeMethod& method, MergeSettings settings, const MergeShape& shape)
       : sources_(std::move(sources)), settings_(std::move(settings)), source_(*sources_.base_weights, sources_.inputs, method, settings_, shape) {}
   MergedSource& source() { return source_; }
   const std::vector<TensorInfo>& tensors() const override { return source_.tensors(); }
@@ -60,6 +61,12 @@ class Evaluator {
     if (known != commits.end()) return *known;
     commits.push_back(repository_.require_commit(id));
     return commits.back();
+  }
+  void add(const std::vector<CheckedCommit>& more) {
+    for (const CheckedCommit& commit : more) {
+      const bool known = std::any_of(commits.begin(), commits.end(), [&](const CheckedCommit& other) { return other.id == commit.id; });
+      if (!known) commits.push_back(commit);
+    }
   }
 
   Part term(const Term& term) {
@@ -105,6 +112,7 @@ class Evaluator {
     auto source = std::make_unique<SumSource>(StoredWeights::load(repository_.store(), base.lineage.base_weights), std::move(terms));
     Part out;
     if (expression.terms.size() > 2) out.sum = source.get();
+    out.changes = source.get();
     out.lineage = {base.lineage.base, base.lineage.base_weights, source->pairs()};
     const std::optional<std::size_t> shape = source->shape();
     const DeltaTable names = name_delta(*base.files.weights, *source, source->pairs());
@@ -113,20 +121,20 @@ class Evaluator {
     return out;
   }
 
-  /// The commits that merge(...) merges; weights before them become the parameter.
+  /// What merge(...) merges; weights before a model become the parameter.
   std::vector<MergeSource> models_of(const RevisionCall& call, MergeSettings::Given& given) const {
     std::vector<MergeSource> out;
     std::vector<std::string> weights;
     bool weighted = false;
     for (const RevisionExpression& argument : call.arguments) {
-      const Term& model = argument.terms.front();
-      if (argument.terms.size() > 1 || !model.call.empty()) {
-        throw Error(ErrorCode::unsupported, "\"" + printable(text_) + "\": the models of merge(...) are commits; make one first: dstore merge '" +
-                                                printable(argument.terms.size() > 1 ? argument.text() : model.text()) + "' --name NAME");
-      }
-      out.push_back({model.atom.commit, model.atom.text()});
-      weights.push_back(model.weight.value_or("1"));
-      weighted = weighted || model.weight;
+      RevisionExpression model = argument;
+      std::optional<std::string> weight;
+      if (model.terms.size() == 1) weight = std::exchange(model.terms.front().weight, std::nullopt);
+      MergeSource source{model.terms.front().atom.commit, model.text()};
+      if (model.terms.size() > 1 || !model.terms.front().call.empty()) source = {{}, model.text(), {}, Revision{model.text(), {}, {}, {}, model}};
+      out.push_back(std::move(source));
+      weights.push_back(weight.value_or("1"));
+      weighted = weighted || weight;
     }
     if (weighted && !given.emplace("weight", weights).second) fail("weights are given twice, as weight=… and before the models");
     return out;
@@ -149,8 +157,8 @@ class Evaluator {
     MergeSettings::Given given = call.parameters;
     const std::vector<MergeSource> models = models_of(call, given);
     check_merge_models(method, models.size());
-    for (const MergeSource& model : models) require(model.commit);
-    MergeSources sources = load_merge_sources(repository_, models);
+    MergeSources sources = load_merge_sources(repository_, models, progress_);
+    for (const MergeSources::Model& model : sources.models) add(model.commits);
     require(sources.base);
     const MergeShape shape = shape_of(sources, given);
     const std::uint64_t seed = take_number(given, "seed", 0, UINT64_MAX).value_or(0);
@@ -158,13 +166,14 @@ class Evaluator {
     check_merge_weights(method, settings);
     Part out;
     out.lineage = {sources.base, sources.base_weights->weights_id(), {}};
-    ModelFiles files = load_commit_files(repository_, shape.model ? sources.commits[*shape.model].commit : repository_.read_commit(sources.base));
+    ModelFiles files = load_merge_files(repository_, sources, shape.model);
     out.files.shards = std::move(files.shards);
     for (ShardFile& shard : out.files.shards) shard.sha256.reset();
     out.files.files = std::move(files.files);
-    auto source = std::make_unique<MergeOfCommits>(std::move(sources), method, std::move(settings), shape);
+    auto source = std::make_unique<MergeOfModels>(std::move(sources), method, std::move(settings), shape);
     source->source().prepare(0, progress_);
     out.lineage.pairs = source->source().pairs();
+    out.changes = &source->source();
     out.files.computed = std::move(source);
     return out;
   }
@@ -222,6 +231,7 @@ OpenRevision open_revision(const Repository& repository, const Revision& revisio
   out.files = std::move(part.files);
   out.commits = std::move(evaluator.commits);
   out.lineage = std::move(part.lineage);
+  out.changes = part.changes;
   out.sum = part.sum;
   return out;
 }

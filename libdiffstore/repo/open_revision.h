@@ -17,6 +17,7 @@ struct Lineage {
 /// A revision as a model, and every commit that it was made from (signatures judged). The repository must outlive it.
 struct OpenRevision : LoadedRevision {
   std::optional<Lineage> lineage;     ///< set where it is computed: files.computed
+  const ChangeSource* changes = nullptr;  ///< what it makes of the base, where that is known: for write_delta()
   const SumSource* sum = nullptr;     ///< where it is a sum of several tasks: for overlap(), once its tensors were read
 };
 

@@ -5,8 +5,7 @@
 
 #include "delta/memory_patch.h"
 #include "dstore/error.h"
-#include "repo/model_files.h"
-#include "repo/revision.h"
+#include "repo/open_task.h"
 
 namespace dstore {
 namespace {
@@ -65,9 +64,8 @@ const std::vector<std::string>& ResidentTask::added() const { return state_->add
 
 ResidentTask ResidentTask::load(const std::string& directory, const std::string& revision, const std::vector<ResidentTensor>& base) {
   const Repository repository = Repository::discover(posix_filesystem(), directory);
-  const CheckedCommit task = repository.require_commit(resolve_commit(repository, revision));
-  require_task(task, revision);
-  const auto weights = load_weights(repository, task.commit);
+  OpenTask task = open_task(repository, resolve_revision(repository, revision));
+  StoredWeights* const weights = &task.weights();
   const ResidentSource source(base);
   weights->read_base_from(source, "the model in memory");
   auto state = std::make_unique<State>();

@@ -135,9 +135,21 @@ Revision resolve_revision(const Repository& repository, std::string_view text) {
   return revision;
 }
 
+ObjectId commit_on_base(const Revision& revision) {
+  if (!revision.computed) return revision.commit;
+  const RevisionExpression::Term* term = &revision.computed->terms.front();
+  while (!term->call.empty()) {
+    const RevisionCall& call = term->call.front();
+    term = &call.arguments[call.function == "rebase" ? 1 : 0].terms.front();
+  }
+  return term->atom.commit;
+}
+
 ObjectId resolve_commit(const Repository& repository, std::string_view text) {
   const Revision revision = resolve_revision(repository, text);
-  if (revision.base) throw Error(ErrorCode::invalid_argument, "\"" + printable(text) + "\" is a sum; this command wants one commit");
+  if (revision.base) {
+    throw Error(ErrorCode::invalid_argument, "\"" + printable(text) + "\" is a sum; this command wants one commit: " + printable(text.substr(text.find('+') + 1)));
+  }
   if (revision.computed) {
     throw Error(ErrorCode::invalid_argument, "\"" + printable(text) + "\" is computed and no commit, which this command wants; `dstore merge '" + printable(text) +
                                                  "' --name NAME` makes one of it");

@@ -70,6 +70,9 @@ struct Revision {
 /// Error{not_found} with the nearest names, {invalid_argument} for an ambiguous word (lists the readings).
 Revision resolve_revision(const Repository& repository, std::string_view text);
 
+/// A commit that is the base of the revision's model, or a task of that base.
+ObjectId commit_on_base(const Revision& revision);
+
 /// One commit only: for history, parents, tags. Error{invalid_argument} for a sum or a call.
 ObjectId resolve_commit(const Repository& repository, std::string_view text);
 

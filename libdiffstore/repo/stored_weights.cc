@@ -36,7 +36,7 @@ void StoredWeights::add(TensorInfo info, Tensor tensor) {
 
 void StoredWeights::load_tensor(const std::string& name, const ObjectId& id) {
   TensorObject object = TensorObject::parse(store_.read(ObjectKind::tensor, id), "tensor " + printable(name) + " (" + id.short_hex() + ")");
-  add({name, object.dtype, std::move(object.shape), object.bytes}, {id, std::move(object.chunks), std::nullopt, 0, 0, 0});
+  add({name, object.dtype, std::move(object.shape), object.bytes}, {id, &store_, std::move(object.chunks), std::nullopt, 0, 0, 0});
 }
 
 std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, const ObjectId& weights) {
@@ -47,9 +47,9 @@ std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, con
   return out;
 }
 
-std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, const DeltaTable& delta) {
+std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, const DeltaTable& delta, const ObjectStore& base_store) {
   auto out = std::unique_ptr<StoredWeights>(new StoredWeights(store));
-  out->base_ = load(store, delta.base_weights);
+  out->base_ = load(base_store, delta.base_weights);
   out->factors_ = std::unique_ptr<StoredWeights>(new StoredWeights(store));
   out->segments_ = std::make_unique<SegmentCache>(store, delta.segments);
   const StoredWeights& base = *out->base_;
@@ -76,7 +76,7 @@ std::unique_ptr<StoredWeights> StoredWeights::load(const ObjectStore& store, con
     }
     DerivedTensor derived = out->derive(change, index);
     info = derived.info;
-    out->add(std::move(info), {change.tensor, {}, std::move(derived), change.segment, change.piece, change.pieces});
+    out->add(std::move(info), {change.tensor, nullptr, {}, std::move(derived), change.segment, change.piece, change.pieces});
   }
   for (std::size_t i = 0; i < taken.size(); ++i) {
     if (!taken[i]) out->add(base.infos_[i], base.tensors_[i]);
@@ -201,6 +201,15 @@ std::uint64_t StoredWeights::changed(std::size_t index) const {
   return total;
 }
 
+std::uint64_t StoredWeights::chunk_bytes(std::size_t index) const {
+  std::uint64_t bytes = 0;
+  for (const ObjectId& id : tensors_[index].chunks) {
+    const auto entry = tensors_[index].store->find(id);
+    bytes += entry ? entry->stored_size : 0;
+  }
+  return bytes;
+}
+
 void StoredWeights::for_each_piece(std::size_t index, const std::function<void(const SegmentReader&, std::size_t)>& visit) const {
   for_each_piece(index, 0, std::numeric_limits<std::uint64_t>::max(), visit);
 }
@@ -223,6 +232,7 @@ void StoredWeights::add_digest_readers(int count) const {
 
 void StoredWeights::read_stored(std::size_t index, std::uint64_t offset, MutableByteSpan out) const {
   const std::vector<ObjectId>& chunks = tensors_[index].chunks;
+  const ObjectStore& store = *tensors_[index].store;
   const Proof proof = digest_readers_ > 0 ? Proof::checksum : Proof::id;
   Bytes scratch;
   while (!out.empty()) {
@@ -231,10 +241,10 @@ void StoredWeights::read_stored(std::size_t index, std::uint64_t offset, Mutable
     const std::uint64_t skip = offset - chunk * kChunkBytes;
     const std::uint64_t take = std::min<std::uint64_t>(out.size(), size - skip);
     if (take == size) {
-      store_.read_into(ObjectKind::chunk, chunks[chunk], out.first(size), proof);
+      store.read_into(ObjectKind::chunk, chunks[chunk], out.first(size), proof);
     } else {
       scratch.resize(size);
-      store_.read_into(ObjectKind::chunk, chunks[chunk], scratch, proof);
+      store.read_into(ObjectKind::chunk, chunks[chunk], scratch, proof);
       std::copy_n(scratch.begin() + static_cast<std::ptrdiff_t>(skip), take, out.begin());
     }
     out = out.subspan(take);

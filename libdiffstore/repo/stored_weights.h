@@ -45,7 +45,9 @@ class StoredWeights : public TensorSource {
   /// Weights that are stored whole.
   static std::unique_ptr<StoredWeights> load(const ObjectStore& store, const ObjectId& weights);
   /// Base plus delta; Error{corrupt} unless the result's table has the id that the delta promises.
-  static std::unique_ptr<StoredWeights> load(const ObjectStore& store, const DeltaTable& delta);
+  static std::unique_ptr<StoredWeights> load(const ObjectStore& store, const DeltaTable& delta) { return load(store, delta, store); }
+  /// The same where the base lies in another store than the delta.
+  static std::unique_ptr<StoredWeights> load(const ObjectStore& store, const DeltaTable& delta, const ObjectStore& base_store);
 
   const std::vector<TensorInfo>& tensors() const override { return infos_; }
   void read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const override;
@@ -53,6 +55,8 @@ class StoredWeights : public TensorSource {
   const ObjectId& tensor_id(std::size_t index) const { return tensors_[index].id; }
   /// Ids of the tensor's chunks; empty for a tensor that a delta derives (they are not stored).
   const std::vector<ObjectId>& chunks(std::size_t index) const { return tensors_[index].chunks; }
+  /// What these take in their store.
+  std::uint64_t chunk_bytes(std::size_t index) const;
   /// How a delta makes the tensor from one of its base; null for one that is stored, renamed or not.
   const DerivedTensor* derived(std::size_t index) const { return tensors_[index].derived ? &*tensors_[index].derived : nullptr; }
   /// The stored factors that derived(index)->factors names; null if there are none.
@@ -108,7 +112,8 @@ class StoredWeights : public TensorSource {
   };
   struct Tensor {
     ObjectId id;
-    std::vector<ObjectId> chunks;  ///< empty for a derived tensor
+    const ObjectStore* store = nullptr;  ///< that has the chunks
+    std::vector<ObjectId> chunks;        ///< empty for a derived tensor
     std::optional<DerivedTensor> derived{};
     std::uint32_t segment = 0;
     std::uint32_t piece = 0;

@@ -164,6 +164,35 @@ SumSource::Overlap SumSource::add(const Tensor& tensor, DType dtype, std::uint64
   return found;
 }
 
+/// The base's bytes of a piece, or of a part of one, become the sum.
+void SumSource::add_part(std::size_t index, std::uint64_t offset, MutableByteSpan base) const {
+  const std::uint64_t end = offset + base.size();
+  const Overlap found = add(tensors_[index], infos_[index].dtype, offset, base);
+  if (offset % kPieceBytes != 0 || (end % kPieceBytes != 0 && end != infos_[index].bytes)) return;
+  const std::scoped_lock lock(mutex_);
+  overlaps_[{index, offset / kPieceBytes}] = found;
+}
+
+ChangeSource::Touch SumSource::touch(std::size_t index, std::uint64_t offset) const {
+  const Tensor& tensor = tensors_[index];
+  const bool none = !tensor.whole && std::all_of(tensor.changed.begin(), tensor.changed.end(), [&](const auto& change) {
+    const auto* stored = dynamic_cast<const StoredWeights*>(terms_[change.first].weights.get());
+    const DerivedTensor* derived = stored == nullptr ? nullptr : stored->derived(change.second);
+    return derived != nullptr && derived->op == DeltaOp::modify && derived->index == tensor.base && stored->changed_at(change.second, offset) == 0;
+  });
+  return none ? Touch::none : Touch::dense;
+}
+
+Changes SumSource::changes(std::size_t index, std::uint64_t, ByteSpan) const {
+  throw Error(ErrorCode::invalid_argument, "tensor " + printable(infos_[index].name) + ": no piece of a sum is sparse");
+}
+
+void SumSource::make(std::size_t index, std::uint64_t offset, ByteSpan base, MutableByteSpan out) const {
+  if (tensors_[index].whole) return read(index, offset, out);
+  std::copy(base.begin(), base.end(), out.begin());
+  add_part(index, offset, out);
+}
+
 void SumSource::read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const {
   const Tensor& tensor = tensors_[index];
   if (tensor.whole) return terms_[tensor.changed.front().first].weights->read(tensor.changed.front().second, offset, out);
@@ -181,11 +210,7 @@ void SumSource::read(std::size_t index, std::uint64_t offset, std::span<std::byt
     const std::uint64_t next = std::min(end, (at / kPieceBytes + 1) * kPieceBytes);
     const MutableByteSpan part = out.subspan(at - offset, next - at);
     base_->read(*tensor.base, at, part);
-    const Overlap found = add(tensor, info.dtype, at, part);
-    if (at % kPieceBytes == 0 && (next % kPieceBytes == 0 || next == info.bytes)) {
-      const std::scoped_lock lock(mutex_);
-      overlaps_[{index, at / kPieceBytes}] = found;
-    }
+    add_part(index, at, part);
     at = next;
   }
 }

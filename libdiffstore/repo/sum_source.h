@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "repo/align.h"
+#include "repo/change_source.h"
 #include "repo/stored_weights.h"
 
 namespace dstore {
@@ -22,7 +23,7 @@ struct SumTerm {
 
 /// base + w1*a + w2*b, element by element (spec/merging.md, "Sums"). An element that no term changes keeps the base's bits; one that
 /// a single term changes, at weight 1, has the term's.
-class SumSource : public TensorSource {
+class SumSource : public TensorSource, public ChangeSource {
  public:
   /// Error{conflict}: several terms with tensors that the base lacks, tensors of other shapes or dtypes, tensors without arithmetic that
   /// several terms change differently.
@@ -30,6 +31,11 @@ class SumSource : public TensorSource {
 
   const std::vector<TensorInfo>& tensors() const override { return infos_; }
   void read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const override;
+
+  /// Nothing is sparse: what a term changes of a piece is calculated with as a whole.
+  Touch touch(std::size_t index, std::uint64_t offset) const override;
+  Changes changes(std::size_t index, std::uint64_t offset, ByteSpan base) const override;
+  void make(std::size_t index, std::uint64_t offset, ByteSpan base, MutableByteSpan out) const override;
 
   const std::vector<Pairing>& pairs() const { return pairs_; }
   /// The term whose names and own tensors the result has: the one (of positive weight) with tensors that the base lacks, else the first
@@ -53,6 +59,7 @@ class SumSource : public TensorSource {
   void choose_shape();
   void check_same_form(std::size_t base_index) const;
   Overlap add(const Tensor& tensor, DType dtype, std::uint64_t offset, MutableByteSpan out) const;
+  void add_part(std::size_t index, std::uint64_t offset, MutableByteSpan base) const;
 
   std::unique_ptr<StoredWeights> base_;
   std::vector<SumTerm> terms_;

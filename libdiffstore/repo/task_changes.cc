@@ -8,10 +8,8 @@
 
 namespace dstore {
 
-TaskChanges::TaskChanges(const Repository& repository, const Revision& revision) : repository_(repository), loaded_(load_revision(repository, revision)) {
-  const CheckedCommit& commit = loaded_.commits.front();
-  require_task(commit, revision.text);
-  const DeltaTable delta = read_delta(repository, commit.commit);
+TaskChanges::TaskChanges(const Repository& repository, const Revision& revision) : repository_(repository), opened_(open_task(repository, revision)) {
+  const DeltaTable& delta = opened_.delta;
   base_ = StoredWeights::load(repository.store(), delta.base_weights);
   std::set<std::size_t> used;
   for (const Pairing& pair : pairs_of_delta(*base_, task(), delta)) {
@@ -33,8 +31,9 @@ TaskChanges::TaskChanges(const Repository& repository, const Revision& revision)
 }
 
 std::string TaskChanges::model_type() const {
-  const auto file = loaded_.files.files.find("config.json");
-  if (file == loaded_.files.files.end()) return "";
+  const auto& files = opened_.loaded.files.files;
+  const auto file = files.find("config.json");
+  if (file == files.end()) return "";
   const Bytes content = file->second.file ? repository_.read_file_object(*file->second.file) : file->second.content;
   const auto json = nlohmann::json::parse(as_text(content), nullptr, false);
   if (!json.is_object() || !json.contains("model_type") || !json["model_type"].is_string()) return "";

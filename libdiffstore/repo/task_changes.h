@@ -2,11 +2,11 @@
 
 #include <functional>
 
-#include "repo/compose.h"
+#include "repo/open_task.h"
 
 namespace dstore {
 
-/// A task beside its base, for what is written from their differences.
+/// A task, committed or computed, beside its base, for what is written from their differences.
 class TaskChanges {
  public:
   struct Tensor {
@@ -26,9 +26,9 @@ class TaskChanges {
   const std::vector<std::string>& removed() const { return removed_; }
 
   const StoredWeights& base() const { return *base_; }
-  const StoredWeights& task() const { return *loaded_.files.weights; }
+  const StoredWeights& task() const { return opened_.weights(); }
   const TensorInfo& info(const Tensor& tensor) const { return task().tensors()[tensor.task]; }
-  const std::vector<CheckedCommit>& commits() const { return loaded_.commits; }
+  const std::vector<CheckedCommit>& commits() const { return opened_.loaded.commits; }
   /// config.json's member `model_type`; empty if there is none.
   std::string model_type() const;
 
@@ -37,7 +37,7 @@ class TaskChanges {
 
  private:
   const Repository& repository_;
-  LoadedRevision loaded_;
+  OpenTask opened_;
   std::unique_ptr<StoredWeights> base_;
   std::vector<Tensor> tensors_;
   std::map<std::string, std::string> renamed_;

@@ -118,7 +118,7 @@ class InPlaceTest(ApplyCase):
         before = everything(task)
         self.fails(CONFLICT, "apply", "task", task, says="not the base")
         self.fails(USAGE, "apply", "base", task)
-        self.fails(USAGE, "apply", "base+task", task)
+        self.fails(CONFLICT, "apply", "base+task", task, says="not the base")
         self.fails(NOT_FOUND, "apply", "task", self.root / "nowhere")
         self.fails(NOT_FOUND, "switch", "task", self.base, says="not a checkout")
         self.assertEqual(everything(task), before)

@@ -246,8 +246,8 @@ Acknowledged is_revision(const std::string& folder, const std::string& revision)
 
 void run_apply(Filesystem& fs, const std::string& task, const Acknowledge& acknowledge) {
   Repository repository = open(fs, kRepository);
-  apply_task(repository, resolve_revision(repository, task), kCheckout, {}, {});
-  acknowledge(is_revision(kCheckout, "base+" + task));
+  const std::string after = apply_task(repository, resolve_revision(repository, task), kCheckout, {}, {}).after;
+  acknowledge(is_revision(kCheckout, after));
 }
 
 void run_switch(Filesystem& fs, const std::string& revision, const Acknowledge& acknowledge) {
@@ -347,9 +347,11 @@ const std::vector<Operation>& operations() {
       {"checkout in place", {kRepository}, {kCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_checkout(fs, kCheckout, a); }},
       {"apply", {kRepository}, {kCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_apply(fs, "plain", a); }},
       {"apply with a head", {kRepository}, {kCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_apply(fs, "task", a); }},
+      {"apply what is computed", {kRepository}, {kCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_apply(fs, "base+0.5*plain+trainee", a); }},
       {"unapply", {}, {kApplied}, run_unapply},
       {"switch", {kRepository}, {kApplied}, [](Filesystem& fs, const Acknowledge& a) { run_switch(fs, "base+trainee", a); }},
       {"switch to another layout", {kRepository}, {kApplied}, [](Filesystem& fs, const Acknowledge& a) { run_switch(fs, "base+plain", a); }},
+      {"switch to what is computed", {kRepository}, {kApplied}, [](Filesystem& fs, const Acknowledge& a) { run_switch(fs, "base+0.5*plain", a); }},
       {"push", {kRepository, kRemote}, {}, [](Filesystem& fs, const Acknowledge& a) { run_push(fs, "origin", kRemote, a); }},
       {"push to a new remote", {kRepository, kNewRemote}, {}, [](Filesystem& fs, const Acknowledge& a) { run_push(fs, "new", kNewRemote, a); }},
       {"pull", {kClone}, {}, run_pull, true},

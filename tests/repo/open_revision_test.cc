@@ -203,7 +203,7 @@ TEST_CASE("what is no sum is refused in words") {
   const std::vector<std::pair<std::string, std::string>> table = {
       {"0.5*a", "base"}, {"2*base+a", "the base has no weight"}, {"a+0.5*b", "starts with a base"}, {"base+0.5*base", "no difference"}, {"base+a+on-other", "rebase(on-other, BASE)"},
       {"base+a+wide", "w.F32"}, {"merge(tise: a, b)", "did you mean ties"}, {"merge(ties,densty=1: a, b)", "did you mean density"}, {"merge(ties,weight=1;2: 2*a, b)", "given twice"},
-      {"merge(linear: a, -1*b)", "sum to 0"}, {"merge(slerp: a, b, a)", "exactly 2"}, {"merge(ties: a, on-other)", "same base"}, {"merge(ties: base+0.5*a, b)", "dstore merge"},
+      {"merge(linear: a, -1*b)", "sum to 0"}, {"merge(slerp: a, b, a)", "exactly 2"}, {"merge(ties: a, on-other)", "same base"}, {"merge(ties: 2*base+a, b)", "the base has no weight"}, {"merge(ties: base+0.5*a, on-other)", "same base"},
       {"merge(ties,heads=3: a, b)", "heads"}, {"merge(ties,seed=x: a, b)", "seed"}, {"merge(ties: base)", "no task"}, {"rebase(fale: a, other)", "keep-task"}, {"rebase(a, b)", "no base"},
       {"rebase(base, other)", "no task"}, {"rebase(add,x=1: a, other)", "no parameter"}};
   for (const auto& [text, words] : table) {

@@ -33,7 +33,7 @@ class ApplyTest(Case):
     def test_an_undo_file_gives_the_folder_as_it_was(self):
         folder = self.checkout("base", "out")
         before = snapshot(folder)
-        for revision in ("base+task", "base+plain", "base+renamed", "renamed", "task", "base"):
+        for revision in ("base+task", "base+plain", "base+0.5*plain+task", "base+renamed", "merge(ties: plain, base+0.5*task)", "renamed", "task", "base"):
             self.ok("switch", revision, folder)
             self.assertEqual(self.undone(folder), before, revision)
             before = snapshot(folder)

@@ -19,7 +19,7 @@ struct ResidentTensor {
 /// Immutable; may be used with several models and from several threads.
 class ResidentTask {
  public:
-  /// The task that `revision` names in the repository at or above `directory`. `base` holds the base's weights now, all of its tensors
+  /// The task that `revision` names, or computes, in the repository at or above `directory`. `base` holds the base's weights now, all of its tensors
   /// under the base's names; it is only read. Signatures and every block of the difference are verified against it.
   /// Error{conflict} where it is another base; {unsupported} where the task gives a tensor another shape or dtype.
   static ResidentTask load(const std::string& directory, const std::string& revision, const std::vector<ResidentTensor>& base);
