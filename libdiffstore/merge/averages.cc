@@ -108,7 +108,6 @@ class Slerp : public TensorMerge {
  public:
   explicit Slerp(const MergeSettings& settings) : t_(settings.number("t")) {}
   bool wants_pass() const override { return !ready_; }
-  bool wants_unchanged() const override { return true; }
   void look(const MergeWindow& window) override {
     angles_.add(window.size(), [&](std::size_t i, std::size_t j) { return window.models[i][j]; });
   }
@@ -139,7 +138,6 @@ class Nuslerp : public TensorMerge {
     t_ = std::fabs(total) < 1e-6 ? 0.5 : settings.number("weight", 1) / total;
   }
   bool wants_pass() const override { return mixes_.empty(); }
-  bool wants_unchanged() const override { return !differences_; }
   bool only_changes() const override { return differences_; }
   void look(const MergeWindow& window) override {
     angles_.add(window, [&](std::size_t i, std::size_t j) { return value(window, i, j); });

@@ -63,8 +63,6 @@ class TensorMerge {
   virtual void end_pass() {}
   /// Windows that look() and apply() are given begin and end at multiples of this.
   virtual std::uint64_t row() const { return 1; }
-  /// Whether elements that no model changes matter to the others: the passes must be shown every element.
-  virtual bool wants_unchanged() const { return row() > 1; }
   /// Something the user should know, once the passes are done; mostly empty.
   virtual std::string note() const { return {}; }
   /// Values of the dtype. Thread-safe.

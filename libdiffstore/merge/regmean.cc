@@ -43,7 +43,6 @@ class RegMean : public TensorMerge {
       : tensor_(tensor), inputs_(static_cast<std::size_t>(tensor.row())), weights_(std::move(weights)), off_diagonal_(off_diagonal) {}
   bool wants_pass() const override { return merged_.empty() && tensor_.elements > 0; }
   std::uint64_t row() const override { return inputs_; }
-  bool wants_unchanged() const override { return true; }
   void look(const MergeWindow& window) override {
     right_.resize(tensor_.elements);
     std::vector<double> gram(inputs_);
