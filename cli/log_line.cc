@@ -8,6 +8,7 @@ namespace dstore::cli {
 namespace {
 
 enum Column { kMethod, kDensity, kSize, kMetric, kSigner, kAge };
+enum Part { kId = kAge + 1, kRefs, kMessage };
 constexpr const char* kColumnColors[] = {"", "", "", "", "", "2"};
 constexpr bool kRight[] = {false, true, true, false, false, true};
 constexpr std::size_t kIdWidth = 7;
@@ -21,9 +22,9 @@ struct Shrink {
 /// What gives way first where refs and message would have no room.
 constexpr Shrink kShrinks[] = {{kSigner, 8}, {kMethod, 8}, {kMetric, 8}};
 
-std::string padded(const std::string& text, std::size_t width, bool right) {
-  const std::string pad(width - std::min(width, display_width(text)), ' ');
-  return right ? pad + text : text + pad;
+std::string padded(std::string text, std::size_t width, bool right) {
+  text.insert(right ? 0 : text.size(), width - std::min(width, display_width(text)), ' ');
+  return text;
 }
 
 }  // namespace
@@ -32,29 +33,34 @@ void LogLines::set(std::size_t number, const RefNames& refs, const CommitFacts& 
   std::string size = human_size(commit.sizes.stored());
   if (narrow_) size.erase(size.find(' '), 1);
   const std::string names = joined_refs(refs, commit.id);
+  const std::string parts[] = {method_text(commit.commit),
+                               commit.density ? density_text(*commit.density, narrow_) : "",
+                               std::move(size),
+                               metric_text(commit.commit, narrow_),
+                               signer_text(commit.signature, narrow_),
+                               age_text(commit.commit, narrow_),
+                               commit.id.short_hex(),
+                               names.empty() ? "" : "(" + names + ")",
+                               printable(commit.commit.subject())};
+  static_assert(std::size(parts) == kParts);
   Line& line = lines_[number];
-  line.id = commit.id.short_hex();
   line.signer_color = verdict_mark(commit.signature).color;
-  if (!names.empty()) line.refs = "(" + names + ")";
-  line.message = printable(commit.commit.subject());
-  line.cells[kMethod] = method_text(commit.commit);
-  line.cells[kDensity] = commit.density ? density_text(*commit.density, narrow_) : "";
-  line.cells[kSize] = std::move(size);
-  line.cells[kMetric] = metric_text(commit.commit, narrow_);
-  line.cells[kSigner] = signer_text(commit.signature, narrow_);
-  line.cells[kAge] = age_text(commit.commit, narrow_);
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < kParts; ++i) line.ends[i] = static_cast<std::uint32_t>(end += parts[i].size());
+  line.text.reserve(end);
+  for (const std::string& part : parts) line.text += part;
 }
 
 void LogLines::draw(std::size_t line, std::string graph, std::vector<std::string> after) {
-  lines_[line].graph = std::move(graph);
-  lines_[line].after = std::move(after);
+  drawings_.resize(lines_.size());
+  drawings_[line] = {std::move(graph), std::move(after)};
 }
 
 std::array<std::size_t, LogLines::kColumns> LogLines::column_widths(std::size_t graph_width) const {
   std::array<std::size_t, kColumns> widths{};
   std::size_t used = graph_width + kIdWidth + 1;
   for (std::size_t c = 0; c < kColumns; ++c) {
-    for (const Line& line : lines_) widths[c] = std::max(widths[c], display_width(line.cells[c]));
+    for (const Line& line : lines_) widths[c] = std::max(widths[c], display_width(line.part(c)));
     if (widths[c] > 0) used += widths[c] + 1;
   }
   for (const Shrink& shrink : kShrinks) {
@@ -69,28 +75,31 @@ std::array<std::size_t, LogLines::kColumns> LogLines::column_widths(std::size_t 
 
 std::string LogLines::text(const Session& session) const {
   std::size_t graph_width = 0;
-  for (const Line& line : lines_) graph_width = std::max(graph_width, line.graph.size());
+  for (const Drawing& drawing : drawings_) graph_width = std::max(graph_width, drawing.graph.size());
   const auto widths = column_widths(graph_width);
   std::string out;
-  for (const Line& line : lines_) {
-    out += padded(line.graph, graph_width, false) + session.paint("33", line.id);
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    const Line& line = lines_[i];
+    if (!drawings_.empty()) out += padded(drawings_[i].graph, graph_width, false);
+    out += session.paint("33", std::string(line.part(kId)));
     std::size_t used = graph_width + kIdWidth;
     for (std::size_t c = 0; c < kColumns; ++c) {
       if (widths[c] == 0) continue;
-      const std::string cell = padded(shorten(line.cells[c], widths[c]), widths[c], kRight[c]);
+      const std::string cell = padded(shorten(line.part(c), widths[c]), widths[c], kRight[c]);
       const char* color = c == kSigner ? line.signer_color : kColumnColors[c];
       out += " " + (*color == '\0' ? cell : session.paint(color, cell));
       used += widths[c] + 1;
     }
     std::size_t left = width_ > used ? width_ - used : 0;
-    if (!line.refs.empty() && left > kTailLeast) {
-      const std::string refs = shorten(line.refs, left - 1);
+    if (!line.part(kRefs).empty() && left > kTailLeast) {
+      const std::string refs = shorten(line.part(kRefs), left - 1);
       left -= display_width(refs) + 1;
       out += " " + session.paint("1;32", refs);
     }
-    if (left > kTailLeast) out += " " + shorten(line.message, left - 1);
+    if (left > kTailLeast) out += " " + shorten(line.part(kMessage), left - 1);
     out += "\n";
-    for (const std::string& below : line.after) out += below + "\n";
+    if (drawings_.empty()) continue;
+    for (const std::string& below : drawings_[i].after) out += below + "\n";
   }
   return out;
 }

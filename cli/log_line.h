@@ -20,13 +20,19 @@ class LogLines {
 
  private:
   static constexpr std::size_t kColumns = 6;  ///< method .. age
+  static constexpr std::size_t kParts = kColumns + 3;
+  /// All parts in one string: ten thousand lines take little memory, which is what a log's time goes into.
   struct Line {
-    std::string graph;
-    std::string id;
-    std::array<std::string, kColumns> cells;
+    std::string text;  ///< the cells of the columns, id, refs, message
+    std::array<std::uint32_t, kParts> ends{};
     const char* signer_color = "";
-    std::string refs;
-    std::string message;
+    std::string_view part(std::size_t number) const {
+      const std::size_t begin = number == 0 ? 0 : ends[number - 1];
+      return std::string_view(text).substr(begin, ends[number] - begin);
+    }
+  };
+  struct Drawing {
+    std::string graph;
     std::vector<std::string> after;
   };
   std::array<std::size_t, kColumns> column_widths(std::size_t graph_width) const;
@@ -34,6 +40,7 @@ class LogLines {
   std::size_t width_;
   bool narrow_;
   std::vector<Line> lines_;
+  std::vector<Drawing> drawings_;  ///< of each line; empty if none was drawn
 };
 
 }  // namespace dstore::cli

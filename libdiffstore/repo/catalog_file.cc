@@ -39,6 +39,7 @@ CatalogFile::CatalogFile(Filesystem& fs, std::string dir, const ObjectId& reposi
     sqlite3_busy_timeout(db_->get(), kBusyMilliseconds);
     sqlite3_limit(db_->get(), SQLITE_LIMIT_LENGTH, kLongestRow);
     db_->execute("PRAGMA synchronous=OFF");  // what a power cut leaves is judged by its MACs
+    db_->execute("PRAGMA cache_size=-256");  // KiB: rows are read once, in order
   });
 }
 
