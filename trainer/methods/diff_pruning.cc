@@ -18,13 +18,12 @@ constexpr std::array kKeys = {
     Hyperparameter{"gate_lr", "0.1", "learning rate of the gates (constant)"},
     Hyperparameter{"gate_eps", "1e-8", "epsilon of the gates' Adam: larger ones slow down gates without a gradient"},
     Hyperparameter{"lambda", "1.9e-6", "weight of the L0 penalty per gate"},
-    Hyperparameter{"mask_lr", "1e-3", "learning rate of the selected entries in the last stage"},
-    Hyperparameter{"mask_share", "0.5", "share of the steps that train the selected entries"},
+    kMaskLrSetting,
+    kMaskShareSetting,
     Hyperparameter{"lr", "", "learning rate of the differences; as --lr"},
 };
-using Value = std::pair<std::string_view, std::string_view>;
-constexpr std::array kShort = {Value{"alpha_init", "3"}, Value{"lambda", "1.9e-6"}, Value{"lr", "3e-4"}, Value{"mask_lr", "1e-3"}};
-constexpr std::array kPaper = {Value{"alpha_init", "5"}, Value{"lambda", "1.25e-7"}, Value{"lr", "1e-5"}, Value{"mask_lr", "5e-5"}};
+constexpr std::array kShort = {PresetValue{"alpha_init", "3"}, PresetValue{"lambda", "1.9e-6"}, PresetValue{"lr", "3e-4"}, PresetValue{"mask_lr", "1e-3"}};
+constexpr std::array kPaper = {PresetValue{"alpha_init", "5"}, PresetValue{"lambda", "1.25e-7"}, PresetValue{"lr", "1e-5"}, PresetValue{"mask_lr", "5e-5"}};
 constexpr std::array kPresets = {
     Preset{"short", "for runs of some hundred steps on small models (the defaults)", kShort},
     Preset{"paper", "the paper's values for BERT-large, 3 + 3 epochs with batches of 8", kPaper},
@@ -89,7 +88,7 @@ class DiffPruning : public MaskedTraining {
 };
 
 std::vector<PhaseName> phases(const Settings& settings) {
-  const double mask = settings.number("mask_share", 0, 0.99);
+  const double mask = mask_share(settings);
   return {{"gates", 1 - mask}, {"mask", mask}};
 }
 

@@ -11,7 +11,6 @@
 namespace dstore {
 namespace {
 
-using Value = std::pair<std::string_view, std::string_view>;
 constexpr std::array kKeys = {
     Hyperparameter{"estimate", "label", "label: gradient of the given label (empirical Fisher), expect: expectation over all classes (true Fisher)"},
     Hyperparameter{"samples", "1024", "training examples that the information is estimated from"},
@@ -19,8 +18,8 @@ constexpr std::array kKeys = {
     Hyperparameter{"train", "*", "tensors that entries are selected from; as --train SELECTOR"},
     Hyperparameter{"lr", "", "learning rate; as --lr"},
 };
-constexpr std::array kShort = {Value{"lr", "1e-3"}};
-constexpr std::array kPaper = {Value{"budget", "all"}, Value{"estimate", "label"}, Value{"samples", "1024"}, Value{"lr", "5e-5"}};
+constexpr std::array kShort = {PresetValue{"lr", "1e-3"}};
+constexpr std::array kPaper = {PresetValue{"budget", "all"}, PresetValue{"estimate", "label"}, PresetValue{"samples", "1024"}, PresetValue{"lr", "5e-5"}};
 constexpr std::array kPresets = {
     Preset{"short", "for runs of some hundred steps on small models (the defaults)", kShort},
     Preset{"paper", "the paper's values for BERT-large; with --density 0.5% --epochs 7 --batch 16", kPaper},

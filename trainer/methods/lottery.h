@@ -4,6 +4,8 @@
 
 namespace dstore {
 
+inline constexpr Hyperparameter kLotteryTrainSetting{"train", "*", "tensors that train and that entries are selected from; as --train SELECTOR"};
+
 /// From where the selected entries train.
 enum class MaskStart {
   before,  ///< the values, head included, from before the search: a lottery ticket

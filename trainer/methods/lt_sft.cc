@@ -7,18 +7,17 @@
 namespace dstore {
 namespace {
 
-using Value = std::pair<std::string_view, std::string_view>;
 constexpr std::array kKeys = {
     Hyperparameter{"iterations", "1", "rounds of search and training; each selects its share"},
-    Hyperparameter{"mask_share", "0.5", "share of the steps that train the selected entries"},
-    Hyperparameter{"mask_lr", "1e-3", "learning rate of the selected entries"},
+    kMaskShareSetting,
+    kMaskLrSetting,
     Hyperparameter{"full_l1", "0", "weight of the mean absolute difference from the base in the loss, while everything trains"},
     Hyperparameter{"mask_l1", "0", "the same while the selected entries train"},
-    Hyperparameter{"train", "*", "tensors that train and that entries are selected from; as --train SELECTOR"},
+    kLotteryTrainSetting,
     Hyperparameter{"lr", "", "learning rate while everything trains; as --lr"},
 };
-constexpr std::array kShort = {Value{"lr", "2e-4"}, Value{"mask_lr", "1e-3"}};
-constexpr std::array kPaper = {Value{"lr", "2e-5"}, Value{"mask_lr", "2e-5"}};
+constexpr std::array kShort = {PresetValue{"lr", "2e-4"}, PresetValue{"mask_lr", "1e-3"}};
+constexpr std::array kPaper = {PresetValue{"lr", "2e-5"}, PresetValue{"mask_lr", "2e-5"}};
 constexpr std::array kPresets = {
     Preset{"short", "for runs of some hundred steps on small models (the defaults)", kShort},
     Preset{"paper", "the paper's rate for XNLI; with --batch 32 --epochs 10 (5 + 5)", kPaper},
@@ -27,7 +26,7 @@ constexpr std::array kPresets = {
 long rounds(const Settings& settings) { return std::lround(settings.number("iterations", 1, 1000)); }
 
 std::vector<PhaseName> phases(const Settings& settings) {
-  const double mask = settings.number("mask_share", 0, 0.99), share = 1.0 / static_cast<double>(rounds(settings));
+  const double mask = mask_share(settings), share = 1.0 / static_cast<double>(rounds(settings));
   std::vector<PhaseName> all;
   for (long i = 0; i < rounds(settings); ++i) {
     all.push_back({"full", share * (1 - mask)});

@@ -14,6 +14,8 @@ MaskSettings mask_settings(const Settings& settings) {
   return mask;
 }
 
+double mask_share(const Settings& settings) { return settings.number("mask_share", 0, 0.99); }
+
 MaskedTraining::MaskedTraining(Network& network, const MethodOptions& options, const MaskSettings& mask)
     : network_(network), options_(options), mask_(mask), count_(density_count(options.density, network.table().body_elements())) {
   for (std::size_t i = 0; i < network.parameters().size(); ++i) {

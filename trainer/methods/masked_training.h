@@ -59,5 +59,9 @@ class MaskedTraining : public Training {
 
 /// The settings of methods that train a selection, and the values of `mask_lr` and, if there, `mask_l1`.
 MaskSettings mask_settings(const Settings& settings);
+/// Rows of methods whose last stage trains the selected entries, and the share of the steps that it takes.
+inline constexpr Hyperparameter kMaskLrSetting{"mask_lr", "1e-3", "learning rate of the selected entries"};
+inline constexpr Hyperparameter kMaskShareSetting{"mask_share", "0.5", "share of the steps that train the selected entries"};
+double mask_share(const Settings& settings);
 
 }  // namespace dstore

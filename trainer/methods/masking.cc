@@ -10,7 +10,6 @@
 namespace dstore {
 namespace {
 
-using Value = std::pair<std::string_view, std::string_view>;
 constexpr std::array kKeys = {
     Hyperparameter{"sparsity", "0.05", "share of the weights that are masked at the start"},
     Hyperparameter{"width", "0.1", "width of the range from which scores are drawn: a weight flips once lr times steps has crossed its part of it"},
@@ -18,7 +17,7 @@ constexpr std::array kKeys = {
     Hyperparameter{"train", "linear", "tensors that are masked; as --train SELECTOR"},
     Hyperparameter{"lr", "", "learning rate of the scores; as --lr"},
 };
-constexpr std::array kUpper = {Value{"train", "layer[2:].linear,pooler.w"}, Value{"head", "paper"}};
+constexpr std::array kUpper = {PresetValue{"train", "layer[2:].linear,pooler.w"}, PresetValue{"head", "paper"}};
 constexpr std::array kPresets = {
     Preset{"paper", "what the paper masks of BERT-base: the linear layers from the third on, the pooler and the random head", kUpper},
 };

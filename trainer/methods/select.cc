@@ -6,18 +6,17 @@
 namespace dstore {
 namespace {
 
-using Value = std::pair<std::string_view, std::string_view>;
 constexpr std::array kKeys = {
     Hyperparameter{"train", "layer-norm", "which tensors train; as --train SELECTOR (docs/training.md)"},
     Hyperparameter{"lr", "", "learning rate; as --lr"},
 };
-constexpr std::array kLayerNorm = {Value{"train", "layer-norm"}, Value{"lr", "1e-3"}};
-constexpr std::array kBias = {Value{"train", "bias"}, Value{"lr", "1e-3"}};
-constexpr std::array kBitFitSubset = {Value{"train", "attn.q.b,ffn.in.b"}, Value{"lr", "1e-3"}};
-constexpr std::array kAttention = {Value{"train", "attention"}, Value{"lr", "1e-4"}};
-constexpr std::array kFeedForward = {Value{"train", "feed-forward"}, Value{"lr", "1e-4"}};
-constexpr std::array kLastLayer = {Value{"train", "layer[-1],pooler"}, Value{"lr", "1e-3"}};
-constexpr std::array kRandomModules = {Value{"train", "random:p=0.25,unit=module"}, Value{"lr", "2e-4"}};
+constexpr std::array kLayerNorm = {PresetValue{"train", "layer-norm"}, PresetValue{"lr", "1e-3"}};
+constexpr std::array kBias = {PresetValue{"train", "bias"}, PresetValue{"lr", "1e-3"}};
+constexpr std::array kBitFitSubset = {PresetValue{"train", "attn.q.b,ffn.in.b"}, PresetValue{"lr", "1e-3"}};
+constexpr std::array kAttention = {PresetValue{"train", "attention"}, PresetValue{"lr", "1e-4"}};
+constexpr std::array kFeedForward = {PresetValue{"train", "feed-forward"}, PresetValue{"lr", "1e-4"}};
+constexpr std::array kLastLayer = {PresetValue{"train", "layer[-1],pooler"}, PresetValue{"lr", "1e-3"}};
+constexpr std::array kRandomModules = {PresetValue{"train", "random:p=0.25,unit=module"}, PresetValue{"lr", "2e-4"}};
 constexpr std::array kPresets = {
     Preset{"layer-norm", "weights and biases of the layer norms (the default)", kLayerNorm},
     Preset{"bias", "every bias, as BitFit", kBias},

@@ -15,11 +15,12 @@ struct Hyperparameter {
   std::string_view help;   ///< with the allowed words for those that are not numbers
 };
 
+using PresetValue = std::pair<std::string_view, std::string_view>;  ///< name of a hyperparameter, value
 /// Values that go together: `--set preset=NAME`.
 struct Preset {
   std::string_view name;
   std::string_view help;
-  std::span<const std::pair<std::string_view, std::string_view>> values;
+  std::span<const PresetValue> values;
 };
 
 /// The hyperparameters of one run.

@@ -20,12 +20,11 @@ std::string trains_last_layer(const Settings& settings) {
 
 std::string trains_pooler_if_asked(const Settings& settings) { return settings.yes("pooler") ? "pooler" : ""; }
 
-using Value = std::pair<std::string_view, std::string_view>;
 constexpr std::array kBitFit = {
     Hyperparameter{"terms", "all", "all, query-ffn: only those of the queries and of the FFN's first layer"},
     Hyperparameter{"lr", "", "learning rate; as --lr"},
 };
-constexpr std::array kBitFitPaper = {Value{"lr", "1e-3"}};
+constexpr std::array kBitFitPaper = {PresetValue{"lr", "1e-3"}};
 constexpr std::array kBitFitPresets = {
     Preset{"paper", "the paper's rate for BERT; with --epochs 16 --batch 8 --warmup 0 --schedule constant", kBitFitPaper},
 };

@@ -8,9 +8,9 @@ namespace {
 
 constexpr std::array kKeys = {
     Hyperparameter{"start", "base", "base, found: from where the selected entries train; none: they do not, the fine-tune's values are the result"},
-    Hyperparameter{"mask_share", "0.5", "share of the steps that train the selected entries"},
-    Hyperparameter{"mask_lr", "1e-3", "learning rate of the selected entries"},
-    Hyperparameter{"train", "*", "tensors that train and that entries are selected from; as --train SELECTOR"},
+    kMaskShareSetting,
+    kMaskLrSetting,
+    kLotteryTrainSetting,
     Hyperparameter{"lr", "", "learning rate of the fine-tuning; as --lr"},
 };
 
@@ -18,7 +18,7 @@ bool trains_again(const Settings& settings) { return settings.word("start", {"ba
 
 std::vector<PhaseName> phases(const Settings& settings) {
   if (!trains_again(settings)) return {{"full", 1}};
-  const double mask = settings.number("mask_share", 0, 0.99);
+  const double mask = mask_share(settings);
   return {{"full", 1 - mask}, {"mask", mask}};
 }
 
