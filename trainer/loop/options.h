@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "trainer/loop/run_config.h"
 #include "trainer/methods/method.h"
 #include "trainer/text/table.h"
 
@@ -38,6 +39,17 @@ struct TrainOptions {
   unsigned threads = 0;
   std::string device = "cpu";
   std::vector<std::string> settings;
+  long patience = 0;
+  double min_delta = 0;
+  std::string keep = "best";
+  std::string log, tensorboard;
+  std::string name;     ///< of the task, for messages
+  std::string run;      ///< folder where the run is saved
+  long save_every = 0;  ///< 0: it is not
+  bool resume = false;
+  bool restart = false;
+  std::optional<long> from_step;
+  RunConfig given;  ///< what was typed, by option, config files included
   bool dry_run = false;
   bool quiet = false;
   bool json = false;

@@ -1,13 +1,11 @@
 #include "trainer/loop/run_config.h"
 
-#include <yaml-cpp/yaml.h>
-
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
 #include "base/decimal.h"
-#include "base/edit_distance.h"
-#include "dstore/error.h"
+#include "cli/yaml_part.h"
 
 namespace dstore {
 namespace {
@@ -38,16 +36,6 @@ RunConfig select(const RunConfig& config, bool (*take)(const std::string& name))
   return out;
 }
 
-[[noreturn]] void fail(const std::string& file, const YAML::Mark& mark, const std::string& message) {
-  const std::string line = mark.is_null() ? "" : ", line " + std::to_string(mark.line + 1);
-  throw Error(ErrorCode::invalid_argument, printable(file) + line + ": " + message);
-}
-
-std::string scalar(const YAML::Node& node, const std::string& file, const std::string& key, const YAML::Mark& mark) {
-  if (!node.IsScalar()) fail(file, mark, printable(key) + ": expected a value or a list of values");
-  return node.Scalar();
-}
-
 }  // namespace
 
 ConfigPart config_part(const std::string& name) {
@@ -56,6 +44,8 @@ ConfigPart config_part(const std::string& name) {
   }
   return ConfigPart::result;
 }
+
+bool is_path(const std::string& name) { return config_part(name) == ConfigPart::data || name == "log" || name == "tensorboard"; }
 
 RunConfig identity_of(const RunConfig& config) {
   return select(config, [](const std::string& name) { return config_part(name) == ConfigPart::result; });
@@ -98,30 +88,13 @@ std::string config_json(const RunConfig& config) {
 }
 
 RunConfig parse_config(const std::string& text, const std::string& file, const std::vector<std::string>& known) {
-  YAML::Node root;
-  try {
-    root = YAML::Load(text);
-  } catch (const YAML::Exception& error) {
-    fail(file, error.mark, "not YAML: " + printable(error.msg));
-  }
-  if (!root.IsMap()) fail(file, root.Mark(), "expected options with values, as in `lr: 1e-3`");
   RunConfig config;
-  for (const auto& member : root) {
-    const YAML::Mark mark = member.first.Mark();
-    const std::string key = scalar(member.first, file, "key", mark);
-    if (std::find(known.begin(), known.end(), key) == known.end()) {
-      const auto near = nearest(key, known);
-      fail(file, mark, "unknown key " + printable(key) + (near ? "; did you mean " + *near + "?" : "; keys are the long names of `dstore train --help`'s options"));
+  cli::read_yaml(text, file, "training configuration", [&](const cli::YamlPart& top) {
+    for (const auto& [key, part] : top.members()) {
+      if (std::find(known.begin(), known.end(), key) == known.end()) part.fail_unknown(known);
+      config[key] = part.texts();
     }
-    if (config.contains(key)) fail(file, mark, printable(key) + " stands there twice");
-    if (member.second.IsNull()) continue;
-    std::vector<std::string>& values = config[key];
-    if (member.second.IsSequence()) {
-      for (const YAML::Node& item : member.second) values.push_back(scalar(item, file, key, mark));
-    } else {
-      values.push_back(scalar(member.second, file, key, mark));
-    }
-  }
+  });
   return config;
 }
 

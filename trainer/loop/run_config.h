@@ -17,6 +17,8 @@ enum class ConfigPart {
   beside,  ///< what is saved and shown on the way; decides no bit
 };
 ConfigPart config_part(const std::string& name);
+/// Whether its value names a file or folder.
+bool is_path(const std::string& name);
 
 /// Those that decide the result but the rates.
 RunConfig identity_of(const RunConfig& config);

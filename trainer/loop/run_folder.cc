@@ -1,7 +1,7 @@
 #include "trainer/loop/run_folder.h"
 
 #include <algorithm>
-#include <cstring>
+#include <filesystem>
 
 #include "base/atomic_file.h"
 #include "base/json.h"
@@ -98,6 +98,16 @@ ObjectId RunRecord::id() const {
   return sha256(as_bytes(json.serialize()));
 }
 
+RunConfig RunRecord::config_here() const {
+  RunConfig here = config;
+  if (std::filesystem::current_path().string() == directory) return here;
+  for (auto& [name, values] : here) {
+    if (!is_path(name)) continue;
+    for (std::string& value : values) value = value.starts_with("/") ? value : join_path(directory, value);
+  }
+  return here;
+}
+
 RunFolder::RunFolder(std::string path, std::string task) : path_(std::move(path)), task_(std::move(task)) {
   Filesystem& fs = posix_filesystem();
   make_directories(fs, path_);
@@ -116,7 +126,7 @@ RunRecord RunFolder::record() const {
   const std::string path = file("run.json");
   const Json json = Json::parse(read_text_file(posix_filesystem(), path, OpenMode::read_store), printable(path));
   if (json.at("v") != Json(1)) throw Error(ErrorCode::unsupported, printable(path) + ": not a run of version 1");
-  RunRecord record{json.at("base").string(), json.at("data").string(), json.at("directory").string(), {}};
+  RunRecord record{json.at("base").string(), json.at("data").string(), json.at("directory").string(), {}, json.at("changes").string()};
   for (const auto& [name, values] : json.at("config").object()) {
     for (const Json& value : values.array()) record.config[name].push_back(value.string());
   }
@@ -136,6 +146,7 @@ void RunFolder::write_record(const RunRecord& record) {
   json.set("base", record.base);
   json.set("data", record.data);
   json.set("directory", record.directory);
+  json.set("changes", record.changes);
   json.set("config", to_json(record.config));
   write_file_atomically(fs, file("run.json"), as_bytes(json.serialize()));
 }

@@ -18,8 +18,11 @@ struct RunRecord {
   std::string data;       ///< digests of the data files
   std::string directory;  ///< where the paths of the config begin
   RunConfig config;       ///< resolved
+  std::string changes;    ///< of rates, on the way
 
   ObjectId id() const;
+  /// The config with paths that are right in this process's directory.
+  RunConfig config_here() const;
 };
 
 /// The folder of a training that can be resumed (spec/repository.md, "Runs"). One process at a time holds it.

@@ -3,7 +3,9 @@
 #include <sys/resource.h>
 
 #include <cmath>
+#include <filesystem>
 #include <iostream>
+#include <sstream>
 
 #include "base/bytes.h"
 #include "base/decimal.h"
@@ -138,7 +140,7 @@ Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOpti
   return f;
 }
 
-void add_outcome(Facts& f, const LoopResult& loop, const Training& training, const ChangedCounts& counts, std::uint64_t trainable) {
+void add_outcome(Facts& f, const LoopResult& loop, const Training& training, const ChangedCounts& counts, std::uint64_t trainable, const std::string& keep) {
   const auto rounded = [](double value) { return shortest_decimal(std::round(value * 1e4) / 1e4); };
   f.merge(training.facts());
   f["selected"] = std::to_string(training.selected());
@@ -150,7 +152,13 @@ void add_outcome(Facts& f, const LoopResult& loop, const Training& training, con
   f["cpu_seconds_per_step"] = rounded(loop.cpu_seconds / static_cast<double>(std::max(1L, loop.steps_done)));
   f["loss_first"] = rounded(loop.loss_first);
   f["loss_last"] = rounded(loop.loss_last);
-  if (loop.best_step != 0) f["best_step"] = std::to_string(loop.best_step);
+  if (loop.best_step != 0) {
+    f["best_step"] = std::to_string(loop.best_step);
+    f["dev_best"] = rounded(loop.dev_best.front().value);
+    f["dev_last"] = rounded(loop.dev_last.front().value);
+    f["kept"] = keep;
+  }
+  if (loop.stopped_early != 0) f["stopped_early"] = std::to_string(loop.stopped_early);
   struct rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
   f["peak_rss_bytes"] = std::to_string(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
@@ -163,17 +171,111 @@ void measure(Network& network, const Dataset& dataset, const char* split, const 
   for (const MetricValue& metric : score(predictions, dataset)) metrics.push_back({split, metric, dataset.examples.size(), dataset.sha256.hex()});
 }
 
-int say_interrupted(long done, long steps) {
-  std::cerr << "dstore: interrupted after step " << done << " of " << steps << "; nothing is staged\n";
+int say_interrupted(const LoopResult& loop, long steps, const RunFolder* folder) {
+  std::cerr << "dstore: interrupted after step " << loop.steps_done << " of " << steps << "; ";
+  if (folder == nullptr) {
+    std::cerr << "nothing is staged\n";
+  } else {
+    std::cerr << (loop.saved_step > 0 ? "saved after step " + std::to_string(loop.saved_step) : "nothing is saved yet") << ": go on with "
+              << resume_command(folder->task()) << '\n';
+  }
   return 130;
+}
+
+/// All that decides the run, by option.
+RunConfig resolved_config(const TrainOptions& o, const MethodOptions& m, const MethodRow& method, const Settings& settings, const TaskData& data, Pooling pooling,
+                          long eval_every) {
+  RunConfig config = o.given;
+  for (const char* shorthand : {"train", "structure", "set", "density"}) config.erase(shorthand);
+  const auto put = [&](const char* name, std::string value) {
+    if (!value.empty()) config[name] = {std::move(value)};
+  };
+  put("method", std::string(method.name));
+  for (const auto& [name, value] : settings.all()) {
+    if (!value.empty() && name != "lr") config["set"].push_back(name + "=" + value);
+  }
+  if (method.density > 0) put("density", shortest_decimal(m.density));
+  for (const auto& [name, value] : {std::pair{"lr", m.lr}, {"head-lr", m.head_lr}, {"warmup", m.warmup}, {"weight-decay", m.weight_decay}, {"clip", m.clip}}) {
+    put(name, shortest_decimal(value));
+  }
+  put("schedule", std::string(schedule_name(m.schedule)));
+  put("seed", std::to_string(o.seed));
+  o.steps > 0 ? put("steps", std::to_string(o.steps)) : put("epochs", shortest_decimal(o.epochs));
+  put("batch", std::to_string(o.batch));
+  put("eval-every", std::to_string(eval_every));
+  put("max-length", std::to_string(data.max_length));
+  put("pooling", std::string(pooling_name(pooling)));
+  put("task", o.data.task);
+  put("format", data.format);
+  put("text-column", data.text_column);
+  put("pair-column", data.pair_column);
+  put("label-column", data.label_column);
+  put("keep", o.keep);
+  put("threads", std::to_string(training_threads()));
+  put("device", o.device);
+  return config;
+}
+
+/// The words of `before` that are not in `now`, as "train=..., test=...".
+std::string changed_digests(const std::string& before, const std::string& now) {
+  std::string text;
+  std::istringstream words(before);
+  for (std::string word; words >> word;) {
+    if ((" " + now + " ").find(" " + word + " ") == std::string::npos) text += (text.empty() ? "" : ", ") + word;
+  }
+  return text;
+}
+
+/// What the run goes on from must be what it began with. Error{invalid_argument} that says what is not.
+void check_resumed(const RunFolder& folder, RunRecord& before, const RunRecord& now) {
+  const auto fail = [&](const std::string& what) { throw Error(ErrorCode::invalid_argument, "--resume " + printable(folder.task()) + ": " + what); };
+  if (before.base != now.base) fail("it was started on commit " + before.base + ", not " + now.base);
+  if (before.data != now.data) {
+    const std::string gone = changed_digests(before.data, now.data);
+    fail("other data than it was started with: " + (gone.empty() ? "it had no " + changed_digests(now.data, before.data) : "then " + gone));
+  }
+  const std::string differing = differences(before.config, now.config, folder.rates_may_differ());
+  if (!differing.empty()) fail("it was started with " + differing + ": leave that out, or start anew with --restart");
+}
+
+/// Starts the run's record, or checks and renews it. Where to go on from, if anywhere.
+std::optional<long> settle_run(const TrainOptions& o, RunFolder& folder, RunRecord& record) {
+  if (!o.resume) {
+    folder.clear();
+    folder.write_record(record);
+    return std::nullopt;
+  }
+  RunRecord before = folder.record();
+  check_resumed(folder, before, record);
+  const std::vector<long> steps = folder.saved_steps();
+  if (o.from_step && steps.empty()) throw Error(ErrorCode::not_found, "--from-step: no step of " + printable(folder.task()) + " is saved yet");
+  const std::optional<long> from = o.from_step ? o.from_step : steps.empty() ? std::nullopt : std::optional(steps.back());
+  record.changes = before.changes;
+  const std::string changes = differences(before.config, record.config, false);
+  if (!changes.empty()) record.changes += (record.changes.empty() ? "" : "; ") + ("up to step " + std::to_string(from.value_or(0))) + " " + changes;
+  folder.write_record(record);
+  return from;
+}
+
+std::unique_ptr<RunFolder> new_run_folder(const TrainOptions& o) {
+  if (o.run.empty()) throw Error(ErrorCode::invalid_argument, "--save-every: only `dstore train` knows where to save");
+  auto folder = std::make_unique<RunFolder>(o.run, o.name);
+  if (folder->started() && !o.restart) {
+    const std::vector<long> steps = folder->saved_steps();
+    throw Error(ErrorCode::conflict, "a run " + printable(o.name) + " is unfinished (" + (steps.empty() ? "nothing" : "step " + std::to_string(steps.back())) +
+                                         " is saved): go on with " + resume_command(o.name) + ", or start anew with --restart");
+  }
+  return folder;
 }
 
 }  // namespace
 
-int run_training(const TrainOptions& o) {
+int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   const MethodRow& method = find_method(o.method);
   const Settings settings(method.hyperparameters, method.presets, o.settings);
   MethodOptions options = method_options(o, method, settings);
+  if (o.patience > 0 && o.data.dev.empty()) throw Error(ErrorCode::invalid_argument, "--patience: needs --dev");
+  if (o.save_every > 0 && !folder && !o.dry_run) folder = new_run_folder(o);
   const auto model = open_model(o.model, o.repository);
   set_training_threads(o.threads ? o.threads : available_threads());
 
@@ -195,24 +297,39 @@ int run_training(const TrainOptions& o) {
   const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);
   const long eval_every = o.eval_every > 0 ? o.eval_every : epoch;
   Facts facts = run_facts(o, method, options, settings, data, config.pooling, steps, eval_every);
+  LoopOptions how{o.seed, o.batch, steps, eval_every, o.patience, o.min_delta, o.keep == "last"};
+  RunRecord record{model->commit() ? model->commit()->hex() : "", digests(data), std::filesystem::current_path().string(),
+                   resolved_config(o, options, method, settings, data, config.pooling, eval_every), ""};
+  if (folder) {
+    const auto from = settle_run(o, *folder, record);
+    how.saving.emplace(Saving{*folder, record.id(), o.save_every, from});
+  }
+  facts["config"] = config_json(recorded_part(record.config));
+  if (!record.changes.empty()) facts["changed_on_the_way"] = record.changes;
+  how.rate = [&options](long step, long of) {
+    return options.lr * schedule_factor(options.schedule, step, std::lround(options.warmup * static_cast<double>(of)), of);
+  };
+  TrainingLog log(join_path(folder ? folder->path() : o.out, "train.jsonl"), o.log);
+  if (folder) log.keep();
+  std::optional<EventFile> events;
+  if (!o.tensorboard.empty()) how.events = &events.emplace(o.tensorboard, how.saving ? how.saving->from.value_or(0) : 0);
   const auto training = method.start(network, options, settings);
   const InterruptGuard guard;
-  LoopResult loop = run_loop(network, *training, method.phases(settings), data, {o.seed, o.batch, steps, eval_every}, progress);
-  if (loop.interrupted) return say_interrupted(loop.steps_done, steps);
+  LoopResult loop = run_loop(network, *training, method.phases(settings), data, how, progress, log);
+  if (loop.interrupted) return say_interrupted(loop, steps, folder.get());
 
   std::vector<StagedMetric> metrics;
   if (data.test) measure(network, *data.test, "test", data, loop.steps_done, metrics);
-  if (interrupted()) return say_interrupted(loop.steps_done, steps);
-  for (const MetricValue& metric : loop.dev) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
+  if (interrupted()) return say_interrupted(loop, steps, folder.get());
+  for (const MetricValue& metric : o.keep == "last" ? loop.dev_last : loop.dev_best) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
   const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
   if (!counts.finite) fail_not_finite("a trained value", loop.steps_done);
-  add_outcome(facts, loop, *training, counts, trainable);
+  add_outcome(facts, loop, *training, counts, trainable, o.keep);
   make_directories(posix_filesystem(), join_path(o.out, "files"));
   write_text(join_path(o.out, "files/config.json"), task_config(config_json, *network.table().family, data, config.pooling));
   write_text(join_path(o.out, "stage.json"), stage_json(network.table().base_prefix, model->commit(), facts, metrics));
-  std::string log;
-  for (const std::string& line : loop.log) log += line + "\n";
-  write_text(join_path(o.out, "train.jsonl"), log);
+  if (folder) write_text(join_path(o.out, "train.jsonl"), log.text());
+  log.keep();
 
   if (!o.quiet && !o.json) {
     std::cout << method.name << ": " << facts["selected"] << " weights selected, " << facts["changed"] << " changed";

@@ -1,22 +1,23 @@
 #include "trainer/loop/training_log.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "dstore/error.h"
 
 namespace dstore {
 
-TrainingLog::TrainingLog(const std::string& path, const std::string& copy, std::uint64_t keep) : path_(path) {
-  Filesystem& fs = posix_filesystem();
-  files_.push_back(fs.open(path, OpenMode::open_or_create));
-  const std::uint64_t present = files_.front()->info().size;
-  size_ = std::min(present, keep);  // a machine that lost its power may have lost lines
+TrainingLog::TrainingLog(const std::string& path, const std::string& copy) : path_(path) {
+  files_.push_back(posix_filesystem().open(path, OpenMode::open_or_create));
+  if (!copy.empty()) files_.push_back(posix_filesystem().open(copy, OpenMode::open_or_create));
+}
+
+void TrainingLog::begin(std::uint64_t kept) {
+  size_ = std::min(files_.front()->info().size, kept);  // a machine that lost its power may have lost lines
   files_.front()->truncate(size_);
-  if (copy.empty()) return;
-  files_.push_back(fs.open(copy, OpenMode::open_or_create));
+  if (files_.size() == 1) return;
   files_.back()->truncate(0);
-  const Bytes so_far = read_file(fs, path);
-  files_.back()->write_at(0, so_far);
+  files_.back()->write_at(0, read_file(posix_filesystem(), path_));
 }
 
 TrainingLog::~TrainingLog() {

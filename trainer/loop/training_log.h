@@ -12,13 +12,15 @@ namespace dstore {
 /// The log of a training, one JSON object a line, in one or several files at once; each line is in them before write() returns.
 class TrainingLog {
  public:
-  /// The first `keep` bytes of `path` are those of a training that goes on; the rest goes away. The file `copy`, if one is named, is replaced.
-  TrainingLog(const std::string& path, const std::string& copy, std::uint64_t keep = 0);
+  /// The file `copy`, if one is named, has the same lines.
+  TrainingLog(const std::string& path, const std::string& copy);
   /// Removes `path` unless keep() was called.
   ~TrainingLog();
   TrainingLog(const TrainingLog&) = delete;
   TrainingLog& operator=(const TrainingLog&) = delete;
 
+  /// The first `kept` bytes of `path` are those of a training that goes on; the rest goes away.
+  void begin(std::uint64_t kept);
   void write(const nlohmann::ordered_json& record);
   void sync();
   void keep() { keep_ = true; }
