@@ -5,6 +5,7 @@
 #include "commit_output.h"
 #include "dstore/error.h"
 #include "exit_code.h"
+#include "repo/revision.h"
 #include "training_run.h"
 
 namespace dstore::cli {
@@ -21,6 +22,7 @@ bool explain_without_trainer(const Session& session, const Command& command, con
 constexpr const char* kOwnOptions =
     "\nThe result:\n"
     "  --name TASK                 what the task is called; also the branch that commit makes\n"
+    "  --resume TASK               go on with a run that --save-every saved; all options are known\n"
     "  -m,--message MSG            commit at once (else the result is staged for `dstore commit TASK -m MSG`)\n"
     "  --author WHO, --no-sign     as in `dstore commit`\n"
     "  -C DIR                      work as if started in DIR";
@@ -34,24 +36,11 @@ bool asks_for_information(const std::vector<std::string>& rest) {
   return false;
 }
 
-int run_train(const Arguments& arguments, Session& session) {
-  if (explain_without_trainer(session, train_command(), arguments.rest)) return 0;
-  if (asks_for_information(arguments.rest)) {
-    const int status = run_trainer(session, trainer_words(session, "train", arguments.rest));
-    const bool help = std::find_if(arguments.rest.begin(), arguments.rest.end(), is_help) != arguments.rest.end();
-    if (help) session.say(kOwnOptions);
-    return status;
-  }
-  if (arguments.rest.empty() || arguments.rest.front().starts_with("-")) {
-    throw Error(ErrorCode::invalid_argument, "say what to train, before the options: dstore train REV --method METHOD --data TRAIN.tsv --name TASK");
-  }
-  if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "give the task a name: --name TASK");
-  const RefName name = RefName::parse(arguments.get("name"));
-  Repository repository = session.open();
-  TrainingRun training(session, repository, arguments.rest.front());
+/// Trains and stages; commits with -m.
+int finish(const Arguments& arguments, Session& session, Repository& repository, TrainingRun& training, const RefName& name, const std::vector<std::string>& rest) {
   const bool commit_now = arguments.has("message");
   const Committer committer = commit_now ? session.committer(arguments) : Committer{};
-  if (const int status = training.run(arguments.rest); status != 0) return status;
+  if (const int status = training.run(rest); status != 0) return status;
   training.stage(name);
   if (!commit_now) {
     session.say("staged as " + name.text() + "; commit it with: dstore commit " + name.text() + " -m MSG");
@@ -60,6 +49,49 @@ int run_train(const Arguments& arguments, Session& session) {
   const CommitReport report = commit_stage(repository, read_stage(repository, name), arguments.get("message"), committer, session.progress("comparing"));
   print_commit(session, name.text(), report);
   return 0;
+}
+
+/// Everything is in the saved run; what is typed again must agree.
+int resume_train(const Arguments& arguments, Session& session) {
+  const RefName name = RefName::parse(arguments.get("resume"));
+  if (arguments.has("name") && arguments.get("name") != name.text()) {
+    throw Error(ErrorCode::invalid_argument, "--resume " + name.text() + ": its name is " + name.text() + ", not " + printable(arguments.get("name")));
+  }
+  Repository repository = session.open();
+  const ObjectId base = base_of_run(repository, name);
+  std::vector<std::string> rest = arguments.rest;
+  if (!rest.empty() && !rest.front().starts_with("-")) {
+    const ObjectId typed = resolve_commit(repository, rest.front());
+    if (typed != base) {
+      throw Error(ErrorCode::invalid_argument, "--resume " + name.text() + ": it was started on commit " + base.short_hex() + ", and " + printable(rest.front()) +
+                                                   " is " + typed.short_hex() + "; leave it out");
+    }
+    rest.erase(rest.begin());
+  }
+  rest.insert(rest.begin(), base.hex());
+  TrainingRun training(session, repository, base.hex());
+  training.save_as(name, true);
+  return finish(arguments, session, repository, training, name, rest);
+}
+
+int run_train(const Arguments& arguments, Session& session) {
+  if (explain_without_trainer(session, train_command(), arguments.rest)) return 0;
+  if (asks_for_information(arguments.rest)) {
+    const int status = run_trainer(session, trainer_words(session, "train", arguments.rest));
+    const bool help = std::find_if(arguments.rest.begin(), arguments.rest.end(), is_help) != arguments.rest.end();
+    if (help) session.say(kOwnOptions);
+    return status;
+  }
+  if (arguments.has("resume")) return resume_train(arguments, session);
+  if (arguments.rest.empty() || arguments.rest.front().starts_with("-")) {
+    throw Error(ErrorCode::invalid_argument, "say what to train, before the options: dstore train REV --method METHOD --data TRAIN.tsv --name TASK");
+  }
+  if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "give the task a name: --name TASK");
+  const RefName name = RefName::parse(arguments.get("name"));
+  Repository repository = session.open();
+  TrainingRun training(session, repository, arguments.rest.front());
+  training.save_as(name, false);
+  return finish(arguments, session, repository, training, name, arguments.rest);
 }
 
 int run_eval(const Arguments& arguments, Session& session) {
@@ -73,6 +105,7 @@ Command train_command() {
   return {"train", "Work", "Train a task: full, chosen modules, BitFit, sparse masks (--list-methods)", "dstore train base --method diff-pruning --density 0.5% --data train.tsv --name sst2",
           {},
           {{"--name", "TASK", "Name of the task (and of its branch)"},
+           {"--resume", "TASK", "Go on with a run that --save-every saved"},
            {"-m,--message", "MSG", "Commit at once"},
            {"--author", "WHO", "Author of that commit"},
            {"--no-sign", nullptr, "Make it an unsigned commit"}},

@@ -75,7 +75,7 @@ std::string canonical_value(const std::string& value) {
   return number ? shortest_decimal(*number) : value;
 }
 
-std::string config_json(const RunConfig& config) {
+std::string config_line(const RunConfig& config) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   for (const auto& [name, values] : config) {
     if (values.size() == 1 && name != "set") {

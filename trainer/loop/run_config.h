@@ -30,7 +30,7 @@ std::string differences(const RunConfig& before, const RunConfig& now, bool rate
 std::string canonical_value(const std::string& value);
 
 /// One line of JSON: {"batch":"32","set":["a=1","b=2"]}.
-std::string config_json(const RunConfig& config);
+std::string config_line(const RunConfig& config);
 /// YAML or JSON with the options' long names as keys: texts, numbers, yes/no, lists. Error{invalid_argument} with the line; for a key that is not
 /// in `known`, with the nearest one.
 RunConfig parse_config(const std::string& text, const std::string& file, const std::vector<std::string>& known);

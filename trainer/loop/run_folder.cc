@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/sha256.h"
 #include "dstore/error.h"
+#include "repo/saved_runs.h"
 
 namespace dstore {
 namespace {
@@ -16,7 +17,6 @@ constexpr std::string_view kMagic = "DSTORERS";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderSize = 8 + 4 + 4 + 8 + 32;
 constexpr std::size_t kDigestSize = 32;
-constexpr std::string_view kStatePrefix = "state-";
 constexpr std::size_t kKept = 2;
 constexpr std::size_t kBufferSize = std::size_t{1} << 20;
 
@@ -159,21 +159,10 @@ void RunFolder::clear() {
   }
 }
 
-std::string RunFolder::state_path(long step) const { return join_path(path_, std::string(kStatePrefix) + std::to_string(step)); }
-
-std::vector<long> RunFolder::saved_steps() const {
-  std::vector<long> steps;
-  for (const std::string& name : posix_filesystem().list(path_)) {
-    const std::string digits = name.starts_with(kStatePrefix) ? name.substr(kStatePrefix.size()) : "";
-    if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) continue;
-    steps.push_back(std::stol(digits));
-  }
-  std::sort(steps.begin(), steps.end());
-  return steps;
-}
+std::vector<long> RunFolder::saved_steps() const { return dstore::saved_steps(posix_filesystem(), path_); }
 
 void RunFolder::save(long step, const ObjectId& run, const Exchange& exchange) {
-  AtomicFile out(posix_filesystem(), state_path(step));
+  AtomicFile out(posix_filesystem(), state_path(path_, step));
   StateWriter writer(out);
   writer.write(state_header(step, run));
   StateArchive archive([&](std::span<const std::byte> bytes) { writer.write(bytes); });
@@ -181,12 +170,12 @@ void RunFolder::save(long step, const ObjectId& run, const Exchange& exchange) {
   writer.finish();
   out.commit();
   const std::vector<long> steps = saved_steps();
-  for (std::size_t i = 0; i + kKept < steps.size(); ++i) posix_filesystem().remove(state_path(steps[i]));
+  for (std::size_t i = 0; i + kKept < steps.size(); ++i) posix_filesystem().remove(state_path(path_, steps[i]));
   if (rates_may_differ()) posix_filesystem().remove(file("not-finite"));
 }
 
 void RunFolder::load(long step, const ObjectId& run, const Exchange& exchange) const {
-  const std::string path = state_path(step);
+  const std::string path = state_path(path_, step);
   if (!exists(posix_filesystem(), path)) {
     std::string kept;
     for (const long other : saved_steps()) kept += (kept.empty() ? "" : ", ") + std::to_string(other);
@@ -208,7 +197,7 @@ void RunFolder::load(long step, const ObjectId& run, const Exchange& exchange) c
 
 std::optional<long> RunFolder::not_finite_after(long step) {
   const std::vector<long> steps = saved_steps();
-  if (std::find(steps.begin(), steps.end(), step) != steps.end()) posix_filesystem().remove(state_path(step));
+  if (std::find(steps.begin(), steps.end(), step) != steps.end()) posix_filesystem().remove(state_path(path_, step));
   write_file_atomically(posix_filesystem(), file("not-finite"), {});
   const std::vector<long> left = saved_steps();
   return left.empty() ? std::nullopt : std::optional(left.back());

@@ -55,7 +55,6 @@ class RunFolder {
   bool rates_may_differ() const;
 
  private:
-  std::string state_path(long step) const;
   std::string file(const char* name) const { return join_path(path_, name); }
 
   std::string path_, task_;

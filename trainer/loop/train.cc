@@ -304,7 +304,7 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
     const auto from = settle_run(o, *folder, record);
     how.saving.emplace(Saving{*folder, record.id(), o.save_every, from});
   }
-  facts["config"] = config_json(recorded_part(record.config));
+  facts["config"] = config_line(recorded_part(record.config));
   if (!record.changes.empty()) facts["changed_on_the_way"] = record.changes;
   how.rate = [&options](long step, long of) {
     return options.lr * schedule_factor(options.schedule, step, std::lround(options.warmup * static_cast<double>(of)), of);
