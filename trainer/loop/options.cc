@@ -101,6 +101,8 @@ void add_train(Commands& c) {
   app.add_option("--log", o.log, "write the log there too, a line of JSON a step")->type_name("FILE");
   app.add_option("--tensorboard", o.tensorboard, "write TensorBoard event files there")->type_name("DIR");
   app.add_option("--config", c.config, "YAML or JSON with options by their long names; the command line wins")->type_name("FILE");
+  app.add_option("--train-sample", o.train_sample, "measure the result on so many training texts too, evenly spread over the file")
+      ->check(CLI::PositiveNumber);
   app.add_option("--threads", o.threads, "threads (else all processors)")->check(CLI::Range(1, 4096));
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--set", o.settings, "a method's setting; --set preset=NAME for several")->type_name("KEY=VALUE")->allow_extra_args(false);

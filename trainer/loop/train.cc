@@ -3,9 +3,7 @@
 #include <sys/resource.h>
 
 #include <cmath>
-#include <filesystem>
 #include <iostream>
-#include <sstream>
 
 #include "base/bytes.h"
 #include "base/decimal.h"
@@ -16,6 +14,7 @@
 #include "trainer/loop/interrupt.h"
 #include "trainer/loop/loop.h"
 #include "trainer/loop/result.h"
+#include "trainer/loop/saved_run.h"
 #include "trainer/optim/threads.h"
 
 namespace dstore {
@@ -164,11 +163,21 @@ void add_outcome(Facts& f, const LoopResult& loop, const Training& training, con
   f["peak_rss_bytes"] = std::to_string(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
 }
 
-void measure(Network& network, const Dataset& dataset, const char* split, const TaskData& data, long step, std::vector<StagedMetric>& metrics) {
+/// Empty after an interrupt.
+Predictions measure(Network& network, const Dataset& dataset, const char* split, const TaskData& data, long step, std::vector<StagedMetric>& metrics) {
   const Predictions predictions = predict_as_stored(network, dataset, data.pad_id);
-  if (interrupted()) return;
+  if (interrupted()) return {};
   if (!predictions.finite()) fail_not_finite(std::string("the model's output on --") + split, step);
   for (const MetricValue& metric : score(predictions, dataset)) metrics.push_back({split, metric, dataset.examples.size(), dataset.sha256.hex()});
+  return predictions;
+}
+
+/// `count` examples, or all if there are fewer, evenly spread: the file may be sorted.
+Dataset sample_of(const Dataset& dataset, std::size_t count) {
+  Dataset sample{dataset.path, dataset.sha256, dataset.task, {}, 0, dataset.labelled};
+  count = std::min(count, dataset.examples.size());
+  for (std::size_t i = 0; i < count; ++i) sample.examples.push_back(dataset.examples[i * dataset.examples.size() / count]);
+  return sample;
 }
 
 int say_interrupted(const LoopResult& loop, long steps, const RunFolder* folder) {
@@ -180,92 +189,6 @@ int say_interrupted(const LoopResult& loop, long steps, const RunFolder* folder)
               << resume_command(folder->task()) << '\n';
   }
   return 130;
-}
-
-/// All that decides the run, by option.
-RunConfig resolved_config(const TrainOptions& o, const MethodOptions& m, const MethodRow& method, const Settings& settings, const TaskData& data, Pooling pooling,
-                          long eval_every) {
-  RunConfig config = o.given;
-  for (const char* shorthand : {"train", "structure", "set", "density"}) config.erase(shorthand);
-  const auto put = [&](const char* name, std::string value) {
-    if (!value.empty()) config[name] = {std::move(value)};
-  };
-  put("method", std::string(method.name));
-  for (const auto& [name, value] : settings.all()) {
-    if (!value.empty() && name != "lr") config["set"].push_back(name + "=" + value);
-  }
-  if (method.density > 0) put("density", shortest_decimal(m.density));
-  for (const auto& [name, value] : {std::pair{"lr", m.lr}, {"head-lr", m.head_lr}, {"warmup", m.warmup}, {"weight-decay", m.weight_decay}, {"clip", m.clip}}) {
-    put(name, shortest_decimal(value));
-  }
-  put("schedule", std::string(schedule_name(m.schedule)));
-  put("seed", std::to_string(o.seed));
-  o.steps > 0 ? put("steps", std::to_string(o.steps)) : put("epochs", shortest_decimal(o.epochs));
-  put("batch", std::to_string(o.batch));
-  put("eval-every", std::to_string(eval_every));
-  put("max-length", std::to_string(data.max_length));
-  put("pooling", std::string(pooling_name(pooling)));
-  put("task", o.data.task);
-  put("format", data.format);
-  put("text-column", data.text_column);
-  put("pair-column", data.pair_column);
-  put("label-column", data.label_column);
-  put("keep", o.keep);
-  put("threads", std::to_string(training_threads()));
-  put("device", o.device);
-  return config;
-}
-
-/// The words of `before` that are not in `now`, as "train=..., test=...".
-std::string changed_digests(const std::string& before, const std::string& now) {
-  std::string text;
-  std::istringstream words(before);
-  for (std::string word; words >> word;) {
-    if ((" " + now + " ").find(" " + word + " ") == std::string::npos) text += (text.empty() ? "" : ", ") + word;
-  }
-  return text;
-}
-
-/// What the run goes on from must be what it began with. Error{invalid_argument} that says what is not.
-void check_resumed(const RunFolder& folder, RunRecord& before, const RunRecord& now) {
-  const auto fail = [&](const std::string& what) { throw Error(ErrorCode::invalid_argument, "--resume " + printable(folder.task()) + ": " + what); };
-  if (before.base != now.base) fail("it was started on commit " + before.base + ", not " + now.base);
-  if (before.data != now.data) {
-    const std::string gone = changed_digests(before.data, now.data);
-    fail("other data than it was started with: " + (gone.empty() ? "it had no " + changed_digests(now.data, before.data) : "then " + gone));
-  }
-  const std::string differing = differences(before.config, now.config, folder.rates_may_differ());
-  if (!differing.empty()) fail("it was started with " + differing + ": leave that out, or start anew with --restart");
-}
-
-/// Starts the run's record, or checks and renews it. Where to go on from, if anywhere.
-std::optional<long> settle_run(const TrainOptions& o, RunFolder& folder, RunRecord& record) {
-  if (!o.resume) {
-    folder.clear();
-    folder.write_record(record);
-    return std::nullopt;
-  }
-  RunRecord before = folder.record();
-  check_resumed(folder, before, record);
-  const std::vector<long> steps = folder.saved_steps();
-  if (o.from_step && steps.empty()) throw Error(ErrorCode::not_found, "--from-step: no step of " + printable(folder.task()) + " is saved yet");
-  const std::optional<long> from = o.from_step ? o.from_step : steps.empty() ? std::nullopt : std::optional(steps.back());
-  record.changes = before.changes;
-  const std::string changes = differences(before.config, record.config, false);
-  if (!changes.empty()) record.changes += (record.changes.empty() ? "" : "; ") + ("up to step " + std::to_string(from.value_or(0))) + " " + changes;
-  folder.write_record(record);
-  return from;
-}
-
-std::unique_ptr<RunFolder> new_run_folder(const TrainOptions& o) {
-  if (o.run.empty()) throw Error(ErrorCode::invalid_argument, "--save-every: only `dstore train` knows where to save");
-  auto folder = std::make_unique<RunFolder>(o.run, o.name);
-  if (folder->started() && !o.restart) {
-    const std::vector<long> steps = folder->saved_steps();
-    throw Error(ErrorCode::conflict, "a run " + printable(o.name) + " is unfinished (" + (steps.empty() ? "nothing" : "step " + std::to_string(steps.back())) +
-                                         " is saved): go on with " + resume_command(o.name) + ", or start anew with --restart");
-  }
-  return folder;
 }
 
 }  // namespace
@@ -298,8 +221,9 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   const long eval_every = o.eval_every > 0 ? o.eval_every : epoch;
   Facts facts = run_facts(o, method, options, settings, data, config.pooling, steps, eval_every);
   LoopOptions how{o.seed, o.batch, steps, eval_every, o.patience, o.min_delta, o.keep == "last"};
-  RunRecord record{model->commit() ? model->commit()->hex() : "", digests(data), std::filesystem::current_path().string(),
-                   resolved_config(o, options, method, settings, data, config.pooling, eval_every), ""};
+  RunRecord record = new_record(o, method, options, settings, data, config.pooling, eval_every);
+  if (model->commit()) record.base = model->commit()->hex();
+  record.data = digests(data);
   if (folder) {
     const auto from = settle_run(o, *folder, record);
     how.saving.emplace(Saving{*folder, record.id(), o.save_every, from});
@@ -319,9 +243,11 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   if (loop.interrupted) return say_interrupted(loop, steps, folder.get());
 
   std::vector<StagedMetric> metrics;
-  if (data.test) measure(network, *data.test, "test", data, loop.steps_done, metrics);
+  if (data.test) write_outcomes(measure(network, *data.test, "test", data, loop.steps_done, metrics), *data.test, join_path(o.out, "outcomes.tsv"));
   if (interrupted()) return say_interrupted(loop, steps, folder.get());
   for (const MetricValue& metric : o.keep == "last" ? loop.dev_last : loop.dev_best) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
+  if (o.train_sample > 0) measure(network, sample_of(data.train, o.train_sample), "train", data, loop.steps_done, metrics);
+  if (interrupted()) return say_interrupted(loop, steps, folder.get());
   const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
   if (!counts.finite) fail_not_finite("a trained value", loop.steps_done);
   add_outcome(facts, loop, *training, counts, trainable, o.keep);
