@@ -59,7 +59,7 @@ class BatchStream {
   }
 
  private:
-  void make_plan() { plan_ = training_batches(lengths_, options_.batch, options_.seed, epochs_ - 1); }
+  void make_plan() { plan_ = training_batches(lengths_, options_.batch, options_.seed, epochs_ - 1, options_.buckets); }
 
   const TaskData& data_;
   const LoopOptions& options_;

@@ -30,6 +30,7 @@ struct LoopOptions {
   long patience = 0;      ///< evaluations without improvement after which the last phase ends; 0: no limit
   double min_delta = 0;   ///< what counts as improvement, above the best so far
   bool keep_last = false; ///< the result is the last step's, not the best on dev
+  std::size_t buckets = kBucketBatches;
   std::optional<Saving> saving{};
   /// Learning rate of a phase's step, of so many, for the log.
   std::function<double(long step, long steps)> rate{};

@@ -66,7 +66,7 @@ void add_train(Commands& c) {
   CLI::App& app = *(c.train_command = c.app.add_subcommand("train", "Train a task on a base"));
   app.footer(
       "Example: dstore train base --method diff-pruning --density 0.5% --data train.tsv --dev dev.tsv --name topic");
-  for (const auto& [name, text] : {std::pair{"--repository", &o.repository}, {"--out", &o.out}, {"--run", &o.run}, {"--name", &o.name}}) {
+  for (const auto& [name, text] : {std::pair{"--repository", &o.repository}, {"--out", &o.out}, {"--run", &o.run}, {"--name", &o.name}, {"--expect-data", &o.expected_data}}) {
     app.add_option(name, *text)->group("");
   }
   app.add_flag("--resume", o.resume)->group("");
@@ -84,10 +84,11 @@ void add_train(Commands& c) {
   auto* epochs = app.add_option("--epochs", o.epochs, "passes over the data")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--steps", o.steps, "optimiser steps instead of epochs")->check(CLI::PositiveNumber)->excludes(epochs);
   app.add_option("--batch", o.batch, "texts a step")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app.add_option("--buckets", o.buckets, "batches that are filled together, sorted by length; 1: not sorted")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_option("--lr", o.lr, "peak learning rate (else the method's)");
   app.add_option("--head-lr", o.head_lr, "peak learning rate of the new head (else the method's)");
   app.add_option("--warmup", o.warmup, "share of the steps in which the rate rises (else the method's)")->check(CLI::Range(0.0, 1.0));
-  app.add_option("--schedule", o.schedule, "linear, constant or cosine")->capture_default_str();
+  app.add_option("--schedule", o.schedule, "linear, constant, cosine or polynomial:POWER")->capture_default_str();
   app.add_option("--weight-decay", o.weight_decay, "AdamW's, on weight matrices; it changes every row of a full fine-tune")
       ->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--clip", o.clip, "gradient norm limit, 0: none")->check(CLI::NonNegativeNumber)->capture_default_str();

@@ -7,6 +7,7 @@
 
 #include "trainer/loop/run_config.h"
 #include "trainer/methods/method.h"
+#include "trainer/text/batches.h"
 #include "trainer/text/table.h"
 
 namespace dstore {
@@ -35,6 +36,7 @@ struct TrainOptions {
   double epochs = 3;
   long steps = 0;  ///< 0: from epochs
   std::size_t batch = 32;
+  std::size_t buckets = kBucketBatches;
   long eval_every = 0;  ///< 0: once an epoch
   std::size_t train_sample = 0;  ///< training texts that the result is measured on too
   unsigned threads = 0;
@@ -50,6 +52,7 @@ struct TrainOptions {
   bool resume = false;
   bool restart = false;
   std::optional<long> from_step;
+  std::string expected_data;  ///< digests as the record of a run has them; empty: any
   RunConfig given;  ///< what was typed, by option, config files included
   bool dry_run = false;
   bool quiet = false;

@@ -31,6 +31,7 @@ RunConfig resolved_config(const TrainOptions& o, const MethodRow& method, const 
   put("seed", std::to_string(o.seed));
   o.steps > 0 ? put("steps", std::to_string(o.steps)) : put("epochs", shortest_decimal(o.epochs));
   put("batch", std::to_string(o.batch));
+  put("buckets", std::to_string(o.buckets));
   put("eval-every", std::to_string(eval_every));
   put("max-length", std::to_string(data.max_length));
   put("pooling", std::string(pooling_name(pooling)));
@@ -59,15 +60,19 @@ std::string changed_digests(const std::string& before, const std::string& now) {
 void check_resumed(const RunFolder& folder, RunRecord& before, const RunRecord& now) {
   const auto fail = [&](const std::string& what) { throw Error(ErrorCode::invalid_argument, "--resume " + printable(folder.task()) + ": " + what); };
   if (before.base != now.base) fail("it was started on commit " + before.base + ", not " + now.base);
-  if (before.data != now.data) {
-    const std::string gone = changed_digests(before.data, now.data);
-    fail("other data than it was started with: " + (gone.empty() ? "it had no " + changed_digests(now.data, before.data) : "then " + gone));
-  }
+  require_data(before.data, now.data, "--resume " + printable(folder.task()));
   const std::string differing = differences(before.config, now.config, folder.rates_may_differ());
   if (!differing.empty()) fail("it was started with " + differing + ": leave that out, or start anew with --restart");
 }
 
 }  // namespace
+
+void require_data(const std::string& recorded, const std::string& now, const std::string& what) {
+  if (recorded == now) return;
+  const std::string gone = changed_digests(recorded, now), come = changed_digests(now, recorded);
+  throw Error(ErrorCode::invalid_argument, what + ": other data than recorded: " + (gone.empty() ? "" : "recorded " + gone) + (gone.empty() || come.empty() ? "" : "; ") +
+                                               (come.empty() ? "" : "now " + come));
+}
 
 RunRecord new_record(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data, Pooling pooling,
                      long eval_every) {

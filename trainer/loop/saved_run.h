@@ -19,4 +19,7 @@ std::unique_ptr<RunFolder> new_run_folder(const TrainOptions& options);
 /// to go on from, if any.
 std::optional<long> settle_run(const TrainOptions& options, RunFolder& folder, RunRecord& record);
 
+/// Error{invalid_argument} that names the files whose digests are not the recorded ones.
+void require_data(const std::string& recorded, const std::string& now, const std::string& what);
+
 }  // namespace dstore

@@ -108,6 +108,7 @@ Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOpti
   f["steps"] = std::to_string(steps);
   if (o.steps == 0) f["epochs"] = shortest_decimal(o.epochs);
   f["batch"] = std::to_string(o.batch);
+  f["buckets"] = std::to_string(o.buckets);
   f["lr"] = shortest_decimal(m.lr);
   f["head_lr"] = shortest_decimal(m.head_lr);
   f["warmup"] = shortest_decimal(m.warmup);
@@ -220,10 +221,11 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);
   const long eval_every = o.eval_every > 0 ? o.eval_every : epoch;
   Facts facts = run_facts(o, method, options, settings, data, config.pooling, steps, eval_every);
-  LoopOptions how{o.seed, o.batch, steps, eval_every, o.patience, o.min_delta, o.keep == "last"};
+  LoopOptions how{o.seed, o.batch, steps, eval_every, o.patience, o.min_delta, o.keep == "last", o.buckets};
   RunRecord record = new_record(o, method, options, settings, data, config.pooling, eval_every);
   if (model->commit()) record.base = model->commit()->hex();
   record.data = digests(data);
+  if (!o.expected_data.empty()) require_data(o.expected_data, record.data, "--reproduce");
   if (folder) {
     const auto from = settle_run(o, *folder, record);
     how.saving.emplace(Saving{*folder, record.id(), o.save_every, from});
