@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "command.h"
 #include "commit_output.h"
@@ -40,6 +41,12 @@ bool asks_for_information(const std::vector<std::string>& rest) {
   return false;
 }
 
+void print_staged(const Stage& stage) {
+  nlohmann::ordered_json json = {{"staged", stage.name}, {"training", stage.training}, {"metrics", nlohmann::ordered_json::array()}};
+  for (const Metric& metric : stage.metrics) json["metrics"].push_back({{"split", metric.split}, {"name", metric.name}, {"value", metric.value}, {"n", metric.n}});
+  print_json(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 /// Trains and stages; commits with -m. `metrics` hears the result's.
 int finish(const Arguments& arguments, Session& session, Repository& repository, TrainingRun& training, const RefName& name, const std::vector<std::string>& rest,
            SeedMetrics* metrics = nullptr) {
@@ -49,6 +56,7 @@ int finish(const Arguments& arguments, Session& session, Repository& repository,
   training.stage(name);
   if (metrics != nullptr) metrics->add(read_stage(repository, name).metrics);
   if (!commit_now) {
+    if (session.json && metrics == nullptr) print_staged(read_stage(repository, name));
     session.say("staged as " + name.text() + "; commit it with: dstore commit " + name.text() + " -m MSG");
     return 0;
   }

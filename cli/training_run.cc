@@ -46,12 +46,13 @@ int TrainingRun::run(const std::vector<std::string>& rest, const TrainerLine& li
 }
 
 void TrainingRun::stage(const RefName& name) {
+  const bool was_saved = exists(session_.fs(), join_path(folder_, "saved-run"));
   try {
     publish_stage(repository_, folder_, name, trained_from(session_.fs(), folder_, base_));
   } catch (const Error& error) {
     throw Error(error.code(), std::string(error.what()) + "; the finished training is in " + folder_ + ": move it away, the next `dstore gc` removes it");
   }
-  if (!run_.empty() && exists(session_.fs(), run_)) remove_tree(session_.fs(), run_);
+  if (was_saved) remove_tree(session_.fs(), run_);
 }
 
 ObjectId base_of_run(const Repository& repository, const RefName& name) {

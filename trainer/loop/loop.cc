@@ -228,7 +228,7 @@ class Loop {
     throw Error(ErrorCode::invalid_argument, std::string(what) + " is not finite at step " + std::to_string(step) +
                                                  (left ? "; the last good state is that after step " + std::to_string(*left) + ": go on from it with " +
                                                              resume_command(folder.task()) + " and a lower --lr"
-                                                       : "; no good state was saved before: try a lower --lr and --restart"));
+                                                       : "; no good state was saved before: " + resume_command(folder.task()) + " with a lower --lr begins anew"));
   }
 
   /// The best step's values, checked: the last update has had no loss after it.

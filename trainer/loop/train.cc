@@ -256,7 +256,10 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   make_directories(posix_filesystem(), join_path(o.out, "files"));
   write_text(join_path(o.out, "files/config.json"), task_config(config_json, *network.table().family, data, config.pooling));
   write_text(join_path(o.out, "stage.json"), stage_json(network.table().base_prefix, model->commit(), facts, metrics));
-  if (folder) write_text(join_path(o.out, "train.jsonl"), log.text());
+  if (folder) {
+    write_text(join_path(o.out, "train.jsonl"), log.text());
+    write_text(join_path(o.out, "saved-run"), "");  // for dstore: once this is staged, the saved run is not needed
+  }
   log.keep();
 
   if (!o.quiet && !o.json) {
