@@ -75,6 +75,7 @@ Outcome train(const MethodCase& c, const std::string& folder, std::optional<long
   log.keep();
   Progress progress(kSteps, true);
   LoopOptions how{7, 8, kSteps, 3};
+  how.log = &log;
   how.saving.emplace(Saving{run, kRun, 1, from});
   long begun = from.value_or(0);
   how.rate = [&](long, long) {
@@ -83,7 +84,7 @@ Outcome train(const MethodCase& c, const std::string& folder, std::optional<long
   };
   if (change) change(how);
   Outcome out;
-  out.result = run_loop(network, *training, c.method->phases(settings), data, how, progress, log);
+  out.result = run_loop(network, *training, c.method->phases(settings), data, how, progress);
   for (std::size_t i = 0; i < network.parameters().size(); ++i) out.values.insert(out.values.end(), network.values(i).begin(), network.values(i).end());
   out.log = without_times(log.text());
   out.facts = training->facts();

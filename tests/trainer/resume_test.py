@@ -5,6 +5,7 @@ Usage: resume_test.py DSTORE_TRAIN
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -219,10 +220,19 @@ class ResumeTest(unittest.TestCase):
             self.refused(Run(self, "--config", config), says, resume=False)
         self.refused(Run(self, "--config", config + "x"), "config.yamlx", resume=False, status=3)
 
-    def test_a_full_disk_ends_the_run_with_a_line(self):
-        run = self.run_of("--log", "/dev/full")
-        run.go(status=8)
-        self.assertEqual(len(run.stderr.strip().splitlines()), 1, run.stderr)
+    def test_a_full_disk_ends_the_run_with_a_line_and_it_goes_on_with_more_room(self):
+        whole = self.run_of(method=("full",)).go().result()
+        run = self.run_of(method=("full",))
+        for size in (1000, 200_000):
+            resume = run.started()
+            done = subprocess.run(run.command(resume=resume), capture_output=True, text=True, timeout=TIMEOUT,
+                                  preexec_fn=lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+            self.assertEqual(done.returncode, 8, done.stderr)
+            errors = [line for line in done.stderr.splitlines() if line.startswith("dstore: ")]
+            self.assertEqual(len(errors), 1, done.stderr)
+            self.assertEqual([name for name in os.listdir(run.folder) if name.startswith(".tmp-")], [])
+        run.go(resume=True)
+        self.assertEqual(run.result(), whole)
 
 
 if __name__ == "__main__":

@@ -97,13 +97,13 @@ void exchange_metrics(StateArchive& archive, std::string_view name, std::vector<
 class Loop {
  public:
   Loop(Network& network, Training& training, const std::vector<PhaseName>& phases, const TaskData& data, const LoopOptions& options,
-       Progress& progress, TrainingLog& log)
+       Progress& progress)
       : network_(network), training_(training), phases_(phases), counts_(phase_steps(phases, options.steps)), data_(data), options_(options),
-        progress_(progress), log_(log), batches_(data, options) {}
+        progress_(progress), batches_(data, options) {}
 
   LoopResult run() {
     if (options_.saving && options_.saving->from) go_on();
-    log_.begin(log_size_);
+    if (options_.log != nullptr) options_.log->begin(log_size_);
     evaluate_if_due();
     while (!interrupted() && result_.stopped_early == 0) {
       if (!begun_) {
@@ -171,7 +171,7 @@ class Loop {
   }
 
   void write_log(const nlohmann::ordered_json& record) {
-    log_.write(record);
+    if (options_.log != nullptr) options_.log->write(record);
     if (options_.events != nullptr) options_.events->write(record);
   }
 
@@ -199,8 +199,10 @@ class Loop {
   void save() {
     const Saving& saving = *options_.saving;
     if (result_.saved_step == result_.steps_done && evaluated_when_saved_ == evaluated_) return;
-    log_size_ = log_.size();
-    log_.sync();
+    if (options_.log != nullptr) {
+      log_size_ = options_.log->size();
+      options_.log->sync();
+    }
     try {
       saving.folder.save(result_.steps_done, saving.run, [this](StateArchive& archive) { exchange_state(archive); });
     } catch (const NoSpace& error) {
@@ -283,7 +285,7 @@ class Loop {
       result_.dev_best = metrics;
       if (!finished()) training_.keep_best();
     }
-    fruitless_ = enough ? 0 : fruitless_ + 1;
+    fruitless_ = enough || !last_phase() ? 0 : fruitless_ + 1;
     if (options_.patience > 0 && fruitless_ >= options_.patience && last_phase() && !finished()) stop_early();
   }
 
@@ -301,7 +303,6 @@ class Loop {
   const TaskData& data_;
   const LoopOptions& options_;
   Progress& progress_;
-  TrainingLog& log_;
   BatchStream batches_;
   LoopResult result_;
   std::vector<double> losses_;
@@ -348,8 +349,8 @@ void give_examples(MethodOptions& options, const TaskData& data, std::function<v
 }
 
 LoopResult run_loop(Network& network, Training& training, const std::vector<PhaseName>& phases, const TaskData& data,
-                    const LoopOptions& options, Progress& progress, TrainingLog& log) {
-  return Loop(network, training, phases, data, options, progress, log).run();
+                    const LoopOptions& options, Progress& progress) {
+  return Loop(network, training, phases, data, options, progress).run();
 }
 
 }  // namespace dstore

@@ -34,6 +34,7 @@ struct LoopOptions {
   std::optional<Saving> saving{};
   /// Learning rate of a phase's step, of so many, for the log.
   std::function<double(long step, long steps)> rate{};
+  TrainingLog* log = nullptr;
   EventFile* events = nullptr;
 };
 
@@ -53,7 +54,7 @@ struct LoopResult {
 /// cleanly after the step in which interrupted() begins; saves there, if at all. What is saved goes on bit for bit. Error{invalid_argument}
 /// naming the step where the loss or, at the end, an output is not finite.
 LoopResult run_loop(Network& network, Training& training, const std::vector<PhaseName>& phases, const TaskData& data,
-                    const LoopOptions& options, Progress& progress, TrainingLog& log);
+                    const LoopOptions& options, Progress& progress);
 
 /// Lets a method look at the examples of `data`, which must outlive it, one by one; none any more after an interrupt. `note` hears of it
 /// now and then.

@@ -203,6 +203,12 @@ std::optional<long> RunFolder::not_finite_after(long step) {
   return left.empty() ? std::nullopt : std::optional(left.back());
 }
 
+void RunFolder::remove_after(long step) {
+  for (const long saved : saved_steps()) {
+    if (saved > step) posix_filesystem().remove(state_path(path_, saved));
+  }
+}
+
 bool RunFolder::rates_may_differ() const { return exists(posix_filesystem(), file("not-finite")); }
 
 }  // namespace dstore

@@ -53,6 +53,8 @@ class RunFolder {
   /// differ from here on. Gives the step of the newest state that is left.
   std::optional<long> not_finite_after(long step);
   bool rates_may_differ() const;
+  /// States of later steps go away: they are of other rates.
+  void remove_after(long step);
 
  private:
   std::string file(const char* name) const { return join_path(path_, name); }

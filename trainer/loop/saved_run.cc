@@ -92,6 +92,7 @@ std::optional<long> settle_run(const TrainOptions& o, RunFolder& folder, RunReco
   const std::optional<long> from = o.from_step ? o.from_step : steps.empty() ? std::nullopt : std::optional(steps.back());
   record.changes = before.changes;
   const std::string changes = differences(before.config, record.config, false);
+  if (!changes.empty()) folder.remove_after(from.value_or(0));
   if (!changes.empty()) record.changes += (record.changes.empty() ? "" : "; ") + ("up to step " + std::to_string(from.value_or(0))) + " " + changes;
   folder.write_record(record);
   return from;

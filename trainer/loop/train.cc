@@ -237,11 +237,12 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   };
   TrainingLog log(join_path(folder ? folder->path() : o.out, "train.jsonl"), o.log);
   if (folder) log.keep();
+  how.log = &log;
   std::optional<EventFile> events;
   if (!o.tensorboard.empty()) how.events = &events.emplace(o.tensorboard, how.saving ? how.saving->from.value_or(0) : 0);
   const auto training = method.start(network, options, settings);
   const InterruptGuard guard;
-  LoopResult loop = run_loop(network, *training, method.phases(settings), data, how, progress, log);
+  LoopResult loop = run_loop(network, *training, method.phases(settings), data, how, progress);
   if (loop.interrupted) return say_interrupted(loop, steps, folder.get());
 
   std::vector<StagedMetric> metrics;
