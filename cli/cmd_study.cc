@@ -22,8 +22,8 @@ int run(const Arguments& arguments, Session& session) {
 }  // namespace
 
 Command study_command() {
-  return {"study", "Work", "Run a grid of methods, seeds, densities and tasks into commits, and report on it",
-          "dstore study wordnet.yml --max-minutes 60\n  dstore study wordnet.yml --report out",
+  return {"study", "Work", "Run a grid of methods, seeds, densities and tasks into commits",
+          "dstore study wordnet.yml --dry-run\n  dstore study wordnet.yml --max-minutes 60",
           {{"file", "YAML: what to run (docs/study.md)"}},
           {{"--dry-run", nullptr, "Show the cells, what is done and how long the rest takes"},
            {"--only", "PATTERN", "Only cells of such a name: 'topic/full/*'"},
