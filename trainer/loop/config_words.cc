@@ -17,7 +17,8 @@ bool is_key(const CLI::Option& option) {
 
 bool is_decided(const CLI::Option& option) {
   if (option.count() > 0) return true;
-  return std::any_of(option.get_excludes().begin(), option.get_excludes().end(), [](const CLI::Option* other) { return other->count() > 0; });
+  const auto excluded = option.get_excludes();
+  return std::any_of(excluded.begin(), excluded.end(), [](const CLI::Option* other) { return other->count() > 0; });
 }
 
 }  // namespace
