@@ -67,6 +67,14 @@ void check_resumed(const RunFolder& folder, RunRecord& before, const RunRecord& 
 
 }  // namespace
 
+void require_method(const TrainOptions& o, const RunFolder& folder) {
+  const RunConfig before = folder.record().config;
+  const auto method = before.find("method");
+  if (method == before.end() || method->second == std::vector{o.method}) return;
+  throw Error(ErrorCode::invalid_argument, "--resume " + printable(folder.task()) + ": it was started with method " + method->second.front() + ", not " + printable(o.method) +
+                                               ": leave that out, or start anew with --restart");
+}
+
 void require_data(const std::string& recorded, const std::string& now, const std::string& what) {
   if (recorded == now) return;
   const std::string gone = changed_digests(recorded, now), come = changed_digests(now, recorded);

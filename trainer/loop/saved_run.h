@@ -19,6 +19,8 @@ std::unique_ptr<RunFolder> new_run_folder(const TrainOptions& options);
 /// to go on from, if any.
 std::optional<long> settle_run(const TrainOptions& options, RunFolder& folder, RunRecord& record);
 
+/// Error{invalid_argument} where another method is asked for than the run was started with: its settings would make no sense.
+void require_method(const TrainOptions& options, const RunFolder& folder);
 /// Error{invalid_argument} that names the files whose digests are not the recorded ones.
 void require_data(const std::string& recorded, const std::string& now, const std::string& what);
 

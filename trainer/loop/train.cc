@@ -196,6 +196,7 @@ int say_interrupted(const LoopResult& loop, long steps, const RunFolder* folder)
 
 int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   const MethodRow& method = find_method(o.method);
+  if (o.resume) require_method(o, *folder);
   const Settings settings(method.hyperparameters, method.presets, o.settings);
   MethodOptions options = method_options(o, method, settings);
   if (o.patience > 0 && o.data.dev.empty()) throw Error(ErrorCode::invalid_argument, "--patience: needs --dev");
