@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 
@@ -181,7 +182,8 @@ int run_training(const TrainOptions& o) {
   ModelConfig config = ModelConfig::parse(config_json, model->description());
   if (!o.pooling.empty()) config.pooling = parse_pooling(o.pooling);
   const TaskData data = load_task_data(*model, config_json, config, o.data);
-  Network network(model->tensors(), match_parameters(model->tensors(), config, data.outputs(), model->description(), data.same_task),
+  Network network(model->tensors(), match_parameters(model->tensors(), config, data.outputs(), model->description(), data.same_task,
+                                                    adds_missing_biases(settings) ? MissingBiases::add : MissingBiases::refuse),
                   {data.task, o.seed, parse_device(o.device)});
   select_trainable(network, method, settings);
   const long steps = total_steps(o, data.train.examples.size());
@@ -191,10 +193,13 @@ int run_training(const TrainOptions& o) {
   options.warn = [&](const std::string& line) { progress.warn("warning: " + line); };
   give_examples(options, data, [&](const std::string& line) { progress.note(line); });
   const std::uint64_t trainable = network.table().trainable_elements();
+  const auto added = std::count_if(network.parameters().begin(), network.parameters().end(), [](const Parameter& p) { return !p.source && !p.is_head; });
+  if (added > 0) progress.note("note: the base lacks " + std::to_string(added) + " biases; they begin as zeros and are stored with the task");
   note_truncated(progress, data);
   const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);
   const long eval_every = o.eval_every > 0 ? o.eval_every : epoch;
   Facts facts = run_facts(o, method, options, settings, data, config.pooling, steps, eval_every);
+  if (added > 0) facts["added_biases"] = std::to_string(added);
   const auto training = method.start(network, options, settings);
   const InterruptGuard guard;
   LoopResult loop = run_loop(network, *training, method.phases(settings), data, {o.seed, o.batch, steps, eval_every}, progress);
