@@ -22,6 +22,14 @@ SEED = 1
 QUIET = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
+def wordnet(folder):
+    """4,000 noun glosses, in a new file."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples", "wordnet", "make_tasks.py")
+    subprocess.run([sys.executable, script, "--out", folder, "--task", "noun-topic", "--train", "4000", "--dev", "10", "--test", "10"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return os.path.join(folder, "noun-topic", "train.tsv")
+
+
 def python_loop(folder, data, steps, batch, threads):
     """The baseline: what a careful user of transformers writes."""
     import torch
@@ -96,11 +104,7 @@ def main():
         return
     options.train = os.path.join(options.bin, "dstore-train")
     with tempfile.TemporaryDirectory() as folder:
-        if not options.data:
-            script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples", "wordnet", "make_tasks.py")
-            subprocess.run([sys.executable, script, "--out", folder, "--task", "noun-topic", "--train", "4000", "--dev", "10",
-                            "--test", "10"], check=True, stdout=subprocess.DEVNULL)
-            options.data = os.path.join(folder, "noun-topic", "train.tsv")
+        options.data = options.data or wordnet(folder)
         compare(options)
 
 
@@ -112,6 +116,8 @@ def compare(options):
         "dstore, diff-pruning, both stages": (dstore, ["diff-pruning"]),
         "dstore, last-layer": (dstore, ["last-layer"]),
         "dstore, bitfit": (dstore, ["bitfit"]),
+        "dstore, far, 10 % learners": (dstore, ["far"]),
+        "dstore, far, 40 % learners": (dstore, ["far", "--set", "learners=0.4"]),
     }
     times, peaks = {name: [] for name in rows}, {name: 0 for name in rows}
     for _ in range(options.rounds):

@@ -202,9 +202,9 @@ TEST_CASE("rows without a gradient that share one gate are as rows that each hav
 TEST_CASE("the projection starts from the expected difference or from w") {
   Run run(find_method("diff-pruning"));
   Network& network = run.network();
-  const MethodOptions options = options_of({"", {}, 1});
-  const std::vector<float> base = run.values();
-  GatePhase phase(network, options, {});
+  const GateSettings half_open{.alpha_init = 0.5};
+  const MethodOptions options = options_of({"", half_open, 1});
+  GatePhase phase(network, options, half_open);
   DenseOptimizer head(network, heads(network), options);
   for (long step = 0; step < 10; ++step) {
     run.gradients(network, step);
