@@ -243,9 +243,9 @@ class CommandTest(unittest.TestCase):
 
     def test_the_numbers_of_a_half_precision_base_are_those_of_the_stored_model(self):
         values = {split: os.path.join(self.root, split + "-values.tsv") for split in ("train", "dev", "test")}
-        for method in ("full", "diff-pruning"):
+        for method, *settings in (("full",), ("diff-pruning",), ("far", "--set", "rollback=no", "--set", "priming=0.3")):
             with self.subTest(method):
-                out = self.train("--method", method, "--task", "regression", "--steps", "60", "--lr", "1e-3", "--eval-every", "20",
+                out = self.train("--method", method, *settings, "--task", "regression", "--steps", "60", "--lr", "1e-3", "--eval-every", "20",
                                  "--dev", values["dev"], "--test", values["test"], base=self.narrow, data=values["train"])
                 folder = self.materialise(out, self.narrow)
                 for split in ("dev", "test"):
@@ -403,6 +403,12 @@ class CommandTest(unittest.TestCase):
                                  layer(1, "attention.self.query.bias"), "classifier.weight", "classifier.bias"})
         out = self.train("--method", "fish", "--train", "emb.tok", "--density", "1%", "--steps", "3")
         self.assertEqual(self.changed(out)[0], {"embeddings.word_embeddings.weight", "classifier.weight", "classifier.bias"})
+
+    def test_a_dry_run_refuses_what_a_run_would(self):
+        for arguments in (["far", "--set", "learners=2"], ["diff-pruning", "--structure", "rows"], ["random-mask", "--density", "0.001%"]):
+            done = subprocess.run([TRAIN, "train", self.base, "--data", self.tables["train"], "--dry-run", "--method", *arguments],
+                                  capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
 
     def test_a_dry_run_trains_nothing(self):
         done = subprocess.run([TRAIN, "train", self.base, "--data", self.tables["train"], "--method", "bitfit", "--dry-run"],

@@ -197,6 +197,7 @@ int run_training(const TrainOptions& o) {
                   {data.task, o.seed, parse_device(o.device)});
   select_trainable(network, method, settings);
   const long steps = total_steps(o, data.train.examples.size());
+  if (o.dry_run) (void)method.start(network, options, settings);  // refuses what a run would
   if (o.dry_run) return print_plan(network, method, options, data, steps), 0;
 
   Progress progress(steps, o.quiet);

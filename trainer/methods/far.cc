@@ -10,6 +10,7 @@
 #include "dstore/error.h"
 #include "trainer/methods/dense_optimizer.h"
 #include "trainer/methods/node_phase.h"
+#include "trainer/model/float_cast.h"
 #include "trainer/optim/top_k.h"
 
 namespace dstore {
@@ -193,13 +194,13 @@ class Far : public Training {
   /// Of the learners, and of what else trains.
   void start_learning() {
     base_ = {};
-    network_.values_changed();
-    std::vector<std::size_t> dense = head_;
+    std::vector<std::size_t> dense = head_, frozen;
     for (const std::size_t index : body_) {
-      if (is_linear(index)) continue;
-      network_.set_trainable(index, rest_trains_);
-      if (rest_trains_) dense.push_back(index);
+      if (!is_linear(index)) (rest_trains_ ? dense : frozen).push_back(index);
     }
+    for (const std::size_t index : frozen) round_to(network_.parameters()[index].dtype, network_.values(index));  // from here on as it is stored
+    network_.values_changed();
+    for (const std::size_t index : frozen) network_.set_trainable(index, false);
     dense_.emplace(network_, dense, options_);
     node_phase_.emplace(network_, options_, linears_);
   }
