@@ -217,13 +217,15 @@ int run_training(const TrainOptions& o) {
   if (loop.interrupted) return say_interrupted(loop.steps_done, steps);
 
   std::vector<StagedMetric> metrics;
-  if (data.test) write_outcomes(measure(network, *data.test, "test", data, loop.steps_done, metrics), *data.test, join_path(o.out, "outcomes.tsv"));
+  Predictions on_test;
+  if (data.test) on_test = measure(network, *data.test, "test", data, loop.steps_done, metrics);
   if (interrupted()) return say_interrupted(loop.steps_done, steps);
   for (const MetricValue& metric : loop.dev) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
   if (o.train_sample > 0) measure(network, sample_of(data.train, o.train_sample), "train", data, loop.steps_done, metrics);
   if (interrupted()) return say_interrupted(loop.steps_done, steps);
   const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
   if (!counts.finite) fail_not_finite("a trained value", loop.steps_done);
+  if (data.test) write_outcomes(on_test, *data.test, join_path(o.out, "outcomes.tsv"));
   add_outcome(facts, loop, *training, counts, trainable);
   make_directories(posix_filesystem(), join_path(o.out, "files"));
   write_text(join_path(o.out, "files/config.json"), task_config(config_json, *network.table().family, data, config.pooling));
