@@ -206,7 +206,7 @@ class ResumeTest(unittest.TestCase):
         write(config, "method: bitfit\nlr: 2e-3\nsteps: 6\nset: []\nbatch: 8\n")
         out = self.run_of("--config", config, "--lr", "1e-3", method=("full",), steps=5).go().facts()
         self.assertEqual((out["method"], out["lr"], out["steps"]), ("full", "0.001", "5"))
-        plain = Run(self, "--config", config, "--epochs", "1", "--method", "diff-pruning", "--set", "alpha_init=3", "--train", "attn.q")
+        plain = Run(self, "--config", config, "--epochs", "1", "--method", "diff-pruning", "--set", "alpha_init=3")
         write(config, "density: 2%\nset:\n  - gate_lr=0.2\n  - alpha_init=4\n")
         self.assertEqual(plain.go().facts()["set.alpha_init"], "3")
         again = os.path.join(self.root, "again.json")

@@ -125,6 +125,9 @@ bool RunFolder::started() const { return exists(posix_filesystem(), file("run.js
 RunRecord RunFolder::record() const {
   const std::string path = file("run.json");
   const Json json = Json::parse(read_text_file(posix_filesystem(), path, OpenMode::read_store), printable(path));
+  for (const char* key : {"v", "base", "data", "directory", "config", "changes"}) {
+    if (json.find(key) == nullptr) throw Error(ErrorCode::corrupt, printable(path) + ": \"" + key + "\" is missing; start anew with --restart");
+  }
   if (json.at("v") != Json(1)) throw Error(ErrorCode::unsupported, printable(path) + ": not a run of version 1");
   RunRecord record{json.at("base").string(), json.at("data").string(), json.at("directory").string(), {}, json.at("changes").string()};
   for (const auto& [name, values] : json.at("config").object()) {

@@ -199,6 +199,7 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   const MethodRow& method = find_method(o.method);
   if (o.resume) require_method(o, *folder);
   const Settings settings(method.hyperparameters, method.presets, o.settings);
+  const std::vector<PhaseName> phases = method.phases(settings);
   MethodOptions options = method_options(o, method, settings);
   if (o.patience > 0 && o.data.dev.empty()) throw Error(ErrorCode::invalid_argument, "--patience: needs --dev");
   if (o.save_every > 0 && !folder && !o.dry_run) folder = new_run_folder(o);
@@ -249,7 +250,7 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   if (added > 0) facts["added_biases"] = std::to_string(added);
   const auto training = method.start(network, options, settings);
   const InterruptGuard guard;
-  LoopResult loop = run_loop(network, *training, method.phases(settings), data, how, progress);
+  LoopResult loop = run_loop(network, *training, phases, data, how, progress);
   if (loop.interrupted) return say_interrupted(loop, steps, folder.get());
 
   std::vector<StagedMetric> metrics;
