@@ -27,7 +27,7 @@ struct ChartSeries {
   std::string style;  ///< "1" to "4" of the page's, or "base"
   bool line = true;
   bool labelled = false;  ///< its name stands beside its last point
-  std::vector<ChartPoint> points;
+  std::vector<ChartPoint> points{};
 };
 
 /// Points and lines over an axis, as SVG that a page of this folder shows. Text is plain.
@@ -39,7 +39,7 @@ struct Chart {
   std::string (*x_text)(double) = nullptr;  ///< of a value on the axis
   double width = 440, height = 300;
   std::optional<double> y_low{}, y_high{};  ///< for charts that are looked at together: at least this is shown
-  std::vector<ChartSeries> series;
+  std::vector<ChartSeries> series{};
 
   /// Empty where there are no points.
   std::string svg() const;
