@@ -250,7 +250,9 @@ class ReportTest(Studies):
 
     def changed(self, name):
         """{(tensor, element)} that differ from the base."""
-        base, task = st.read(self.model / "model.safetensors"), st.read(self.folder(name) / "model.safetensors")
+        base, task = st.read(self.model / "model.safetensors"), {}
+        for shard in self.folder(name).glob("*.safetensors"):
+            task.update(st.read(shard))
         return {(key, i) for key, tensor in base.items() for i in range(0, len(tensor.data), 4)
                 if tensor.data[i:i + 4] != task["bert." + key].data[i:i + 4]}
 
