@@ -324,7 +324,7 @@ class ReportTest(Studies):
             if "full" in name or "seed-2" in name:
                 self.ok("branch", "-d", "study/colours/" + name)
         out = self.study("--report", self.root / "part", "--json").json
-        self.assertEqual(out["runs"], 4)
+        self.assertEqual(out["runs"], 5)
         text = (self.root / "part" / "index.html").read_text()
         Page(text)
         self.assertIn("not run yet", text)
