@@ -1,14 +1,10 @@
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 #include "command.h"
 #include "commit_output.h"
 #include "dstore/error.h"
 #include "exit_code.h"
-#include "repo/commit_task.h"
-#include "repo/revision.h"
-#include "trainer_process.h"
+#include "training_run.h"
 
 namespace dstore::cli {
 namespace {
@@ -27,13 +23,6 @@ bool asks_for_information(const std::vector<std::string>& rest) {
   return false;
 }
 
-/// The commit that the trainer really read: the branch may have moved between our look at it and the trainer's.
-ObjectId trained_from(Filesystem& fs, const std::string& out, const ObjectId& resolved) {
-  const auto json = nlohmann::json::parse(read_text_file(fs, join_path(out, "stage.json")), nullptr, false);
-  if (!json.is_object() || !json.contains("model_commit") || !json["model_commit"].is_string()) return resolved;
-  return ObjectId::parse(json["model_commit"].get<std::string>(), "stage.json");
-}
-
 int run_train(const Arguments& arguments, Session& session) {
   if (explain_without_trainer(session, train_command(), arguments.rest)) return 0;
   if (asks_for_information(arguments.rest)) {
@@ -48,26 +37,11 @@ int run_train(const Arguments& arguments, Session& session) {
   if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "give the task a name: --name TASK");
   const RefName name = RefName::parse(arguments.get("name"));
   Repository repository = session.open();
-  const ObjectId base = resolve_commit(repository, arguments.rest.front());
-  repository.require_commit(base);
-  const Lease lease = keep_commit(repository, base);
+  TrainingRun training(session, repository, arguments.rest.front());
   const bool commit_now = arguments.has("message");
   const Committer committer = commit_now ? session.committer(arguments) : Committer{};
-
-  const std::string out = repository.path("tmp/" + lease.name() + "-train");
-  session.fs().make_directory(out);
-  std::vector<std::string> words = trainer_words(session, "train", arguments.rest);
-  words.insert(words.begin() + 2, {"--out", out});
-  const int status = run_trainer(session, words);
-  if (status != 0) {
-    remove_tree(session.fs(), out);
-    return status;
-  }
-  try {
-    publish_stage(repository, out, name, trained_from(session.fs(), out, base));
-  } catch (const Error& error) {
-    throw Error(error.code(), std::string(error.what()) + "; the finished training is in " + out + ": move it away, the next `dstore gc` removes it");
-  }
+  if (const int status = training.run(arguments.rest); status != 0) return status;
+  training.stage(name);
   if (!commit_now) {
     session.say("staged as " + name.text() + "; commit it with: dstore commit " + name.text() + " -m MSG");
     return 0;

@@ -1,5 +1,6 @@
 #include "trainer_process.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,6 +43,52 @@ void forward_termination(int signal) {
   if (running_child > 0) ::kill(running_child, signal);
 }
 
+/// A pipe for the trainer's stderr; where nobody listens there is none.
+class Ear {
+ public:
+  explicit Ear(const TrainerLine& line) : line_(line) {
+    if (line_ && ::pipe2(ends_, O_CLOEXEC) != 0) throw Error(ErrorCode::io, std::string("cannot make a pipe: ") + std::strerror(errno));
+  }
+  ~Ear() {
+    for (const int end : ends_) {
+      if (end >= 0) ::close(end);
+    }
+  }
+  Ear(const Ear&) = delete;
+  Ear& operator=(const Ear&) = delete;
+
+  /// In the child.
+  void connect() const {
+    if (!line_) return;
+    const int nothing = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    ::dup2(nothing, STDOUT_FILENO);
+    ::dup2(ends_[1], STDERR_FILENO);
+  }
+  /// Until the child closes its end.
+  void listen() {
+    if (!line_) return;
+    ::close(ends_[1]);
+    ends_[1] = -1;
+    std::string text;
+    char buffer[4096];
+    while (true) {
+      const ssize_t n = ::read(ends_[0], buffer, sizeof buffer);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) break;
+      text.append(buffer, static_cast<std::size_t>(n));
+      for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
+        line_(text.substr(0, end));
+        text.erase(0, end + 1);
+      }
+    }
+    if (!text.empty()) line_(text);
+  }
+
+ private:
+  const TrainerLine& line_;
+  int ends_[2] = {-1, -1};
+};
+
 }  // namespace
 
 std::string no_trainer() { return std::string(kTrainer) + kWhy; }
@@ -65,8 +112,9 @@ std::vector<std::string> trainer_words(const Session& session, const std::string
   return words;
 }
 
-int run_trainer(const Session& session, const std::vector<std::string>& words) {
+int run_trainer(const Session& session, const std::vector<std::string>& words, const TrainerLine& line) {
   set_thread_environment();
+  Ear ear(line);
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -74,6 +122,7 @@ int run_trainer(const Session& session, const std::vector<std::string>& words) {
   if (child < 0) throw Error(ErrorCode::io, std::string("cannot start ") + kTrainer + ": " + std::strerror(errno));
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    ear.connect();
     if (::chdir(session.directory.c_str()) != 0) ::_exit(127);
     ::execv(argv[0], argv.data());
     ::_exit(127);
@@ -82,6 +131,7 @@ int run_trainer(const Session& session, const std::vector<std::string>& words) {
   struct sigaction forward {};
   forward.sa_handler = forward_termination;
   sigaction(SIGTERM, &forward, nullptr);
+  ear.listen();
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }

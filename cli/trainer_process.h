@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,10 @@ bool explain_without_trainer(const Session& session, const Command& command, con
 
 /// "dstore-train COMMAND --repository . ..." with the session's --json and --quiet, then `rest`. Error{unsupported} where it is not installed.
 std::vector<std::string> trainer_words(const Session& session, const std::string& command, const std::vector<std::string>& rest);
-/// Runs it in the session's directory (-C DIR counts for its data files too). Exit status, 128 + signal if one ended it.
-int run_trainer(const Session& session, const std::vector<std::string>& words);
+/// Hears a line that the trainer says on stderr.
+using TrainerLine = std::function<void(const std::string&)>;
+/// Runs it in the session's directory (-C DIR counts for its data files too). Exit status, 128 + signal if one ended it. With `line` its
+/// stderr goes there, and what it prints is dropped.
+int run_trainer(const Session& session, const std::vector<std::string>& words, const TrainerLine& line = {});
 
 }  // namespace dstore::cli

@@ -16,6 +16,10 @@ namespace dstore {
 /// done, total: bytes of the result looked at.
 using Progress = std::function<void(std::uint64_t, std::uint64_t)>;
 
+/// Told each piece of the task that is made from a tensor of the base, changed or not: the place of its pair, where in the tensor it starts,
+/// its bytes. In the order of the pairs, each from its start; one call at a time.
+using ShowPiece = std::function<void(std::size_t pair, std::uint64_t offset, ByteSpan bytes)>;
+
 struct WrittenDelta {
   DeltaTable table;
   ObjectId id;
@@ -33,7 +37,7 @@ struct WrittenDelta {
 /// known: then only pieces that change are read, and the sparse ones never made whole. The result is a function of the contents alone.
 WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task, const std::vector<Pairing>& pairs,
                          unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank = {},
-                         const ChangeSource* changes = nullptr);
+                         const ChangeSource* changes = nullptr, const ShowPiece& show = {});
 
 /// Stores a tensor whole; returns its id.
 ObjectId write_tensor(PackSession& session, const TensorSource& source, std::size_t index);

@@ -1,6 +1,8 @@
-"""The WordNet task maker: splits are disjoint, sizes are kept, equal seeds give equal bytes."""
+"""The WordNet task maker: splits are disjoint, sizes are kept, equal seeds give equal bytes, pairs say what WordNet says."""
+import collections
 import hashlib
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,7 +19,7 @@ def make(out, *arguments):
 
 def rows(path):
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "text\tlabel"
+    assert lines[0] in ("text\tlabel", "text\ttext2\tlabel")
     return [tuple(line.split("\t")) for line in lines[1:]]
 
 
@@ -61,6 +63,17 @@ class TinyWordNet(unittest.TestCase):
         self.assertIn("noun-topic has 11 texts", done.stderr)
         self.assertEqual(done.stderr.count("\n"), 1)
 
+    def test_few_shots_are_k_of_each_class_and_none_of_the_task_s_own_dev_and_test(self):
+        out = self.tiny("few", "--few-shot", "1", "--task", "noun-topic")
+        few = {name: rows(out / f"noun-topic-1/{name}.tsv") for name in ("train", "dev", "test")}
+        self.assertEqual(few["test"], rows(out / "noun-topic/test.tsv"))
+        for name in ("train", "dev"):
+            self.assertEqual(max(collections.Counter(label for _, label in few[name]).values()), 1)
+            self.assertFalse(set(few[name]) & set(few["test"] + rows(out / "noun-topic/dev.tsv")))
+        self.assertFalse(set(few["train"]) & set(few["dev"]))
+        done = make(self.folder / "x", "--wordnet", self.folder, "--few-shot", "0")
+        self.assertEqual((done.returncode != 0, done.stderr.count("\n")), (True, 1))
+
     def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(self):
         def digest(folder):
             return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*/*.tsv"))]
@@ -86,6 +99,55 @@ class RealWordNet(unittest.TestCase):
                     labels |= {label for _, label in found}
                 self.assertEqual(len(labels), classes)
             self.assertEqual(len(texts), len(set(texts)))
+
+    def hypernyms(self):
+        """{text: texts one step up}, read from the file by its pointers alone."""
+        text_of, up = {}, collections.defaultdict(set)
+        for line in (WORDNET / "data.noun").read_text(encoding="utf-8").splitlines():
+            if not line.startswith("  "):
+                head, gloss = line.split(" | ", 1)
+                fields = head.split()
+                text_of[fields[0]] = fields[4].replace("_", " ") + ": " + " ".join(gloss.split('"')[0].strip(" ;:").split())
+                up[fields[0]] = set(re.findall(r" @ (\d{8}) n ", head))
+        above = collections.defaultdict(set)
+        for synset, parents in up.items():
+            above[text_of[synset]] |= {text_of[parent] for parent in parents}
+        return above
+
+    def test_pairs_say_what_wordnet_says_and_no_text_is_in_two_splits(self):
+        above = self.hypernyms()
+
+        def reach(text, steps):
+            found, edge = set(), {text}
+            for _ in range(steps):
+                edge = {parent for child in edge for parent in above[child]} - found
+                found |= edge
+            return found
+
+        with tempfile.TemporaryDirectory() as out:
+            done = make(out, "--task", "noun-kind", "--few-shot", "16")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            texts, few, wrong = {}, {}, collections.Counter()
+            for name, size in (("train", 20000), ("dev", 2000), ("test", 5000)):
+                found = rows(pathlib.Path(out) / f"noun-kind/{name}.tsv")
+                self.assertEqual(len(found), size)
+                self.assertEqual(len(set(found)), size)
+                self.assertEqual(sum(label == "yes" for *_, label in found), size // 2)
+                texts[name] = {text for *pair, _ in found for text in pair}
+                yes = {(a, b) for a, b, label in found if label == "yes"}
+                for a, b, label in found:
+                    if label == "yes":
+                        self.assertIn(b, reach(a, 3))
+                    else:
+                        self.assertNotIn(b, reach(a, 30))
+                        wrong["reversed" if (b, a) in yes else "sibling" if above[a] & above[b] else "domain"] += 1
+                few[name] = rows(pathlib.Path(out) / f"noun-kind-16/{name}.tsv")
+            self.assertFalse(texts["train"] & texts["dev"] or texts["train"] & texts["test"] or texts["dev"] & texts["test"])
+            self.assertTrue(all(count > 0.15 * wrong.total() for count in wrong.values()), wrong)
+            for name in ("train", "dev"):
+                self.assertEqual(collections.Counter(label for *_, label in few[name]), {"yes": 16, "no": 16})
+                self.assertFalse({text for *pair, _ in few[name] for text in pair} & (texts["dev"] | texts["test"]))
+            self.assertFalse(set(few["train"]) & set(few["dev"]))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ namespace dstore::fuzz {
 namespace {
 
 constexpr std::uint64_t kMaxUnits = 1 << 17;
-constexpr std::uint64_t kUsualUnits = 1 << 12;  // most inputs are small blocks, which are decoded faster
 
 void check_covered(const Covered& covered, const BlockHeader& header, std::uint32_t units) {
   std::size_t count = 0;
@@ -65,8 +64,7 @@ void test_input(ByteSpan bytes) {
   const unsigned model = input.u8();
   const unsigned tables = model % (segment_layout::kMaxTables + 1);
   const unsigned drift = model / (segment_layout::kMaxTables + 1) % (segment_layout::kMaxDriftLog2 + 2);  // one too many as well
-  const std::uint64_t number = input.number(3);
-  const std::uint64_t units = 1 + (number < kMaxUnits ? number : number % kUsualUnits);
+  const std::uint64_t units = 1 + input.size(kMaxUnits);
   const ByteSpan pattern = input.take(input.number(2));
   const Bytes base = repeated(pattern, units * unit.bytes);
   accepted([&] {

@@ -8,7 +8,6 @@ namespace dstore::fuzz {
 namespace {
 
 constexpr std::uint64_t kMaxUnits = 1 << 17;
-constexpr std::uint64_t kUsualUnits = 1 << 12;  // most inputs are small tensors, which are encoded faster
 
 Bytes changed_units(const Bytes& base, Input input, unsigned unit) {
   Bytes task = base;
@@ -43,8 +42,7 @@ void test_input(ByteSpan bytes) {
   const DType dtype = *dtype_from_code(static_cast<std::uint8_t>(1 + input.u8() % dtype_table().size()));
   const unsigned unit = unit_type(dtype).bytes;
   const unsigned flags = input.u8();
-  const std::uint64_t number = input.number(3);
-  const std::uint64_t units = 1 + (number < kMaxUnits ? number : number % kUsualUnits);
+  const std::uint64_t units = 1 + input.size(kMaxUnits);
   const Bytes base = repeated(input.take(input.number(2)), units * unit);
   const Bytes task = (flags & 1) != 0 ? repeated(input.rest(), units * unit) : changed_units(base, input, unit);
   round_trip(dtype, base, task, (flags & 2) != 0 ? Profile::fast : Profile::compact);
