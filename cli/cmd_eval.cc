@@ -19,7 +19,7 @@ namespace dstore::cli {
 namespace {
 
 constexpr const char* kOwnOptions =
-    "\nEvaluations that stay with a commit (docs/training.md):\n"
+    "\nEvaluations that stay with a commit (docs/evaluations.md):\n"
     "  --record                    sign the result and store it: `dstore log`, `show`, `compare` and `query` show it\n"
     "  --split NAME                what the data is called there: test, dev (default: the data file's name without its ending)\n"
     "  --from FILE                 record what another program has measured: {\"data\": \"test.tsv\", \"n\": 500, \"metrics\": {\"accuracy\": 0.91}}\n"
