@@ -58,7 +58,7 @@ int measure(const Session& session, Repository& repository, const Revision& revi
   words.insert(words.begin() + 2, {"--out", file});
   const int status = run_trainer(session, words);
   if (status != 0) return status;
-  out = read_measurement(session.fs(), file, session.directory);
+  out = read_measurement(session.fs(), file, session.directory, revision.text);
   session.fs().remove(file);
   out.environment["dstore"] = program_version();
   return 0;
@@ -95,7 +95,8 @@ int record(const Arguments& arguments, Session& session) {
   const Committer committer = session.committer(arguments);  // before the work: a key that is missing is told now
   Evaluation evaluation;
   if (arguments.has("from")) {
-    evaluation = read_measurement(session.fs(), session.path(arguments.get("from")), session.directory);
+    const std::string file = session.path(arguments.get("from"));
+    evaluation = read_measurement(session.fs(), file, session.directory, file);
   } else if (const int status = measure(session, repository, revision, arguments, evaluation); status != 0) {
     return status;
   }

@@ -14,9 +14,9 @@ using nlohmann::ordered_json;
 /// A JSON object whose members are asked for by name and type.
 class Members {
  public:
-  Members(const ordered_json& json, std::string path) : json_(json), path_(std::move(path)) {}
+  Members(const ordered_json& json, std::string what) : json_(json), what_(std::move(what)) {}
 
-  [[noreturn]] void fail(const std::string& message) const { throw Error(ErrorCode::invalid_argument, path_ + ": " + message); }
+  [[noreturn]] void fail(const std::string& message) const { throw Error(ErrorCode::invalid_argument, what_ + ": " + message); }
   std::string text(const char* key) const {
     const auto at = json_.find(key);
     if (at == json_.end()) return "";
@@ -38,7 +38,7 @@ class Members {
 
  private:
   const ordered_json& json_;
-  std::string path_;
+  std::string what_;
 };
 
 std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
@@ -54,9 +54,9 @@ double number_of(const Members& members, const std::string& name, const ordered_
 
 }  // namespace
 
-Evaluation read_measurement(Filesystem& fs, const std::string& path, const std::string& directory) {
+Evaluation read_measurement(Filesystem& fs, const std::string& path, const std::string& directory, const std::string& what) {
   const ordered_json json = ordered_json::parse(read_text_file(fs, path), nullptr, false);
-  const Members members(json, printable(path));
+  const Members members(json, printable(what));
   if (!json.is_object()) members.fail("no JSON object; it looks like {\"data\": \"test.tsv\", \"n\": 500, \"metrics\": {\"accuracy\": 0.91}}");
   Evaluation out;
   const std::string data = members.text("data"), digest = members.text("data_sha256");
@@ -74,11 +74,12 @@ Evaluation read_measurement(Filesystem& fs, const std::string& path, const std::
   if (out.split.empty()) out.split = out.data.substr(0, out.data.find_last_of('.'));
   if (out.split.empty()) members.fail("give \"split\", or --split: test, dev, …");
   out.n = members.count("n");
-  for (const auto& [name, value] : members.object("metrics").items()) {
+  const ordered_json metrics = members.object("metrics"), environment = members.object("environment");
+  for (const auto& [name, value] : metrics.items()) {
     out.metrics.push_back({name, Evaluation::value_text(number_of(members, name, value), name)});
   }
   if (out.metrics.empty()) members.fail("\"metrics\" is missing, or empty");
-  for (const auto& [name, value] : members.object("environment").items()) {
+  for (const auto& [name, value] : environment.items()) {
     if (!value.is_string()) members.fail("\"environment\": " + printable(name) + " is no text");
     out.environment.emplace(name, value.get<std::string>());
   }
