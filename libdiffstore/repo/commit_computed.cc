@@ -9,8 +9,7 @@ ComputedTask write_computed(const Repository& repository, PackSession& session, 
                             const std::vector<Pairing>& pairs, const ModelFiles& files, const Progress& progress, const ChangeSource* changes) {
   ComputedTask out;
   ShardHashes hashes(result, files.shards, pairs);
-  out.delta = write_delta(session, base, result, pairs, 0, progress, {}, changes,
-                          [&](std::size_t pair, std::uint64_t offset, ByteSpan bytes) { hashes.take(pair, offset, bytes); });
+  out.delta = write_delta(session, base, result, pairs, 0, progress, {}, changes, &hashes);
   CheckpointTable table;
   table.weights = out.delta.table.result_weights;
   const std::vector<ObjectId> digests = hashes.finish();

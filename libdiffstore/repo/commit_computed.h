@@ -12,7 +12,7 @@ struct ComputedTask {
   std::uint64_t full_bytes = 0;  ///< of a folder with it
 };
 /// The task that `result` makes of `base`, in the shards and side files of `files`, which are stored where they are not. `pairs` and `changes` as
-/// of write_delta(). What is made of the base is computed once where the shards have its order.
+/// of write_delta(). What is made of the base is computed once.
 ComputedTask write_computed(const Repository& repository, PackSession& session, const StoredWeights& base, const TensorSource& result,
                             const std::vector<Pairing>& pairs, const ModelFiles& files, const Progress& progress, const ChangeSource* changes = nullptr);
 

@@ -1,19 +1,17 @@
 #include "repo/shard_hashes.h"
 
 #include <algorithm>
+#include <numeric>
+#include <tuple>
 
 #include "dstore/error.h"
-#include "repo/shard_stream.h"
 
 namespace dstore {
 
 ShardHashes::ShardHashes(const TensorSource& task, const std::vector<ShardFile>& shards, const std::vector<Pairing>& pairs)
-    : task_(task), pairs_(pairs), places_(task.tensors().size()), pair_of_(task.tensors().size()) {
-  for (std::size_t p = 0; p < pairs.size(); ++p) {
-    if (pairs[p].task) pair_of_[*pairs[p].task] = p;
-  }
+    : task_(task), pairs_(pairs), places_(task.tensors().size()) {
   for (const ShardFile& file : shards) {
-    Shard shard{&file.header};
+    Shard shard;
     shard.hash.update(file.header.raw);
     for (const SafetensorsEntry& entry : file.header.entries) {
       const auto tensor = task.find(entry.info.name);
@@ -25,36 +23,36 @@ ShardHashes::ShardHashes(const TensorSource& task, const std::vector<ShardFile>&
   }
 }
 
-void ShardHashes::take(std::size_t pair, std::uint64_t offset, ByteSpan bytes) {
+std::vector<std::size_t> ShardHashes::order() const {
+  std::vector<std::size_t> order(pairs_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto place = [&](std::size_t pair) {
+    const Place of = pairs_[pair].task ? places_[*pairs_[pair].task] : Place{};
+    return std::tuple(of.shard, of.at, pair);
+  };
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
+  return order;
+}
+
+void ShardHashes::take(std::size_t pair, std::uint64_t, ByteSpan bytes) {
   const std::size_t tensor = *pairs_[pair].task;
   const Place place = places_[tensor];
   if (place.shard == SIZE_MAX) return;
   Shard& shard = shards_[place.shard];
-  if (!shard.ordered) return;
-  hash_what_is_not_shown(shard, place.at, pair);
-  shard.ordered = shard.ordered && shard.next == place.at && shard.offset == offset;
-  if (!shard.ordered) return;
+  while (shard.next < place.at) hash_next(shard);
   shard.hash.update(bytes);
-  shard.offset += bytes.size();
-  if (shard.offset < task_.tensors()[tensor].bytes) return;
-  shard.offset = 0;
+  taken_ += bytes.size();
+  if (taken_ < task_.tensors()[tensor].bytes) return;
+  taken_ = 0;
   ++shard.next;
-}
-
-/// Tensors before `end`, unless they are still to come.
-void ShardHashes::hash_what_is_not_shown(Shard& shard, std::size_t end, std::size_t pair) {
-  while (shard.ordered && shard.offset == 0 && shard.next < end) {
-    shard.ordered = pair_of_[shard.tensors[shard.next]] < pair;
-    if (shard.ordered) hash_next(shard);
-  }
 }
 
 void ShardHashes::hash_next(Shard& shard) {
   const std::size_t tensor = shard.tensors[shard.next++];
   const std::uint64_t size = task_.tensors()[tensor].bytes;
   Bytes buffer;
-  for (std::uint64_t at = 0; at < size; at += kChunkBytes) {
-    buffer.resize(std::min(kChunkBytes, size - at));
+  for (std::uint64_t at = 0; at < size; at += kPieceBytes) {
+    buffer.resize(std::min(kPieceBytes, size - at));
     task_.read(tensor, at, buffer);
     shard.hash.update(buffer);
   }
@@ -63,9 +61,8 @@ void ShardHashes::hash_next(Shard& shard) {
 std::vector<ObjectId> ShardHashes::finish() {
   std::vector<ObjectId> digests;
   for (Shard& shard : shards_) {
-    const bool begun = shard.ordered && shard.next > 0 && shard.offset == 0;
-    while (begun && shard.next < shard.tensors.size()) hash_next(shard);
-    digests.push_back(begun ? shard.hash.finish() : hash_shard(task_, *shard.header, 0));
+    while (shard.next < shard.tensors.size()) hash_next(shard);
+    digests.push_back(shard.hash.finish());
   }
   return digests;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "base/ordered_pipeline.h"
 #include "base/parallel.h"
@@ -225,11 +226,17 @@ void add_removals(const StoredWeights& base, std::vector<bool> taken, DeltaTable
   }
 }
 
+std::vector<std::size_t> all_of(const std::vector<Pairing>& pairs) {
+  std::vector<std::size_t> places(pairs.size());
+  std::iota(places.begin(), places.end(), std::size_t{0});
+  return places;
+}
+
 }  // namespace
 
 WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task, const std::vector<Pairing>& pairs,
                          unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank,
-                         const ChangeSource* changes, const ShowPiece& show) {
+                         const ChangeSource* changes, TaskViewer* viewer) {
   WrittenDelta out;
   out.table.base_weights = base.weights_id();
   for (const TensorInfo& info : base.tensors()) out.base_elements += unit_count(info.dtype, info.bytes);
@@ -242,7 +249,7 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
   });
   std::vector<Job> jobs;
   std::uint64_t total = 0, done = 0;
-  for (std::size_t p = 0; p < pairs.size(); ++p) {
+  for (const std::size_t p : viewer != nullptr ? viewer->order() : all_of(pairs)) {
     if (!results[p].derived) continue;
     const std::uint64_t bytes = results[p].derived->info.bytes;
     for (std::uint64_t piece = 0; piece * kPieceBytes < bytes; ++piece) jobs.push_back({p, piece, {}, {}, 0});
@@ -255,10 +262,10 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
       [&](std::size_t i, Bytes& buffer) {
         const std::size_t p = jobs[i].pair;
         const std::uint64_t offset = jobs[i].piece * kPieceBytes, size = std::min(kPieceBytes, results[p].derived->info.bytes - offset);
-        run(jobs[i], {base, *results[p].derived, task, *pairs[p].task, changes, offset, size, show != nullptr}, session.profile(), buffer);
+        run(jobs[i], {base, *results[p].derived, task, *pairs[p].task, changes, offset, size, viewer != nullptr}, session.profile(), buffer);
       },
       [&](std::size_t i, const Bytes& buffer) {
-        if (show) show(jobs[i].pair, jobs[i].piece * kPieceBytes, buffer);
+        if (viewer != nullptr) viewer->take(jobs[i].pair, jobs[i].piece * kPieceBytes, buffer);
         PairResult& result = results[jobs[i].pair];
         result.chunks.insert(result.chunks.end(), jobs[i].chunks.begin(), jobs[i].chunks.end());
         if (!jobs[i].encoded.bytes.empty()) filler.add(jobs[i].encoded, result.change);

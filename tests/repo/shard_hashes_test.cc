@@ -1,4 +1,4 @@
-// The digests of a task's files, from pieces that come in the order of its pairs, however the files order their tensors.
+// The digests of a task's files, from pieces that come in the order of the files, whatever the order of the pairs.
 #include "repo/shard_hashes.h"
 
 #include <algorithm>
@@ -63,7 +63,9 @@ TEST_CASE("Digests are those of the files: tensors in any order, over any files,
     const unsigned hidden = round < 4 ? 0 : random() % 64;
     INFO("round " << round << " hidden " << hidden);
     ShardHashes hashes(source, shards, pairs);
-    for (std::size_t p = 0; p < pairs.size(); ++p) {
+    const std::vector<std::size_t> wanted = hashes.order();
+    CHECK(std::is_permutation(wanted.begin(), wanted.end(), order.begin(), order.end()));
+    for (const std::size_t p : wanted) {
       if ((hidden >> p & 1) != 0) continue;
       for (std::uint64_t at = 0; at < sizes[p]; at += kPieceBytes) {
         Bytes piece(std::min<std::uint64_t>(kPieceBytes, sizes[p] - at));
