@@ -3,6 +3,7 @@ import base64
 import hashlib
 import json
 import pathlib
+import shutil
 import subprocess
 import unittest
 
@@ -169,6 +170,7 @@ class RecordTest(EvalCase):
         self.assertNotEqual(result.code, DONE)
         self.assertIn("evaluation", result.text)
 
+    @unittest.skipUnless(shutil.which("ssh-keygen"), "no ssh-keygen")
     def test_ssh_keygen_confirms_it(self):
         made = self.record()
         reader = "import sys; sys.path.insert(0, sys.argv[1]); from reader.repository import Repository; r = Repository(sys.argv[2]); i = bytes.fromhex(sys.argv[3]);" \
