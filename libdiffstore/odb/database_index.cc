@@ -13,13 +13,13 @@ using sqlite::Transaction;
 
 /// An id is a BLOB of 32 bytes.
 const sqlite::CacheSchema& schema() {
-  static const sqlite::CacheSchema kSchema = {0x64737472, 3, {  // "dstr"
+  static const sqlite::CacheSchema kSchema = {0x64737472, 3, {  // "dstr"; sorted by name
+      "CREATE TABLE attachments(target BLOB, id BLOB, PRIMARY KEY(target, id)) WITHOUT ROWID",
       ("CREATE TABLE objects(id BLOB, pack INTEGER, kind INTEGER NOT NULL, offset INTEGER NOT NULL, raw INTEGER NOT NULL, "
        "stored INTEGER NOT NULL, codec INTEGER NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(id, pack)) WITHOUT ROWID"),
       "CREATE INDEX objects_by_kind ON objects(kind)",
       "CREATE TABLE packs(number INTEGER PRIMARY KEY, name BLOB NOT NULL)",
       "CREATE UNIQUE INDEX packs_by_name ON packs(name)",
-      "CREATE TABLE attachments(target BLOB, id BLOB, PRIMARY KEY(target, id)) WITHOUT ROWID",
   }};
   return kSchema;
 }
