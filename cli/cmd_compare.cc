@@ -90,6 +90,17 @@ bool has_best(const std::vector<MetricRow>& metrics) {
   });
 }
 
+/// Those of training, and of evaluations: the newest on the same data stands for all.
+std::vector<MetricRow> metrics_of(const std::vector<Side>& sides) {
+  std::vector<Commit> measured(sides.size());
+  std::vector<const Commit*> commits;
+  for (std::size_t i = 0; i < sides.size(); ++i) {
+    measured[i].metrics = all_metrics(sides[i].facts);
+    commits.push_back(&measured[i]);
+  }
+  return metric_rows(commits);
+}
+
 /// As many sides beside each other as the terminal has room for, then the next ones below.
 std::string side_tables(const Comparison& comparison) {
   const auto rows = rows_of(comparison);
@@ -151,7 +162,10 @@ int run(const Arguments& arguments, Session& session) {
   for (const std::string& text : arguments.all("rev")) {
     const Revision revision = resolve_revision(repository, text);
     Side side{text, {}, std::nullopt};
-    if (!revision.computed) side.facts = read_facts(repository, sizer, revision.commit);
+    if (!revision.computed) {
+      side.facts = read_facts(repository, sizer, revision.commit);
+      read_evaluations(repository, side.facts);
+    }
     if (revision.computed || side.facts.is_task()) {
       side.task = tasks.size();
       tasks.push_back(text);
@@ -169,9 +183,7 @@ int run(const Arguments& arguments, Session& session) {
     side.facts.commit = task->commit.commit;
     side.facts.sizes = task->sizes;
   }
-  std::vector<const Commit*> commits;
-  for (const Side& side : comparison.sides) commits.push_back(&side.facts.commit);
-  comparison.metrics = metric_rows(commits);
+  comparison.metrics = metrics_of(comparison.sides);
   if (session.json) {
     print_compare_json(session, repository, comparison);
     return 0;

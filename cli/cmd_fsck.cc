@@ -65,6 +65,8 @@ void print_json_report(const FsckReport& report, const RepairReport& repaired, c
   json.set("links", static_cast<std::int64_t>(report.links));
   json.set("commits", static_cast<std::int64_t>(report.commits));
   json.set("unsigned", static_cast<std::int64_t>(report.unsigned_commits));
+  json.set("evaluations", static_cast<std::int64_t>(report.evaluations));
+  json.set("unsigned_evaluations", static_cast<std::int64_t>(report.unsigned_evaluations));
   json.set("files_resumed", static_cast<std::int64_t>(report.files_resumed));
   json.set("checkouts", static_cast<std::int64_t>(report.checkouts));
   Json repair;
@@ -91,6 +93,8 @@ void say_report(const Session& session, const FsckReport& report, const LevelRow
   if (report.links > 0) line += ", " + count_text(report.links, "linked file");
   if (level.level != FsckLevel::quick) line += ", " + count_text(report.commits, "commit");
   if (report.unsigned_commits > 0) line += " (" + grouped(report.unsigned_commits) + " unsigned)";
+  if (report.evaluations > 0) line += ", " + count_text(report.evaluations, "evaluation");
+  if (report.unsigned_evaluations > 0) line += " (" + grouped(report.unsigned_evaluations) + " unsigned)";
   if (level.level == FsckLevel::deep) line += ", " + count_text(report.checkouts, "checkout");
   if (report.files_resumed > 0) line += " (" + count_text(report.files_resumed, "file") + " of them by the check that was interrupted)";
   session.say(line + " checked: " + (report.findings.empty() ? session.paint("32", "no damage") : count_text(report.findings.size(), "problem")));

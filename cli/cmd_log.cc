@@ -63,7 +63,7 @@ int run(const Arguments& arguments, Session& session) {
   const bool in_order = !arguments.has("sort") && !is_filtered(arguments);
   if (!in_order || grouping) {
     std::vector<const CommitFacts*> chosen = catalog.commits(listing.commits);
-    filter_commits(arguments, repository, catalog, refs, chosen);
+    filter_commits(arguments, session, repository, catalog, refs, chosen);
     if (arguments.has("sort")) sort_commits(arguments.get("sort"), chosen);
     if (grouping && !chosen.empty()) {
       print_groups(session, arguments.get("group-by"), catalog, refs, chosen, limit);

@@ -4,6 +4,7 @@
 #include "command.h"
 #include "commit_view.h"
 #include "delta_facts.h"
+#include "evaluation_view.h"
 #include "number_text.h"
 #include "output.h"
 #include "repo/model_files.h"
@@ -45,6 +46,12 @@ Rows metric_rows(const Commit& commit) {
     if (!metric.data_sha256.empty()) value += "  data " + printable(metric.data_sha256.substr(0, 10));
     rows.push_back({printable(metric.split + " " + metric.name), value});
   }
+  return rows;
+}
+
+Rows evaluation_rows(const Session& session, const CommitFacts& facts) {
+  Rows rows;
+  for (const CheckedEvaluation& each : facts.evaluations) rows.push_back({each.id.short_hex(), evaluation_line(session, each)});
   return rows;
 }
 
@@ -110,7 +117,8 @@ void print_show_json(CommitSizer& sizer, const RefNames& refs, const CommitFacts
 int run(const Arguments& arguments, Session& session) {
   const Repository repository = session.open();
   CommitSizer sizer(repository);
-  const CommitFacts shown = read_facts(repository, sizer, resolve_commit(repository, arguments.get("rev")));
+  CommitFacts shown = read_facts(repository, sizer, resolve_commit(repository, arguments.get("rev")));
+  read_evaluations(repository, shown);
   const Commit& commit = shown.commit;
   const RefNames refs = view_refs(session, repository).names;
   if (const auto record = forgotten_record(repository, shown.id)) {
@@ -132,6 +140,7 @@ int run(const Arguments& arguments, Session& session) {
   text += table_text("Ids", id_rows(commit, checkpoint));
   text += table_text("Training", training_rows(commit));
   text += table_text("Metrics", metric_rows(commit));
+  text += table_text("Evaluations", evaluation_rows(session, shown));
   if (facts) text += table_text("Changes", change_rows(commit, *facts));
   text += table_text("Stored", size_rows(shown.sizes, commit.is_task()));
   text += table_text("Files", file_rows(checkpoint));

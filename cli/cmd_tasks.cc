@@ -66,7 +66,7 @@ std::string table_text(const std::vector<Task>& tasks) {
     const CommitFacts& facts = *task.facts;
     const Commit& commit = facts.commit;
     table.add({task.branch, facts.id.short_hex().substr(0, 7), method_text(commit), density_text(facts.density.value_or(0), narrow),
-               human_size(facts.sizes.stored()), metric_text(commit, narrow), signer_text(facts.signature, narrow), age_text(commit, narrow),
+               human_size(facts.sizes.stored()), metric_text(facts, narrow), signer_text(facts.signature, narrow), age_text(commit, narrow),
                shorten(printable(commit.subject()), message_width)});
   }
   return table.text("  ");

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
@@ -14,14 +13,6 @@
 namespace dstore::cli {
 namespace {
 
-/// --help where the program whose options these are is not there: what the command is for, and what to install.
-bool explain_without_trainer(const Session& session, const Command& command, const std::vector<std::string>& rest) {
-  const bool asked = std::any_of(rest.begin(), rest.end(), [](const std::string& word) { return word == "--help" || word == "-h"; });
-  if (!asked || has_trainer(session)) return false;
-  std::cout << command.summary << "\n" << no_trainer() << "\n\nExample:\n  " << command.example << "\n";
-  return true;
-}
-
 constexpr const char* kOwnOptions =
     "\nThe result:\n"
     "  --name TASK                 what the task is called; also the branch that commit makes\n"
@@ -31,8 +22,6 @@ constexpr const char* kOwnOptions =
     "  -m,--message MSG            commit at once (else the result is staged for `dstore commit TASK -m MSG`)\n"
     "  --author WHO, --no-sign     as in `dstore commit`\n"
     "  -C DIR                      work as if started in DIR";
-
-bool is_help(const std::string& word) { return word == "--help" || word == "-h"; }
 
 bool asks_for_information(const std::vector<std::string>& rest) {
   for (const std::string& word : rest) {
@@ -129,11 +118,6 @@ int run_train(const Arguments& arguments, Session& session) {
   return finish(arguments, session, repository, training, name, arguments.rest);
 }
 
-int run_eval(const Arguments& arguments, Session& session) {
-  if (explain_without_trainer(session, eval_command(), arguments.rest)) return 0;
-  return run_trainer(session, trainer_words(session, "eval", arguments.rest));
-}
-
 }  // namespace
 
 Command train_command() {
@@ -147,10 +131,6 @@ Command train_command() {
            {"--author", "WHO", "Author of that commit"},
            {"--no-sign", nullptr, "Make it an unsigned commit"}},
           run_train, true};
-}
-
-Command eval_command() {
-  return {"eval", "Work", "Measure a revision or folder on labelled data", "dstore eval base+sst2 --data test.tsv", {}, {}, run_eval, true};
 }
 
 }  // namespace dstore::cli

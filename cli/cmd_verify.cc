@@ -54,12 +54,16 @@ int verify_store(const Session& session, const Repository& repository) {
     json.set("problems", Json(std::move(list)));
     json.set("commits", static_cast<std::int64_t>(report.commits));
     json.set("unsigned", static_cast<std::int64_t>(report.unsigned_commits));
+    json.set("evaluations", static_cast<std::int64_t>(report.evaluations));
+    json.set("unsigned_evaluations", static_cast<std::int64_t>(report.unsigned_evaluations));
     json.set("forgotten", static_cast<std::int64_t>(forgotten));
     print_json(json.serialize());
   } else {
     for (const std::string& problem : problems) session.say(session.paint("31", printable(problem)));
     session.say(std::to_string(report.packs) + " packs and " + std::to_string(report.commits) + " commits verified" +
                 (report.unsigned_commits > 0 ? " (" + std::to_string(report.unsigned_commits) + " unsigned)" : "") +
+                (report.evaluations > 0 ? ", " + std::to_string(report.evaluations) + (report.evaluations == 1 ? " evaluation" : " evaluations") : "") +
+                (report.unsigned_evaluations > 0 ? " (" + std::to_string(report.unsigned_evaluations) + " unsigned)" : "") +
                 (forgotten > 0 ? ", " + std::to_string(forgotten) + " forgotten" : "") + ": " +
                 (problems.empty() ? "no damage" : std::to_string(problems.size()) + (problems.size() == 1 ? " problem" : " problems")));
   }

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commit_view.h"
+#include "evaluation_view.h"
 #include "number_text.h"
 
 namespace dstore::cli {
@@ -39,7 +40,6 @@ ordered_json sizes_json(const CommitSizes& sizes) {
 
 ordered_json commit_json(const RefNames& refs, const CommitFacts& facts) {
   const Commit& commit = facts.commit;
-  const Verification& signature = facts.signature;
   ordered_json out;
   out["id"] = facts.id.hex();
   const auto names = refs.find(facts.id);
@@ -54,9 +54,9 @@ ordered_json commit_json(const RefNames& refs, const CommitFacts& facts) {
   out["training"] = ordered_json::object();
   for (const auto& [key, value] : commit.training) out["training"][key] = value;
   out["metrics"] = metrics_json(commit);
-  out["signature"] = {{"verdict", std::string(verdict_name(signature.verdict))},
-                      {"principal", signature.principal},
-                      {"fingerprint", signature.key ? ordered_json(signature.key->fingerprint()) : ordered_json()}};
+  out["signature"] = signature_json(facts.signature);
+  out["evaluations"] = ordered_json::array();
+  for (const CheckedEvaluation& each : facts.evaluations) out["evaluations"].push_back(evaluation_json(each));
   out["sizes"] = sizes_json(facts.sizes);
   out["density"] = facts.density ? ordered_json(*facts.density) : ordered_json();
   return out;

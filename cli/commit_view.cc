@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "evaluation_view.h"
 #include "number_text.h"
 #include "output.h"
 
@@ -113,6 +114,7 @@ std::string commit_block(const Session& session, const RefNames& refs, const Com
     out += "\n";
   }
   if (!commit.metrics.empty()) out += "Metrics:   " + metrics_text(commit) + "\n";
+  out += evaluation_lines(session, facts.evaluations);
   const std::string ratio = ratio_text(sizes.checkpoint, sizes.stored());
   out += "Size:      " + human_size(sizes.checkpoint) + " → " + human_size(sizes.stored()) + " stored" + (ratio.empty() ? "" : ", " + ratio) + "\n";
   return out + "\n" + indented(commit.message);

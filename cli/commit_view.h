@@ -39,7 +39,7 @@ VerdictMark verdict_mark(const Verification& signature);
 /// Below 100 columns the words of one line are abbreviated.
 inline bool is_narrow(std::size_t columns) { return columns < 100; }
 /// headline_metric() as "accuracy 0.7512", narrow "acc 0.7512"; empty if there is none.
-std::string metric_text(const Commit& commit, bool narrow);
+std::string metric_text(const CommitFacts& facts, bool narrow);
 /// "✓ ada@host", narrow "✓ ada".
 std::string signer_text(const Verification& signature, bool narrow);
 /// "3 hours ago", narrow "3h".
@@ -49,11 +49,11 @@ std::string density_text(double density, bool narrow);
 /// "206x smaller", empty where it is not by 5 %.
 std::string ratio_text(std::uint64_t full, std::uint64_t stored);
 
-/// The lines of git's `log`: id, refs, author, date, signature, method, metrics and sizes, then the message indented.
+/// The lines of git's `log`: id, refs, author, date, signature, method, metrics, evaluations and sizes, then the message indented.
 std::string commit_block(const Session& session, const RefNames& refs, const CommitFacts& facts);
 
 /// {id, refs, parents, base, derived_from, kind: "base"|"task", author, time, message, training{}, metrics[{split, name,
-/// value, n, data_sha256}], signature{verdict, principal, fingerprint}, sizes{stored_bytes, delta_bytes, added_bytes,
+/// value, n, data_sha256}], signature{verdict, principal, fingerprint}, evaluations[evaluation_json()], sizes{stored_bytes, delta_bytes, added_bytes,
 /// files_bytes, checkpoint_bytes}, density}. What is absent is null (base, fingerprint, density of a base).
 nlohmann::ordered_json commit_json(const RefNames& refs, const CommitFacts& facts);
 

@@ -30,8 +30,8 @@ std::vector<std::string> metric_names(const std::string& typed) {
   return names;
 }
 
-std::string metric_text(const Commit& commit, bool narrow) {
-  const Metric* metric = headline_metric(commit);
+std::string metric_text(const CommitFacts& facts, bool narrow) {
+  const Metric* metric = headline_metric(facts);
   if (metric == nullptr) return "";
   if (!narrow) return printable(metric->name + " " + metric->value);
   const auto known = std::find_if(std::begin(kMetricNames), std::end(kMetricNames), [&](const Abbreviation& a) { return a.name == metric->name; });

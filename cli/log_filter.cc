@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/edit_distance.h"
+#include "base/sha256.h"
 #include "dstore/error.h"
 #include "number_text.h"
 #include "repo/revision.h"
@@ -17,6 +18,7 @@ using Test = std::function<bool(const CommitFacts&)>;
 
 /// What a filter is made from.
 struct Context {
+  const Session& session;
   const Repository& repository;
   Catalog& catalog;
   const RefView& refs;
@@ -135,17 +137,36 @@ Test by_metric(const Context& context, const std::string& typed) {
   const std::vector<std::string> names = metric_names(name);
   std::set<std::string> known;
   for (const CommitFacts* facts : context.commits) {
-    for (const Metric& metric : facts->commit.metrics) known.insert(metric.name);
+    for (const Metric& metric : all_metrics(*facts)) known.insert(metric.name);
   }
   if (std::none_of(names.begin(), names.end(), [&](const std::string& n) { return known.count(n) > 0; })) fail_unknown("--metric", name, known);
   const Relation relation = limit ? used->relation : Relation::equal;
   return [=](const CommitFacts& facts) {
     for (const std::string& candidate : names) {
-      const auto value = metric_value(facts.commit, candidate, split);
+      const auto value = metric_value(facts, candidate, split);
       if (value && (!limit || holds(relation, *value, *limit, 0))) return true;
     }
     return false;
   };
+}
+
+/// Measured, by training or by an evaluation, on a file with these bytes, or on data whose digest begins so.
+Test by_data(const Context& context, const std::string& typed) {
+  const std::string path = context.session.path(typed);
+  const auto info = context.session.fs().stat(path, true);
+  const bool is_file = info && info->type == FileInfo::Type::regular;
+  const std::string digest = is_file ? sha256(context.session.fs().map(path).bytes).hex() : typed;
+  const bool is_prefix = digest.size() >= 4 && digest.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!is_prefix) throw Error(ErrorCode::invalid_argument, "--data " + printable(typed) + ": no such file, and no digest (4 hex digits or more)");
+  const Test test = [digest](const CommitFacts& facts) {
+    const std::vector<Metric> metrics = all_metrics(facts);
+    return std::any_of(metrics.begin(), metrics.end(), [&](const Metric& metric) { return metric.data_sha256.starts_with(digest); });
+  };
+  const auto& commits = context.commits;
+  if (std::none_of(commits.begin(), commits.end(), [&](const CommitFacts* facts) { return test(*facts); })) {
+    throw Error(ErrorCode::invalid_argument, "--data " + printable(typed) + ": no commit here was measured on it; `dstore query 'SELECT DISTINCT data, data_sha256 FROM evaluations'` lists what there is");
+  }
+  return test;
 }
 
 Test by_since(const Context&, const std::string& typed) {
@@ -195,6 +216,7 @@ const Row kRows[] = {
     {{"--task", "BRANCH", "Only commits of this task branch: topic, 'en/*'"}, by_task},
     {{"--density", "T", "Only tasks that change this share of the weights: 0.5%, '<=1%', 0.1%..1%"}, by_density},
     {{"--metric", "TEST", "Only commits with such a metric (test, else dev): 'accuracy>=0.9', 'dev:f1>0.8'", true}, by_metric},
+    {{"--data", "FILE|DIGEST", "Only commits that were measured on this data, in training or by `dstore eval --record`"}, by_data},
     {{"--since", "WHEN", "Only commits made since a date or within a span: 2026-11-01, 3d, 2w"}, by_since},
     {{"--signer", "NAME", "Only commits well signed by this principal or key; or 'unsigned'"}, by_signer},
     {{"--base", "REV", "Only tasks on the weights of this base"}, by_base},
@@ -213,9 +235,9 @@ const std::vector<OptionSpec>& filter_options() {
   return options;
 }
 
-void filter_commits(const Arguments& arguments, const Repository& repository, Catalog& catalog, const RefView& refs,
+void filter_commits(const Arguments& arguments, const Session& session, const Repository& repository, Catalog& catalog, const RefView& refs,
                     std::vector<const CommitFacts*>& commits) {
-  const Context context{repository, catalog, refs, commits};
+  const Context context{session, repository, catalog, refs, commits};
   std::vector<Test> tests;
   for (const Row& row : kRows) {
     for (const std::string& typed : arguments.all(key_of(row.option))) tests.push_back(row.make(context, typed));

@@ -60,13 +60,13 @@ Summary summarise(const Group& group) {
   for (const CommitFacts* facts : group.commits) {
     out.stored += facts->sizes.stored();
     out.newest = std::max(out.newest, facts->commit.time);
-    if (const Metric* metric = headline_metric(facts->commit)) ++uses[metric->name];
+    if (const Metric* metric = headline_metric(*facts)) ++uses[metric->name];
   }
   for (const auto& [name, count] : uses) {
     if (out.metric.empty() || count > uses[out.metric]) out.metric = name;
   }
   for (const CommitFacts* facts : group.commits) {
-    const auto value = metric_value(facts->commit, out.metric);
+    const auto value = metric_value(*facts, out.metric);
     if (!value) continue;
     out.least = std::min(out.least.value_or(*value), *value);
     out.greatest = std::max(out.greatest.value_or(*value), *value);

@@ -36,7 +36,7 @@ void LogLines::set(std::size_t number, const RefNames& refs, const CommitFacts& 
   const std::string parts[] = {method_text(commit.commit),
                                commit.density ? density_text(*commit.density, narrow_) : "",
                                std::move(size),
-                               metric_text(commit.commit, narrow_),
+                               metric_text(commit, narrow_),
                                signer_text(commit.signature, narrow_),
                                age_text(commit.commit, narrow_),
                                commit.id.short_hex(),

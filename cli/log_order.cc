@@ -26,7 +26,7 @@ Key method_key(const CommitFacts& facts) { return {facts.is_task(), 0, facts.is_
 
 Key metric_key(const CommitFacts& facts, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (const auto value = metric_value(facts.commit, name)) return number_key(value);
+    if (const auto value = metric_value(facts, name)) return number_key(value);
   }
   return {};
 }
@@ -41,7 +41,7 @@ constexpr Field kFields[] = {{"time", time_key}, {"size", size_key}, {"density",
   std::set<std::string> names;
   for (const Field& known : kFields) names.insert(known.name);
   for (const CommitFacts* facts : commits) {
-    for (const Metric& metric : facts->commit.metrics) names.insert(metric.name);
+    for (const Metric& metric : all_metrics(*facts)) names.insert(metric.name);
   }
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + printable(name);

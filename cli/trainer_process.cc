@@ -5,10 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <iostream>
 
 #include "dstore/error.h"
 
@@ -92,6 +94,14 @@ class Ear {
 std::string no_trainer() { return std::string(kTrainer) + kWhy; }
 
 bool has_trainer(const Session& session) { return exists(session.fs(), beside_this_program()); }
+
+bool is_help(const std::string& word) { return word == "--help" || word == "-h"; }
+
+bool explain_without_trainer(const Session& session, const Command& command, const std::vector<std::string>& rest) {
+  if (std::none_of(rest.begin(), rest.end(), is_help) || has_trainer(session)) return false;
+  std::cout << command.summary << "\n" << no_trainer() << "\n\nExample:\n  " << command.example << "\n";
+  return true;
+}
 
 std::vector<std::string> trainer_words(const Session& session, const std::string& command, const std::vector<std::string>& rest) {
   if (!has_trainer(session)) throw Error(ErrorCode::unsupported, no_trainer());

@@ -36,6 +36,8 @@ void print_transfer(const Session& session, const std::string& verb, const std::
     json.set("bytes", static_cast<std::int64_t>(report.bytes));
     json.set("up_to_date", static_cast<std::int64_t>(report.up_to_date));
     json.set("refs", Json(std::move(refs)));
+    json.set("evaluations", static_cast<std::int64_t>(report.evaluations));
+    json.set("untrusted_evaluations", static_cast<std::int64_t>(report.untrusted_evaluations));
     json.set("forgotten", static_cast<std::int64_t>(report.forgotten));
     print_json(json.serialize());
     return;
@@ -45,7 +47,12 @@ void print_transfer(const Session& session, const std::string& verb, const std::
   }
   for (const std::string& name : report.skipped) session.say("  skipped " + name + ": it names a forgotten commit");
   if (report.forgotten > 0) session.say("  " + grouped(report.forgotten) + (report.forgotten == 1 ? " record of a forgotten commit " : " records of forgotten commits ") + verb);
-  if (report.refs.empty()) {
+  if (report.evaluations > 0) session.say("  " + grouped(report.evaluations) + (report.evaluations == 1 ? " evaluation " : " evaluations ") + verb);
+  if (report.untrusted_evaluations > 0) {
+    session.note("note: " + grouped(report.untrusted_evaluations) + (report.untrusted_evaluations == 1 ? " evaluation" : " evaluations") +
+                 " left there: not signed by a key that you trust (`dstore key list`)");
+  }
+  if (report.refs.empty() && report.evaluations == 0) {
     session.say(remote + ": everything is up to date");
   } else {
     session.say(remote + ": " + grouped(report.objects) + " objects " + verb + ", " + human_size(report.bytes));

@@ -9,6 +9,8 @@
 
 namespace dstore::cli {
 
+std::string program_version() { return DSTORE_VERSION; }
+
 std::string version_text() {
   const std::string json = std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." + std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." +
                            std::to_string(NLOHMANN_JSON_VERSION_PATCH);

@@ -32,6 +32,8 @@ def check_everything(repository):
     print(f"{len(store.packs)} packs, {len(records)} records, {raw} bytes in {stored}")
     print("objects: " + (", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"))
     print(f"commits: {len(store.ids('commit'))}, {sum(id in repository.signers for id in store.ids('commit'))} of them well signed")
+    if store.ids("evaluation"):
+        print(f"evaluations: {len(store.ids('evaluation'))}, {sum(id in repository.signers for id in store.ids('evaluation'))} of them well signed")
     for name, entries in sorted(repository.refs.items()):
         last = entries[-1]
         print(f"{last.kind} {name}: {last.new.hex() if last.new else 'deleted'}, entry {last.sequence}, {last.signer or 'unsigned'}")

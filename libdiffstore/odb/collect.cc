@@ -61,7 +61,7 @@ std::vector<LeaseInfo> wait_for_writers(Filesystem& fs, const std::string& dir, 
   }
 }
 
-/// Leaves before what names them; a commit's signatures before the commit.
+/// Leaves before what names them; a commit's signatures and evaluations before the commit.
 int level(ObjectKind kind) {
   switch (kind) {
     case ObjectKind::chunk:

@@ -13,13 +13,13 @@ using sqlite::Transaction;
 
 /// An id is a BLOB of 32 bytes.
 const sqlite::CacheSchema& schema() {
-  static const sqlite::CacheSchema kSchema = {0x64737472, 2, {  // "dstr"
+  static const sqlite::CacheSchema kSchema = {0x64737472, 3, {  // "dstr"; sorted by name
+      "CREATE TABLE attachments(target BLOB, id BLOB, PRIMARY KEY(target, id)) WITHOUT ROWID",
       ("CREATE TABLE objects(id BLOB, pack INTEGER, kind INTEGER NOT NULL, offset INTEGER NOT NULL, raw INTEGER NOT NULL, "
        "stored INTEGER NOT NULL, codec INTEGER NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(id, pack)) WITHOUT ROWID"),
       "CREATE INDEX objects_by_kind ON objects(kind)",
       "CREATE TABLE packs(number INTEGER PRIMARY KEY, name BLOB NOT NULL)",
       "CREATE UNIQUE INDEX packs_by_name ON packs(name)",
-      "CREATE TABLE signatures(target BLOB, id BLOB, PRIMARY KEY(target, id)) WITHOUT ROWID",
   }};
   return kSchema;
 }
@@ -47,12 +47,12 @@ class DatabaseIndex : public ObjectIndex {
                             "INSERT INTO objects(id, kind, pack, offset, raw, stored, codec, checksum) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
                             "ON CONFLICT(id, pack) DO UPDATE SET kind = ?2, offset = ?4, raw = ?5, stored = ?6, codec = ?7, checksum = ?8");
     drop_ = Statement(db_.get(), "DELETE FROM objects WHERE id = ?1 AND pack = (SELECT number FROM packs WHERE name = ?2)");
-    put_signature_ = Statement(db_.get(), "INSERT INTO signatures(target, id) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
+    put_attachment_ = Statement(db_.get(), "INSERT INTO attachments(target, id) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
     copies_ = Statement(db_.get(), SELECT_OBJECT "WHERE o.id = ?1 ORDER BY o.pack DESC");
     range_ = Statement(db_.get(), SELECT_OBJECT "WHERE o.id BETWEEN ?1 AND ?2 AND " NEWEST "ORDER BY o.id LIMIT ?3");
     all_ = Statement(db_.get(), SELECT_OBJECT "WHERE " NEWEST "ORDER BY o.id");
     of_kind_ = Statement(db_.get(), SELECT_OBJECT "WHERE o.kind = ?1 AND " NEWEST "ORDER BY o.id");
-    signatures_ = Statement(db_.get(), "SELECT id FROM signatures WHERE target = ?1 ORDER BY id");
+    attachments_ = Statement(db_.get(), "SELECT id FROM attachments WHERE target = ?1 ORDER BY id");
   }
 
   std::vector<ObjectId> packs() const override {
@@ -67,7 +67,7 @@ class DatabaseIndex : public ObjectIndex {
       insert_pack_.bind(1, pack.name).run();
       const std::int64_t number = pack_number(pack.name);
       for (const PackEntry& entry : pack.entries) put_row(to_object_entry(entry, pack.name), number);
-      for (const auto& signature : pack.signatures) put_signature_.bind(1, signature.target).bind(2, signature.id).run();
+      for (const auto& attachment : pack.attachments) put_attachment_.bind(1, attachment.target).bind(2, attachment.id).run();
     }
     transaction.commit();
   }
@@ -77,7 +77,7 @@ class DatabaseIndex : public ObjectIndex {
     Transaction transaction(db_);
     for (const ObjectId& pack : packs) remove_pack_.bind(1, pack).run();
     db_.execute("DELETE FROM objects WHERE pack NOT IN (SELECT number FROM packs)");
-    db_.execute("DELETE FROM signatures WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.id = signatures.id)");
+    db_.execute("DELETE FROM attachments WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.id = attachments.id)");
     transaction.commit();
   }
 
@@ -110,9 +110,9 @@ class DatabaseIndex : public ObjectIndex {
     return kind ? rows(of_kind_.bind(1, static_cast<std::int64_t>(*kind))) : rows(all_);
   }
 
-  std::vector<ObjectId> signatures_of(const ObjectId& target) const override {
+  std::vector<ObjectId> attached_to(const ObjectId& target) const override {
     const std::lock_guard lock(mutex_);
-    return ids(signatures_.bind(1, target));
+    return ids(attachments_.bind(1, target));
   }
 
  private:
@@ -157,8 +157,8 @@ class DatabaseIndex : public ObjectIndex {
   mutable std::mutex mutex_;
   std::unique_ptr<Connection> connection_;
   Connection& db_;
-  mutable Statement select_packs_, insert_pack_, remove_pack_, select_number_, put_object_, drop_, put_signature_;
-  mutable Statement copies_, range_, all_, of_kind_, signatures_;
+  mutable Statement select_packs_, insert_pack_, remove_pack_, select_number_, put_object_, drop_, put_attachment_;
+  mutable Statement copies_, range_, all_, of_kind_, attachments_;
 };
 
 #undef NEWEST

@@ -10,19 +10,21 @@
 
 namespace dstore {
 
-/// A pack on its way into an index, with the (signature id, target id) pairs found in it.
+/// A pack on its way into an index, with what hangs on other objects in it: signatures and evaluations.
 struct IndexedPack {
-  struct Signature {
+  struct Attachment {
     ObjectId id;
     ObjectId target;
   };
   ObjectId name;
   std::vector<PackEntry> entries;
-  std::vector<Signature> signatures;
+  std::vector<Attachment> attachments;
 };
 
-/// What the signature object of that record is over; nullopt where it is damaged or none.
-std::optional<ObjectId> signature_target(File& file, const PackEntry& entry);
+/// What an object with these bytes hangs on: what a signature is over, the commits of an evaluation. Empty where it is malformed, or of another kind.
+std::vector<ObjectId> attachment_targets(ObjectKind kind, ByteSpan bytes);
+/// The same of a record, read where it may have any; empty where it is damaged.
+std::vector<ObjectId> attachment_targets(File& file, const PackEntry& entry);
 
 ObjectEntry to_object_entry(const PackEntry& entry, const ObjectId& pack);
 PackEntry to_pack_entry(const ObjectEntry& entry);
@@ -62,7 +64,8 @@ class ObjectIndex {
   virtual std::vector<ObjectEntry> range(const ObjectId& first, const ObjectId& last, std::size_t limit) const = 0;
   /// All objects of a kind (nullopt: of every kind), sorted by id.
   virtual std::vector<ObjectEntry> all(std::optional<ObjectKind> kind) const = 0;
-  virtual std::vector<ObjectId> signatures_of(const ObjectId& target) const = 0;
+  /// Signatures and evaluations, sorted.
+  virtual std::vector<ObjectId> attached_to(const ObjectId& target) const = 0;
 };
 
 std::unique_ptr<ObjectIndex> make_memory_index();

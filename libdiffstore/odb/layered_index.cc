@@ -69,8 +69,8 @@ class LayeredIndex : public ObjectIndex {
 
   std::vector<ObjectEntry> all(std::optional<ObjectKind> kind) const override { return over(recent_->all(kind), below_->all(kind)); }
 
-  std::vector<ObjectId> signatures_of(const ObjectId& target) const override {
-    return merged(below_->signatures_of(target), recent_->signatures_of(target));
+  std::vector<ObjectId> attached_to(const ObjectId& target) const override {
+    return merged(below_->attached_to(target), recent_->attached_to(target));
   }
 
  private:

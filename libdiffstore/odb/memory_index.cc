@@ -20,7 +20,7 @@ class MemoryIndex : public ObjectIndex {
     for (const IndexedPack& pack : packs) {
       packs_.insert(pack.name);
       for (const PackEntry& entry : pack.entries) put_row(to_object_entry(entry, pack.name));
-      for (const auto& signature : pack.signatures) signatures_.emplace(signature.target, signature.id);
+      for (const auto& attachment : pack.attachments) attachments_.emplace(attachment.target, attachment.id);
     }
   }
 
@@ -32,7 +32,7 @@ class MemoryIndex : public ObjectIndex {
       std::erase_if(at->second, [&](const ObjectEntry& copy) { return gone.contains(copy.pack); });
       at = at->second.empty() ? objects_.erase(at) : std::next(at);
     }
-    std::erase_if(signatures_, [&](const auto& signature) { return !objects_.contains(signature.second); });
+    std::erase_if(attachments_, [&](const auto& attachment) { return !objects_.contains(attachment.second); });
   }
 
   void put(const ObjectEntry& entry) override {
@@ -73,10 +73,10 @@ class MemoryIndex : public ObjectIndex {
     return found;
   }
 
-  std::vector<ObjectId> signatures_of(const ObjectId& target) const override {
+  std::vector<ObjectId> attached_to(const ObjectId& target) const override {
     const std::lock_guard lock(mutex_);
     std::vector<ObjectId> found;
-    for (auto at = signatures_.lower_bound({target, ObjectId()}); at != signatures_.end() && at->first == target; ++at) {
+    for (auto at = attachments_.lower_bound({target, ObjectId()}); at != attachments_.end() && at->first == target; ++at) {
       found.push_back(at->second);
     }
     return found;
@@ -92,7 +92,7 @@ class MemoryIndex : public ObjectIndex {
   mutable std::mutex mutex_;
   std::set<ObjectId> packs_;
   std::map<ObjectId, std::vector<ObjectEntry>> objects_;  ///< never empty; the newest last
-  std::set<std::pair<ObjectId, ObjectId>> signatures_;  ///< target, signature
+  std::set<std::pair<ObjectId, ObjectId>> attachments_;  ///< target, what hangs on it
 };
 
 }  // namespace

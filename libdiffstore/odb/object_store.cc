@@ -179,12 +179,14 @@ void ObjectStore::for_each(std::optional<ObjectKind> kind, const std::function<v
   for (const ObjectEntry& entry : state_->ask([&](ObjectIndex& i) { return i.all(kind); })) visit(entry);
 }
 
-std::vector<ObjectId> ObjectStore::signatures_of(const ObjectId& target) const {
+std::vector<ObjectId> ObjectStore::attached_to(const ObjectId& target, ObjectKind kind) const {
   const auto look = [&](ObjectIndex& i) {
-    auto ids = i.signatures_of(target);
-    for (const ObjectId& id : ids) {
-      if (i.copies(id).empty()) throw IndexFailure("a signature of the index is no object", true);
-    }
+    auto ids = i.attached_to(target);
+    std::erase_if(ids, [&](const ObjectId& id) {
+      const auto copies = i.copies(id);
+      if (copies.empty()) throw IndexFailure("what hangs on an object by the index is none itself", true);
+      return copies.front().kind != kind;
+    });
     return ids;
   };
   auto found = state_->ask(look);

@@ -106,7 +106,9 @@ class ObjectStore {
   /// Every object in a pack (of one kind, if given), sorted by id.
   void for_each(std::optional<ObjectKind> kind, const std::function<void(const ObjectEntry&)>& visit) const;
   /// Ids of the signature objects (32-byte target id, then the sshsig blob) over `target`, sorted.
-  std::vector<ObjectId> signatures_of(const ObjectId& target) const;
+  std::vector<ObjectId> signatures_of(const ObjectId& target) const { return attached_to(target, ObjectKind::signature); }
+  /// Ids of the evaluations that name `commit`, sorted.
+  std::vector<ObjectId> evaluations_of(const ObjectId& commit) const { return attached_to(commit, ObjectKind::evaluation); }
 
   /// Starts writing, under a lease of its own (odb/lease.h). The store must outlive the session. Error{io} where nothing
   /// can be written.
@@ -148,6 +150,7 @@ class ObjectStore {
   struct State;
   LinkedFiles& links_() const;
   Bytes read_linked(const LinkFile::Row& row) const;
+  std::vector<ObjectId> attached_to(const ObjectId& target, ObjectKind kind) const;
   explicit ObjectStore(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -25,7 +25,7 @@ struct PackSession::State {
 
   struct Pack {
     PackWriter writer;
-    std::vector<IndexedPack::Signature> signatures;
+    std::vector<IndexedPack::Attachment> attachments;
     std::optional<ObjectId> name;  ///< set when it is finished and synced
   };
   std::deque<std::unique_ptr<Pack>> packs;  ///< not published yet, in the order in which they were begun; the last may be open
@@ -102,7 +102,7 @@ void PackSession::State::publish() {
       if (!mutant("packs-folder-sync-skipped")) store.fs.sync_directory(store.packs_dir());
     });
     store.forget_pack(*pack->name);
-    store.add_packs({{*pack->name, pack->writer.entries(), std::move(pack->signatures)}});
+    store.add_packs({{*pack->name, pack->writer.entries(), std::move(pack->attachments)}});
     const std::lock_guard lock(mutex);
     published.push_back(*pack->name);
   }
@@ -123,9 +123,7 @@ void PackSession::State::write(ObjectKind kind, const ObjectId& id, ByteSpan raw
     }
     Pack& current = *packs.back();
     current.writer.append(kind, id, raw.size(), codec, stored);
-    if (kind == ObjectKind::signature && raw.size() > ObjectId::kSize) {
-      current.signatures.push_back({id, ObjectId(raw.first<ObjectId::kSize>())});
-    }
+    for (const ObjectId& target : attachment_targets(kind, raw)) current.attachments.push_back({id, target});
     ++objects;
     bytes += stored.size();
   }

@@ -4,6 +4,7 @@
 
 #include "base/mutant.h"
 #include "dstore/error.h"
+#include "object/evaluation.h"
 #include "odb/layout.h"
 
 namespace dstore {
@@ -13,19 +14,30 @@ constexpr std::size_t kOpenPacks = 128;     ///< beyond these, a pack is opened 
 constexpr std::size_t kPacksAtOnce = 64;    ///< indexed in one transaction
 constexpr std::size_t kFewPacks = 32;       ///< fewer packs and objects are read anew by each process instead of being indexed
 constexpr std::size_t kFewObjects = 20'000;
-constexpr std::uint64_t kLargestSignature = 64 << 10;
+constexpr std::uint64_t kLargestAttachment = 64 << 10;
 
 }  // namespace
 
-std::optional<ObjectId> signature_target(File& file, const PackEntry& entry) {
-  if (entry.raw_size <= ObjectId::kSize || entry.raw_size > kLargestSignature) return std::nullopt;
+std::vector<ObjectId> attachment_targets(ObjectKind kind, ByteSpan bytes) {
+  if (bytes.size() > kLargestAttachment) return {};
   try {
-    const Bytes bytes = read_object(file, entry);
-    return Reader(bytes, "signature").id();
+    if (kind == ObjectKind::signature && bytes.size() > ObjectId::kSize) return {Reader(bytes, "signature").id()};
+    if (kind == ObjectKind::evaluation) return Evaluation::parse(bytes, "evaluation").commits;
+  } catch (const Error&) {
+    // One that is malformed counts as none; whoever reads it says so.
+  }
+  return {};
+}
+
+std::vector<ObjectId> attachment_targets(File& file, const PackEntry& entry) {
+  const bool may_have = entry.kind == ObjectKind::signature || entry.kind == ObjectKind::evaluation;
+  if (!may_have || entry.raw_size > kLargestAttachment) return {};
+  try {
+    return attachment_targets(entry.kind, read_object(file, entry));
   } catch (const Error& error) {
-    // A damaged signature counts as none; reading it, or verify_all(), says so.
+    // A damaged one counts as none; reading it, or verify_all(), says so.
     if (error.code() != ErrorCode::corrupt) throw;
-    return std::nullopt;
+    return {};
   }
 }
 
@@ -143,10 +155,11 @@ std::vector<PackEntry> ObjectStore::State::load_entries(const ObjectId& name) {
 IndexedPack ObjectStore::State::load_pack(const ObjectId& name) {
   IndexedPack pack{name, load_entries(name), {}};
   for (const PackEntry& entry : pack.entries) {
-    if (entry.kind != ObjectKind::signature) continue;
+    if (entry.kind != ObjectKind::signature && entry.kind != ObjectKind::evaluation) continue;
     try {
-      const auto target = with_pack(name, [&](File& file) { return signature_target(file, entry); });
-      if (target) pack.signatures.push_back({entry.id, *target});
+      for (const ObjectId& target : with_pack(name, [&](File& file) { return attachment_targets(file, entry); })) {
+        pack.attachments.push_back({entry.id, target});
+      }
     } catch (const Error& error) {
       if (error.code() != ErrorCode::not_found) throw;  // the pack has gone meanwhile
     }

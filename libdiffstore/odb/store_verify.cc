@@ -197,11 +197,10 @@ std::vector<StoreProblem> ObjectStore::verify_index() const {
       } else if (check.good && to_pack_entry(*row) != entry) {
         count(wrong, entry.id, entry.kind);
       }
-      if (entry.kind != ObjectKind::signature) continue;
-      const auto target = signature_target(*check.file, entry);
-      if (!target) continue;
-      const auto known = state_->ask([&](ObjectIndex& i) { return i.signatures_of(*target); });
-      if (std::find(known.begin(), known.end(), entry.id) == known.end()) count(absent, entry.id, entry.kind);
+      for (const ObjectId& target : attachment_targets(*check.file, entry)) {
+        const auto known = state_->ask([&](ObjectIndex& i) { return i.attached_to(target); });
+        if (std::find(known.begin(), known.end(), entry.id) == known.end()) count(absent, entry.id, entry.kind);
+      }
     }
   }
   for (const auto& [pack, left] : rows) {

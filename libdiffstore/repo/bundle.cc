@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "dstore/error.h"
 #include "repo/copy_commits.h"
+#include "repo/evaluations.h"
 #include "repo/forgotten.h"
 #include "repo/model_files.h"
 
@@ -120,6 +121,7 @@ std::uint64_t create_bundle(const Repository& repository, const std::vector<Bund
     PackSession session = packed.store().begin_write();
     CommitKeeper keeper(packed);
     copy_commits(repository, session, keeper, commits, others, progress);
+    copy_evaluations(repository, packed, session, others);
     session.commit();
   }
   std::vector<Mapping> packs;

@@ -104,7 +104,16 @@ ByteSpan Catalog::commit_row(const ObjectId& id) {
   return commit_rows_.insert_or_assign(id, made_.back()).first->second;
 }
 
-CommitFacts Catalog::facts(const ObjectId& id) { return decode_facts(id, commit_row(id)); }
+const EvaluationTable& Catalog::evaluations() {
+  if (!evaluations_) evaluations_.emplace(repository_, file_, trust_);
+  return *evaluations_;
+}
+
+CommitFacts Catalog::facts(const ObjectId& id) {
+  CommitFacts facts = decode_facts(id, commit_row(id));
+  set_evaluations(facts, evaluations().of(id));
+  return facts;
+}
 
 const CommitFacts& Catalog::commit(const ObjectId& id) {
   const auto found = commits_.find(id);
@@ -123,8 +132,13 @@ void Catalog::each(const std::vector<ObjectId>& ids, const std::function<void(st
   std::vector<ByteSpan> rows;
   rows.reserve(ids.size());
   for (const ObjectId& id : ids) rows.push_back(commit_row(id));
+  const EvaluationTable& evaluations = this->evaluations();
   parallel_for((ids.size() + kStep - 1) / kStep, 0, [&](std::size_t step) {
-    for (std::size_t i = step * kStep; i < std::min(ids.size(), (step + 1) * kStep); ++i) body(i, decode_facts(ids[i], rows[i]));
+    for (std::size_t i = step * kStep; i < std::min(ids.size(), (step + 1) * kStep); ++i) {
+      CommitFacts facts = decode_facts(ids[i], rows[i]);
+      set_evaluations(facts, evaluations.of(ids[i]));
+      body(i, facts);
+    }
   });
 }
 

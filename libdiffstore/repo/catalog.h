@@ -6,6 +6,7 @@
 #include "repo/catalog_bundle.h"
 #include "repo/commit_facts.h"
 #include "repo/commit_tensors.h"
+#include "repo/evaluation_table.h"
 #include "repo/write_delta.h"
 
 namespace dstore {
@@ -31,6 +32,7 @@ class Catalog {
   /// Every commit reachable through parents from `heads`: as dstore::history().
   std::vector<ObjectId> history(const std::vector<ObjectId>& heads);
   const CommitTensors& tensors(const ObjectId& id);
+  const EvaluationTable& evaluations();
   void save();
 
  private:
@@ -57,6 +59,7 @@ class Catalog {
   std::unordered_map<ObjectId, ByteSpan> commit_rows_;
   std::unordered_map<ObjectId, CommitFacts> commits_;  ///< decoded
   std::unordered_map<ObjectId, CommitTensors> tensors_;
+  std::optional<EvaluationTable> evaluations_;         ///< read when first asked for
   bool commits_loaded_ = false;
   bool tensors_loaded_ = false;
   std::uint64_t read_ = 0;  ///< from the store

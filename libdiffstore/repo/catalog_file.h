@@ -16,7 +16,7 @@ namespace dstore {
 /// the file, or because it cannot be read or written. Thread-safe.
 class CatalogFile {
  public:
-  enum class Kind : std::uint8_t { packs = 0, commit = 1, tensors = 2, last_entry = 3, commit_bundle = 4, head_bundle = 5 };
+  enum class Kind : std::uint8_t { packs = 0, commit = 1, tensors = 2, last_entry = 3, commit_bundle = 4, head_bundle = 5, evaluations = 6 };
   struct Row {
     ByteSpan key;
     ByteSpan content;

@@ -1,13 +1,16 @@
 #include "repo/closure.h"
 
+#include <algorithm>
+
 #include "dstore/error.h"
 #include "object/chunked.h"
+#include "repo/evaluations.h"
 #include "repo/model_files.h"
 
 namespace dstore {
 
 void Closure::add_commit(const ObjectId& start) {
-  std::vector<ObjectId> stack{start};
+  std::vector<ObjectId> stack{start}, added;
   while (!stack.empty()) {
     const ObjectId id = stack.back();
     stack.pop_back();
@@ -16,11 +19,33 @@ void Closure::add_commit(const ObjectId& start) {
     if (forgotten && !repository_.store().contains(id)) continue;
     const Commit commit = repository_.read_commit(id);
     if (!forgotten) add_content(commit);
-    for (const ObjectId& signature : repository_.store().signatures_of(id)) ids_.insert(signature);
+    add_signatures(id);
     ids_.insert(id);
+    added.push_back(id);
     stack.insert(stack.end(), commit.parents.begin(), commit.parents.end());
     stack.insert(stack.end(), commit.derived_from.begin(), commit.derived_from.end());
     if (commit.base) stack.push_back(*commit.base);
+  }
+  for (const ObjectId& id : added) add_evaluations(id);
+}
+
+void Closure::add_signatures(const ObjectId& target) {
+  for (const ObjectId& signature : repository_.store().signatures_of(target)) ids_.insert(signature);
+}
+
+/// One of several commits waits for the last of them.
+void Closure::add_evaluations(const ObjectId& commit) {
+  const auto is_alive = [&](const ObjectId& id) { return ids_.contains(id) && !forgotten_.contains(id); };
+  for (const ObjectId& id : repository_.store().evaluations_of(commit)) {
+    if (ids_.contains(id)) continue;
+    try {
+      const std::vector<ObjectId> commits = read_evaluation(repository_, id).commits;
+      if (!std::all_of(commits.begin(), commits.end(), is_alive)) continue;
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::io) throw;  // a damaged one stays: a repair may bring it back
+    }
+    add_signatures(id);
+    ids_.insert(id);
   }
 }
 
@@ -74,7 +99,7 @@ void Closure::add_object(ObjectKind kind, const ObjectId& id) {
   switch (kind) {
     case ObjectKind::commit: {
       const Commit commit = repository_.read_commit(id);
-      for (const ObjectId& signature : store.signatures_of(id)) ids_.insert(signature);
+      add_signatures(id);
       ids_.insert(id);
       follow(ObjectKind::checkpoint, commit.checkpoint);
       if (commit.delta) follow(ObjectKind::delta, *commit.delta);

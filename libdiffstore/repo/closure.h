@@ -8,8 +8,8 @@
 
 namespace dstore {
 
-/// The objects that commits stand on: their history, what they derive from, bases, checkpoints, deltas, down to chunks, and
-/// the commits' signatures. Of a forgotten commit only itself and its history; of a task with a forgotten base not
+/// The objects that commits stand on: their history, what they derive from, bases, checkpoints, deltas, down to chunks, the
+/// commits' signatures, and the evaluations (signed) all of whose commits are among them. Of a forgotten commit only itself and its history; of a task with a forgotten base not
 /// the base's weights. Reads tables, not chunks. Only grows. One thread.
 class Closure {
  public:
@@ -33,6 +33,8 @@ class Closure {
   void add_weights(const ObjectId& id);
   void add_tensor(const ObjectId& id);
   void add_file(const ObjectId& id);
+  void add_signatures(const ObjectId& target);
+  void add_evaluations(const ObjectId& commit);
 
   const Repository& repository_;
   std::set<ObjectId> forgotten_;

@@ -1,6 +1,9 @@
 #include "repo/commit_facts.h"
 
+#include <algorithm>
 #include <bit>
+#include <functional>
+#include <ranges>
 
 #include "base/decimal.h"
 #include "repo/model_files.h"
@@ -71,7 +74,64 @@ Commit get_commit(Reader& in, std::uint8_t flags) {
   return commit;
 }
 
+/// The numbers of one that counts.
+void add_metrics(const CheckedEvaluation& checked, std::vector<Metric>& out) {
+  const Evaluation& evaluation = checked.evaluation;
+  if (!checked.counts()) return;
+  for (const auto& [name, value] : evaluation.metrics) out.push_back({evaluation.split, name, value, evaluation.n, evaluation.data_sha256.hex()});
+}
+
+/// What was measured again stands in its place.
+const Metric* newest(const CommitFacts& facts, const Metric& own) {
+  for (const Metric& metric : facts.evaluated) {
+    if (metric.split == own.split && metric.name == own.name && metric.data_sha256 == own.data_sha256) return &metric;
+  }
+  return &own;
+}
+
+/// Its own first, then those of the newest evaluations.
+template <typename Range>
+const Metric* find_metric(const CommitFacts& facts, const Range& own, const std::function<bool(const Metric&)>& wanted) {
+  const auto found = std::find_if(own.begin(), own.end(), wanted);
+  if (found != own.end()) return newest(facts, *found);
+  const auto measured = std::find_if(facts.evaluated.begin(), facts.evaluated.end(), wanted);
+  return measured == facts.evaluated.end() ? nullptr : &*measured;
+}
+
 }  // namespace
+
+void put_verification(Writer& out, const Verification& signature) {
+  out.u8(static_cast<std::uint8_t>(signature.verdict));
+  if (signature.key) out.bytes(signature.key->point);
+  out.sized_text(signature.principal);
+  out.sized_text(signature.reason);
+}
+
+Verification get_verification(Reader& in, bool has_key) {
+  Verification out;
+  const std::uint8_t verdict = in.u8();
+  if (verdict > static_cast<std::uint8_t>(Verdict::unsigned_)) in.fail("no such verdict");
+  out.verdict = static_cast<Verdict>(verdict);
+  if (has_key) {
+    const ByteSpan point = in.bytes(ObjectId::kSize);
+    std::copy(point.begin(), point.end(), out.key.emplace().point.begin());
+  }
+  out.principal = in.sized_text();
+  out.reason = in.sized_text();
+  return out;
+}
+
+void set_evaluations(CommitFacts& facts, std::vector<CheckedEvaluation> evaluations) {
+  facts.evaluations = std::move(evaluations);
+  facts.evaluated.clear();
+  for (const CheckedEvaluation& each : facts.evaluations) add_metrics(each, facts.evaluated);
+}
+
+void read_evaluations(const Repository& repository, CommitFacts& facts) {
+  std::vector<CheckedEvaluation> all = evaluations_of(repository, facts.id);
+  std::erase_if(all, [&](const CheckedEvaluation& each) { return each.evaluation.commit != facts.id; });
+  set_evaluations(facts, std::move(all));
+}
 
 CommitFacts read_facts(const Repository& repository, CommitSizer& sizer, CheckedCommit checked) {
   CommitFacts facts;
@@ -95,10 +155,7 @@ Bytes encode_facts(const CommitFacts& facts) {
   out.u8(static_cast<std::uint8_t>((facts.is_task() ? kIsTask : 0) | (facts.signature.key ? kHasKey : 0) | (facts.density ? kHasDensity : 0) |
                                    (facts.commit.adapter ? kHasAdapter : 0)));
   put_commit(out, facts.commit);
-  out.u8(static_cast<std::uint8_t>(facts.signature.verdict));
-  if (facts.signature.key) out.bytes(facts.signature.key->point);
-  out.sized_text(facts.signature.principal);
-  out.sized_text(facts.signature.reason);
+  put_verification(out, facts.signature);
   out.id(facts.weights);
   out.id(facts.base_weights);
   const CommitSizes& sizes = facts.sizes;
@@ -113,15 +170,7 @@ CommitFacts decode_facts(const ObjectId& id, ByteSpan bytes) {
   facts.id = id;
   const std::uint8_t flags = in.u8();
   facts.commit = get_commit(in, flags);
-  const std::uint8_t verdict = in.u8();
-  if (verdict > static_cast<std::uint8_t>(Verdict::unsigned_)) in.fail("no such verdict");
-  facts.signature.verdict = static_cast<Verdict>(verdict);
-  if ((flags & kHasKey) != 0) {
-    const ByteSpan point = in.bytes(ObjectId::kSize);
-    std::copy(point.begin(), point.end(), facts.signature.key.emplace().point.begin());
-  }
-  facts.signature.principal = in.sized_text();
-  facts.signature.reason = in.sized_text();
+  facts.signature = get_verification(in, (flags & kHasKey) != 0);
   facts.weights = in.id_or_none();
   facts.base_weights = in.id_or_none();
   CommitSizes& sizes = facts.sizes;
@@ -138,23 +187,28 @@ CommitLink decode_link(ByteSpan bytes) {
   return {time, get_ids(in)};
 }
 
-const Metric* headline_metric(const Commit& commit) {
-  for (const char* split : {"test", "dev"}) {
-    for (const Metric& metric : commit.metrics) {
-      if (metric.split == split) return &metric;
-    }
+const Metric* headline_metric(const CommitFacts& facts) {
+  for (const std::string_view split : {"test", "dev", ""}) {
+    const auto wanted = [&](const Metric& metric) { return split.empty() || metric.split == split; };
+    if (const Metric* found = find_metric(facts, facts.commit.metrics, wanted)) return found;
   }
-  return commit.metrics.empty() ? nullptr : &commit.metrics.front();
+  return nullptr;
 }
 
-std::optional<double> metric_value(const Commit& commit, std::string_view name, std::string_view wanted) {
+std::optional<double> metric_value(const CommitFacts& facts, std::string_view name, std::string_view wanted) {
   const auto splits = wanted.empty() ? std::vector<std::string_view>{"test", "dev", ""} : std::vector<std::string_view>{wanted};
+  const auto last_first = std::views::reverse(facts.commit.metrics);
   for (const std::string_view split : splits) {
-    for (auto metric = commit.metrics.rbegin(); metric != commit.metrics.rend(); ++metric) {
-      if (metric->name == name && (split.empty() || metric->split == split)) return parse_number(metric->value);
-    }
+    const auto fits = [&](const Metric& metric) { return metric.name == name && (split.empty() || metric.split == split); };
+    if (const Metric* found = find_metric(facts, last_first, fits)) return parse_number(found->value);
   }
   return std::nullopt;
+}
+
+std::vector<Metric> all_metrics(const CommitFacts& facts) {
+  std::vector<Metric> out = facts.commit.metrics;
+  for (const CheckedEvaluation& each : std::views::reverse(facts.evaluations)) add_metrics(each, out);
+  return out;
 }
 
 std::string method_of(const Commit& commit) {

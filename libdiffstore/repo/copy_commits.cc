@@ -47,6 +47,18 @@ class Copier {
     }
   }
 
+  /// Of the commits that are written here again.
+  void add_evaluations() {
+    if (&from_ != &to_) return;
+    for (const ObjectId& commit : visited_) {
+      if (kept_.contains(commit)) continue;
+      for (const ObjectId& id : from_.store().evaluations_of(commit)) {
+        add(ObjectKind::evaluation, id);
+        add_signatures(id);
+      }
+    }
+  }
+
   void copy(const Progress& progress, const Notice& notice) {
     if (order_.empty()) return;
     require_room(to_.fs(), to_.directory(), packed_size(order_.size(), bytes_), "the transfer", notice);
@@ -60,8 +72,8 @@ class Copier {
   }
 
  private:
-  void add_signatures(const ObjectId& commit) {
-    for (const ObjectId& id : from_.store().signatures_of(commit)) add(ObjectKind::signature, id);
+  void add_signatures(const ObjectId& target) {
+    for (const ObjectId& id : from_.store().signatures_of(target)) add(ObjectKind::signature, id);
   }
 
   void add_checkpoint(const Commit& commit) {
@@ -180,6 +192,7 @@ void copy_commits(const Repository& from, PackSession& session, CommitKeeper& ke
                   const Progress& progress, const Notice& notice) {
   Copier copier(from, session, keeper, forgotten);
   for (const ObjectId& commit : commits) copier.add_commit(commit);
+  copier.add_evaluations();
   copier.copy(progress, notice);
 }
 

@@ -30,7 +30,7 @@ class CommitKeeper {
 /// once: a damaged copy counts as none. What a whole object names is not looked for. Of `forgotten` commits only themselves and their
 /// history travel; a store without base gets no chunks of bases. Objects are proved on arrival; before the first is written, all must
 /// fit. With the session's own repository as `from`, a commit that lies in condemned packs alone is kept, or else brought to life
-/// again. `keeper` is of the session's repository.
+/// again, with its evaluations; into another one they travel by copy_evaluations(). `keeper` is of the session's repository.
 void copy_commits(const Repository& from, PackSession& session, CommitKeeper& keeper, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
                   const Progress& progress, const Notice& notice = {});
 

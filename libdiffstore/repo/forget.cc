@@ -15,10 +15,10 @@ class Takedown : public Liveness {
       : repository_(repository), commits_(std::move(commits)), theirs_(repository, {}), others_(repository, commits_) {
     others_.forget(forgotten_commits(repository));
     for (const ObjectId& id : commits_) {
+      for (const ObjectId& evaluation : repository.store().evaluations_of(id)) add_signed(evaluation);
       if (!repository.store().contains(id)) continue;
       add_content(repository.read_commit(id));
-      exclusive_.insert(id);
-      for (const ObjectId& signature : repository.store().signatures_of(id)) exclusive_.insert(signature);
+      add_signed(id);
     }
     exclusive_.insert(theirs_.ids().begin(), theirs_.ids().end());
   }
@@ -50,6 +50,10 @@ class Takedown : public Liveness {
   const std::unordered_set<ObjectId>& objects() const { return exclusive_; }
 
  private:
+  void add_signed(const ObjectId& id) {
+    exclusive_.insert(id);
+    for (const ObjectId& signature : repository_.store().signatures_of(id)) exclusive_.insert(signature);
+  }
   /// A commit whose content has gone already, in part or whole, is forgotten again without complaint.
   void add_content(const Commit& commit) {
     try {

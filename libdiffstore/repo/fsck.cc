@@ -10,6 +10,7 @@
 #include "base/size_text.h"
 #include "dstore/error.h"
 #include "repo/commit_task.h"
+#include "repo/evaluations.h"
 #include "repo/forgotten.h"
 #include "repo/fsck_state.h"
 #include "repo/shard_stream.h"
@@ -143,21 +144,28 @@ class Check {
   }
 
   void check_commits() {
-    store().for_each(ObjectKind::commit, [&](const ObjectEntry& entry) {
+    check_signed(ObjectKind::commit, report_.commits, report_.unsigned_commits, [&](const ObjectId& id) { return repository_.check_commit(id).signature; });
+    check_signed(ObjectKind::evaluation, report_.evaluations, report_.unsigned_evaluations,
+                 [&](const ObjectId& id) { return check_evaluation(repository_, id).signature; });
+  }
+
+  /// Every object of a kind that is signed, counted.
+  void check_signed(ObjectKind kind, std::size_t& count, std::size_t& unsigned_count, const std::function<Verification(const ObjectId&)>& check) {
+    store().for_each(kind, [&](const ObjectEntry& entry) {
       try {
-        const Verification signature = repository_.check_commit(entry.id).signature;
+        const Verification signature = check(entry.id);
         if (signature.verdict == Verdict::unsigned_) {
-          ++report_.unsigned_commits;
+          ++unsigned_count;
         } else if (signature.verdict != Verdict::good) {
-          find("signature", "commit " + entry.id.short_hex() + ": " + signature.reason);
+          find("signature", std::string(kind_name(kind)) + " " + entry.id.short_hex() + ": " + signature.reason);
         }
       } catch (const Error& error) {
         if (error.code() == ErrorCode::io) throw;
-        // A gc has removed it meanwhile. One that a ref leads to is looked for by find_missing().
+        // A gc has removed it meanwhile. A commit that a ref leads to is looked for by find_missing().
         if (error.code() == ErrorCode::not_found && !store().contains(entry.id)) return;
-        if (!is_damaged(entry.id)) find("commit", error.what());
+        if (!is_damaged(entry.id)) find(kind_name(kind), error.what());
       }
-      ++report_.commits;
+      ++count;
     });
   }
 

@@ -19,7 +19,7 @@ enum class FsckLevel {
 };
 
 struct Finding {
-  /// Of what: "pack", "link", "index", "missing", "commit", "signature", "ref", "stage", "checkout".
+  /// Of what: "pack", "link", "index", "missing", "commit", "evaluation", "signature", "ref", "stage", "checkout".
   std::string_view kind;
   std::string message;  ///< one line: what, where, what to do
 };
@@ -54,6 +54,8 @@ struct FsckReport {
   std::size_t links = 0;
   std::size_t commits = 0;
   std::size_t unsigned_commits = 0;
+  std::size_t evaluations = 0;
+  std::size_t unsigned_evaluations = 0;
   std::size_t checkouts = 0;         ///< made in memory
   std::size_t files_resumed = 0;     ///< of them made by a check that was interrupted
 };

@@ -1,6 +1,8 @@
 #include "repo/query_views.h"
 
+#include <algorithm>
 #include <ctime>
+#include <set>
 
 #include "base/decimal.h"
 #include "base/json.h"
@@ -70,9 +72,9 @@ std::string date_text(std::int64_t time) {
   return text;
 }
 
-std::string training_text(const Commit& commit) {
+std::string facts_text(const std::map<std::string, std::string>& facts) {
   Json json;
-  for (const auto& [key, value] : commit.training) json.set(key, value);
+  for (const auto& [key, value] : facts) json.set(key, value);
   return json.serialize();
 }
 
@@ -92,13 +94,13 @@ void fill_commits(Inserter& into, const QuerySource& source) {
     const Commit& commit = facts->commit;
     const Verification& signature = facts->signature;
     const auto task = tasks.find(facts->id);
-    const Metric* metric = headline_metric(commit);
+    const Metric* metric = headline_metric(*facts);
     into.row(facts->id, facts->is_task() ? "task" : "base", task == tasks.end() ? std::nullopt : std::optional(task->second), method_of(commit),
              facts->density, commit.base, facts->weights, text_or_null(id_list(commit.parents)), text_or_null(id_list(commit.derived_from)),
              commit.author, commit.time, date_text(commit.time), commit.subject(), commit.message, verdict_name(signature.verdict),
              text_or_null(signature.principal), signature.key ? std::optional(signature.key->fingerprint()) : std::nullopt,
              metric != nullptr ? std::optional(metric->name) : std::nullopt, metric != nullptr ? parse_number(metric->value) : std::nullopt,
-             training_text(commit), facts->sizes.stored(), facts->sizes.delta, facts->sizes.added, facts->sizes.files, facts->sizes.checkpoint);
+             facts_text(commit.training), facts->sizes.stored(), facts->sizes.delta, facts->sizes.added, facts->sizes.files, facts->sizes.checkpoint);
   }
 }
 
@@ -106,6 +108,22 @@ void fill_metrics(Inserter& into, const QuerySource& source) {
   for (const CommitFacts* facts : source.commits) {
     for (const Metric& metric : facts->commit.metrics) {
       into.row(facts->id, metric.split, metric.name, parse_number(metric.value), metric.value, metric.n, text_or_null(metric.data_sha256));
+    }
+  }
+}
+
+/// Those all of whose commits are reached.
+void fill_evaluations(Inserter& into, const QuerySource& source) {
+  std::set<ObjectId> reached;
+  for (const CommitFacts* facts : source.commits) reached.insert(facts->id);
+  for (const CheckedEvaluation& each : source.catalog.evaluations().all()) {
+    const Evaluation& evaluation = each.evaluation;
+    const bool shown = std::all_of(evaluation.commits.begin(), evaluation.commits.end(), [&](const ObjectId& id) { return reached.contains(id); });
+    if (!shown) continue;
+    for (const auto& [metric, value] : evaluation.metrics) {
+      into.row(each.id, evaluation.commit, evaluation.revision, evaluation.split, metric, parse_number(value), value, evaluation.n, text_or_null(evaluation.data),
+               evaluation.data_sha256, evaluation.evaluator, evaluation.time, date_text(evaluation.time), verdict_name(each.signature.verdict),
+               text_or_null(each.signature.principal), facts_text(evaluation.environment));
     }
   }
 }
@@ -215,6 +233,24 @@ const std::vector<Row>& rows() {
          {"n", "INTEGER", "examples"},
          {"data_sha256", "TEXT", "digest of the data"}}},
        fill_metrics},
+      {{"evaluations", "every number that `dstore eval --record` recorded, of commits that are all in the view commits",
+        {{"id", "TEXT", "of the evaluation; it has a row for each metric"},
+         {"commit_id", "TEXT", "whose model it measured; NULL for one that is computed from several commits"},
+         {"revision", "TEXT", "what was measured, with the ids of its commits"},
+         {"split", "TEXT", "'test', 'dev', ..."},
+         {"name", "TEXT", "'accuracy', ..."},
+         {"value", "REAL", "the number"},
+         {"text", "TEXT", "the value as recorded"},
+         {"n", "INTEGER", "examples"},
+         {"data", "TEXT", "what the file was called"},
+         {"data_sha256", "TEXT", "digest of the data"},
+         {"evaluator", "TEXT", "as the evaluation says"},
+         {"time", "INTEGER", "seconds since 1970"},
+         {"date", "TEXT", "the same as 'YYYY-MM-DD HH:MM:SS', UTC"},
+         {"verdict", "TEXT", "of the signature, as in commits"},
+         {"signer", "TEXT", "principal of a good signature"},
+         {"environment", "TEXT", "JSON object of what it was measured with: environment->>'device'"}}},
+       fill_evaluations},
       {{"refs", "branches and tags, also those of remotes as last fetched",
         {{"name", "TEXT", "'base', 'origin/base'"},
          {"kind", "TEXT", "'branch' or 'tag'"},

@@ -74,9 +74,7 @@ void Reachable::mark(const std::vector<ObjectId>& kept) {
   }
 }
 
-bool Reachable::is_dead(const PackEntry& entry) const {
-  return entry.kind != ObjectKind::evaluation && !closure_.contains(entry.id);
-}
+bool Reachable::is_dead(const PackEntry& entry) const { return !closure_.contains(entry.id); }
 
 void Reachable::keep(const PackEntry& entry) {
   try {

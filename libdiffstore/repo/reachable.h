@@ -17,7 +17,7 @@ struct KeepHistory {
 /// what `keep` adds. Error where a ref is damaged, or a branch or tag names a commit that is not here.
 std::vector<ObjectId> collection_roots(const Repository& repository, const KeepHistory& keep);
 
-/// What no root leads to is dead, but for evaluations.
+/// What no root leads to is dead.
 class Reachable : public Liveness {
  public:
   Reachable(const Repository& repository, KeepHistory keep);

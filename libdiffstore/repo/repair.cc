@@ -26,7 +26,11 @@ class RepositorySource : public RepairSource {
         if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::not_found) throw;
         continue;  // damaged there, too
       }
-      for (const ObjectId& signature : source_.store().signatures_of(id)) supply_signature(session, signature);
+      supply_signatures(session, id);
+      for (const ObjectId& evaluation : source_.store().evaluations_of(id)) {
+        supply_attached(session, evaluation);
+        supply_signatures(session, evaluation);
+      }
       if (progress) progress(session.bytes_stored(), 0);
     }
   }
@@ -38,8 +42,12 @@ class RepositorySource : public RepairSource {
   }
 
  private:
-  /// A commit that is fetched comes with its signatures: nothing else names them.
-  void supply_signature(PackSession& session, const ObjectId& id) {
+  void supply_signatures(PackSession& session, const ObjectId& id) {
+    for (const ObjectId& signature : source_.store().signatures_of(id)) supply_attached(session, signature);
+  }
+
+  /// A commit that is fetched comes with its signatures and evaluations: nothing else names them.
+  void supply_attached(PackSession& session, const ObjectId& id) {
     try {
       session.add_stored(source_.store().read_stored(id));
     } catch (const Error& error) {

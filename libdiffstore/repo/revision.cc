@@ -1,6 +1,7 @@
 #include "repo/revision.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/edit_distance.h"
 #include "dstore/error.h"
@@ -112,6 +113,15 @@ void resolve_words(const Repository& repository, RevisionExpression& expression,
   }
 }
 
+void add_names(const RevisionExpression& expression, std::set<ObjectId>& names) {
+  for (const RevisionExpression::Term& term : expression.terms) {
+    if (term.call.empty()) names.insert(term.atom.commit);
+    for (const RevisionCall& call : term.call) {
+      for (const RevisionExpression& argument : call.arguments) add_names(argument, names);
+    }
+  }
+}
+
 /// Whether it is one commit, or base+task: then the task's bits are what was committed.
 bool is_plain(const RevisionExpression& expression) {
   const auto plain = [](const RevisionExpression::Term& term) { return term.call.empty() && term.factor() == 1; };
@@ -133,6 +143,19 @@ Revision resolve_revision(const Repository& repository, std::string_view text) {
   revision.branch.reset();
   revision.computed = std::move(expression);
   return revision;
+}
+
+std::string pinned(const Revision& revision) {
+  if (revision.computed) return revision.computed->pinned();
+  return (revision.base ? revision.base->hex() + "+" : "") + revision.commit.hex();
+}
+
+std::vector<ObjectId> named_commits(const Revision& revision) {
+  std::set<ObjectId> names;
+  if (revision.computed) add_names(*revision.computed, names);
+  if (revision.base) names.insert(*revision.base);
+  if (!revision.computed) names.insert(revision.commit);
+  return {names.begin(), names.end()};
 }
 
 ObjectId commit_on_base(const Revision& revision) {

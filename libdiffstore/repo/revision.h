@@ -70,6 +70,11 @@ struct Revision {
 /// Error{not_found} with the nearest names, {invalid_argument} for an ambiguous word (lists the readings).
 Revision resolve_revision(const Repository& repository, std::string_view text);
 
+/// With the ids of its commits: what it means today, for ever.
+std::string pinned(const Revision& revision);
+/// All that it names, sorted, each once.
+std::vector<ObjectId> named_commits(const Revision& revision);
+
 /// A commit that is the base of the revision's model, or a task of that base.
 ObjectId commit_on_base(const Revision& revision);
 

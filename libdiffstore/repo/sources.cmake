@@ -5,7 +5,7 @@ dstore_layer(repo
           repo/choose_derivation.cc repo/clone_sources.cc repo/closure.cc repo/commit_adapter.cc repo/commit_computed.cc
           repo/commit_edits.cc repo/commit_facts.cc repo/commit_folder.cc repo/commit_patch.cc repo/commit_size.cc repo/commit_stage.cc
           repo/commit_tensors.cc repo/common_ancestor.cc repo/compare_stage.cc repo/compare_tasks.cc repo/compose.cc repo/composed_checkpoint.cc
-          repo/copy_commits.cc repo/derived_tensor.cc repo/disk_usage.cc repo/edited_source.cc repo/export_lora.cc repo/export_shira.cc
+          repo/copy_commits.cc repo/derived_tensor.cc repo/disk_usage.cc repo/edited_source.cc repo/evaluation_table.cc repo/evaluations.cc repo/export_lora.cc repo/export_shira.cc
           repo/export_sparse.cc repo/folder_lock.cc repo/folder_undo.cc repo/forget.cc repo/forgotten.cc repo/fsck.cc repo/fsck_state.cc
           repo/history.cc repo/import.cc repo/key_pattern.cc repo/known_heads.cc repo/link_folder.cc repo/low_rank.cc
           repo/low_rank_kernel.cc repo/merge.cc repo/merge_sources.cc repo/merged_source.cc repo/missing_objects.cc repo/model.cc

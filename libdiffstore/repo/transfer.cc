@@ -6,6 +6,7 @@
 #include "base/mutant.h"
 #include "dstore/error.h"
 #include "repo/copy_commits.h"
+#include "repo/evaluations.h"
 #include "repo/forgotten.h"
 #include "repo/history.h"
 
@@ -68,6 +69,13 @@ void judge_commits(const Repository& local, const Repository& remote, const Obje
   }
 }
 
+/// By this user's trust. Another's evaluation is no reason to refuse the commits.
+bool is_trusted_evaluation(const Repository& local, const Repository& remote, const ObjectId& id, const TransferOptions& options) {
+  const Bytes bytes = remote.store().read(ObjectKind::evaluation, id);
+  const Verdict verdict = local.trust().check(remote.signature_blobs(id), kEvaluationNamespace, bytes).verdict;
+  return verdict == Verdict::good || (verdict == Verdict::unsigned_ && options.allow_unsigned);
+}
+
 /// An empty folder, or what a process left that was killed while it made a repository: empty packs/, tmp/ and leases/, no config.
 bool may_become_repository(Filesystem& fs, const std::string& path) {
   for (const std::string& name : fs.list(path)) {
@@ -118,13 +126,14 @@ Repository open_named_remote(const Repository& local, const std::string& name) {
 
 namespace {
 
-/// Durable on return.
+/// Durable on return. Evaluations that `accept` refuses stay behind.
 TransferReport copy_missing(const Repository& from, Repository& to, CommitKeeper& keeper, const std::vector<ObjectId>& commits, const std::set<ObjectId>& forgotten,
-                            const Progress& progress, const Notice& notice) {
+                            const Progress& progress, const Notice& notice, const std::function<bool(const ObjectId&)>& accept = {}) {
   PackSession session = to.store().begin_write();
   copy_commits(from, session, keeper, commits, forgotten, progress, notice);
-  session.commit();
   TransferReport report;
+  report.evaluations = copy_evaluations(from, to, session, forgotten, accept);
+  session.commit();
   report.objects = session.objects_added();
   report.bytes = session.bytes_stored();
   return report;
@@ -251,7 +260,13 @@ TransferReport fetch(Repository& local, const std::string& remote_name, const Tr
     news.push_back(std::move(unseen));
   }
   CommitKeeper keeper(local);
-  TransferReport report = copy_missing(remote, local, keeper, commits, forgotten, progress, options.notice);
+  const auto accept = [&](const ObjectId& id) {
+    const bool good = is_trusted_evaluation(local, remote, id, options);
+    if (!good) ++refs.untrusted_evaluations;
+    return good;
+  };
+  TransferReport report = copy_missing(remote, local, keeper, commits, forgotten, progress, options.notice, accept);
+  report.untrusted_evaluations = refs.untrusted_evaluations;
   for (const std::vector<RefEntry>& entries : news) mirror_entries(local, remote_name, entries);
   report.refs = std::move(refs.refs);
   report.forgotten = refs.forgotten;

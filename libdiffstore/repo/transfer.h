@@ -26,6 +26,8 @@ struct TransferReport {
   std::uint64_t objects = 0;       ///< sent or received
   std::uint64_t bytes = 0;         ///< of them, as stored
   std::size_t forgotten = 0;         ///< records of forgotten commits that travelled
+  std::size_t evaluations = 0;       ///< that travelled, of whatever commits both have
+  std::size_t untrusted_evaluations = 0;  ///< fetch: left there, as no trusted key has signed them
   std::vector<std::string> skipped;  ///< refs that name a forgotten commit
 };
 

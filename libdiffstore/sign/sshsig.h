@@ -10,6 +10,7 @@ namespace dstore {
 // What a signature is about (spec/signatures.md); it is signed too, so one can never pass for the other.
 inline constexpr std::string_view kCommitNamespace = "dstore-commit@v1";
 inline constexpr std::string_view kRefNamespace = "dstore-ref@v1";
+inline constexpr std::string_view kEvaluationNamespace = "dstore-evaluation@v1";
 
 /// An SSH signature (OpenSSH PROTOCOL.sshsig, version 1, hash sha512, Ed25519).
 struct SshSignature {

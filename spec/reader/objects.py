@@ -6,6 +6,7 @@ from typing import NamedTuple, Optional
 
 from reader.basics import (NO_ID, Corrupt, Fields, Problem, Unsupported, check_keys, check_version, id_from_text, is_count, is_text,
                            object_id, read_canonical, require)
+from reader.evaluations import parse_evaluation
 
 CHUNK = 4 << 20
 
@@ -391,4 +392,4 @@ def read_object(store, kind, id):
 
 
 PARSERS = {"tensor": parse_tensor, "file": parse_file, "weights": parse_weights, "checkpoint": parse_checkpoint, "delta": parse_delta,
-           "commit": parse_commit}
+           "commit": parse_commit, "evaluation": parse_evaluation}

@@ -51,7 +51,7 @@ class Repository:
         return value["repository"], remotes, value["v"] == 2
 
     def read_signatures(self):
-        """{commit: fingerprints of its correct signatures}, and {commit or None: problems of the others}."""
+        """{commit or evaluation: fingerprints of its correct signatures}, and {that or None: problems of the others}."""
         signers, problems = {}, {}
         for id in self.store.ids("signature"):
             target = None

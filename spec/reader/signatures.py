@@ -7,7 +7,7 @@ import re
 from reader import ed25519
 from reader.basics import Corrupt, Fields, Unsupported, Untrusted, require
 
-COMMIT_NAMESPACE, REF_NAMESPACE = b"dstore-commit@v1", b"dstore-ref@v1"
+COMMIT_NAMESPACE, REF_NAMESPACE, EVALUATION_NAMESPACE = b"dstore-commit@v1", b"dstore-ref@v1", b"dstore-evaluation@v1"
 BEGIN, END = b"-----BEGIN SSH SIGNATURE-----\n", b"-----END SSH SIGNATURE-----\n"
 
 
@@ -69,7 +69,8 @@ def remove_armour(text):
 
 
 def check_signature_object(store, id):
-    """signatures.md, The object of kind `signature`: (id of the commit, fingerprint)."""
+    """signatures.md, The object of kind `signature`: (id of the commit or evaluation, fingerprint)."""
     fields = Fields(store.read("signature", id))
     target = fields.id()
-    return target, check_signature(fields.rest(), COMMIT_NAMESPACE, store.read("commit", target))
+    kind, namespace = ("evaluation", EVALUATION_NAMESPACE) if store.kind(target) == "evaluation" else ("commit", COMMIT_NAMESPACE)
+    return target, check_signature(fields.rest(), namespace, store.read(kind, target))

@@ -136,7 +136,7 @@ class DamageTest(FsckCase):
         self.ok("fsck", "--rebuild")  # or the index may not have been written yet
         for sql in ("UPDATE objects SET offset = offset + 1 WHERE id = (SELECT id FROM objects WHERE kind = 1 LIMIT 1)",
                     "DELETE FROM objects WHERE id = (SELECT id FROM objects WHERE kind = 3 LIMIT 1)",
-                    "DELETE FROM signatures"):
+                    "DELETE FROM attachments"):
             with self.subTest(sql):
                 for level in LEVELS:
                     change(sql)()
@@ -188,7 +188,7 @@ class DamageTest(FsckCase):
             db = sqlite3.connect(self.store / "index.db")
             rows = db.execute("SELECT o.id, o.kind, p.name, o.offset, o.raw, o.stored, o.codec, o.checksum FROM objects o "
                               "JOIN packs p ON p.number = o.pack ORDER BY o.id").fetchall()
-            signatures = db.execute("SELECT target, id FROM signatures ORDER BY target, id").fetchall()
+            signatures = db.execute("SELECT target, id FROM attachments ORDER BY target, id").fetchall()
             db.close()
             return rows, signatures
 

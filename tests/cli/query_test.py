@@ -31,6 +31,9 @@ class QueryTest(Case):
             spec[view] = re.findall(r"(?m)^\| (\w+) \| (TEXT|INTEGER|REAL) \| (.*) \|$", body)
         shown = {row["view"]: [(c["name"], c["type"], c["meaning"]) for c in row["columns"]] for row in self.ok("query", "--schema", "--json").json}
         self.assertEqual(shown, spec)
+        measured = self.root / "measured.json"
+        measured.write_text('{"split": "test", "data_sha256": "%s", "n": 5, "metrics": {"accuracy": 0.5}}' % ("ab" * 32))
+        self.ok("eval", "task", "--record", "--from", measured)
         for view, columns in spec.items():
             rows = self.query(f"SELECT * FROM {view}")
             self.assertTrue(rows, view)

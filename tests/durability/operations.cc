@@ -7,6 +7,7 @@
 
 #include "memory_filesystem.h"
 #include "repo/apply.h"
+#include "repo/evaluations.h"
 #include "repo/folder_undo.h"
 #include "repo/forget.h"
 #include "repo/forgotten.h"
@@ -218,6 +219,24 @@ void run_publish_stage(Filesystem& fs, const Acknowledge& acknowledge) {
   acknowledge({"the new stage", [=](Filesystem& f) { return files(f, read_stage(open(f, kRepository), name).folder) == trained; }});
 }
 
+Acknowledged has_evaluation(const std::string& store, const ObjectId& id) {
+  return {"evaluation " + id.short_hex() + " in " + store,
+          [=](Filesystem& fs) { return check_evaluation(open(fs, store), id).signature.verdict == Verdict::good; }};
+}
+
+void run_record(Filesystem& fs, const Acknowledge& acknowledge) {
+  Repository repository = open(fs, kRepository);
+  Evaluation evaluation;
+  evaluation.commit = resolve_commit(repository, "task");
+  evaluation.commits = {*evaluation.commit};
+  evaluation.revision = evaluation.commit->hex();
+  evaluation.data_sha256 = object_id(ObjectKind::chunk, as_bytes("data"));
+  evaluation.split = "test";
+  evaluation.n = 1;
+  evaluation.metrics = {{"accuracy", "0.5"}};
+  acknowledge(has_evaluation(kRepository, record_evaluation(repository, evaluation, ada())));
+}
+
 void run_tag(Filesystem& fs, const Acknowledge& acknowledge) {
   move(fs, "v1", RefKind::tag, "", "task", ada());
   acknowledge(in_history(kRepository, "v1", resolve_commit(open(fs, kRepository), "v1")));
@@ -341,6 +360,7 @@ const std::vector<Operation>& operations() {
       {"merge --into", {kRepository}, {}, run_merge_into, true},
       {"rebase", {kRepository}, {}, run_rebase, true},
       {"replace a stage", {kRepository}, {}, run_publish_stage},
+      {"record an evaluation", {kRepository}, {}, run_record, true},
       {"tag", {kRepository}, {}, run_tag, true},
       {"branch -d", {kRepository}, {}, run_delete_branch, true},
       {"checkout", {kRepository}, {kNewCheckout}, [](Filesystem& fs, const Acknowledge& a) { run_checkout(fs, kNewCheckout, a); }, true},

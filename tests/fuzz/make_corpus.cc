@@ -57,6 +57,7 @@ void write_objects(Folder& folder) {
   constexpr ObjectKind kKinds[] = {ObjectKind::tensor, ObjectKind::file, ObjectKind::weights, ObjectKind::checkpoint, ObjectKind::delta};
   for (const Sample& each : all) {
     if (each.kind == ObjectKind::commit) folder.add("commit", each.name, each.bytes);
+    if (each.kind == ObjectKind::evaluation) folder.add("evaluation", each.name, each.bytes);
     for (unsigned i = 0; i < std::size(kKinds); ++i) {
       if (each.kind == kKinds[i]) folder.add("object_tables", each.name, joined({i}, each.bytes));
     }

@@ -1,7 +1,7 @@
 # Fuzz targets: one file each, test_input() over any bytes. They are replayed over tests/fuzz/corpus by ctest, and are libFuzzer
 # programs where the compiler is clang with DSTORE_SANITIZE=fuzzer-no-link,... (tests/fuzz/run.sh).
 set(fuzz_dir ${CMAKE_CURRENT_LIST_DIR})
-set(fuzz_targets adapter_config allowed_signers byte_code chunk_codec commit ignore_file json kernels object_tables pack record ref_entry ref_name
+set(fuzz_targets adapter_config allowed_signers byte_code chunk_codec commit evaluation ignore_file json kernels object_tables pack record ref_entry ref_name
     revision safetensors segment segment_block segment_round_trip shard_index ssh_key sshsig)
 
 if(DSTORE_SANITIZE MATCHES "fuzzer-no-link")

@@ -1,9 +1,13 @@
+#include <cmath>
+#include <functional>
+
 #include "base/scratch.h"
 #include "catch.h"
 #include "object/checkpoint_table.h"
 #include "object/chunked.h"
 #include "object/commit.h"
 #include "object/delta_table.h"
+#include "object/evaluation.h"
 #include "object/samples.h"
 #include "object/weights_table.h"
 
@@ -147,6 +151,40 @@ TEST_CASE("files of impossible size are refused") {
   out.u64(~std::uint64_t{0});
   out.id(kId);
   CHECK(error_of([&] { FileObject::parse(out.data(), "test"); }) == ErrorCode::corrupt);
+}
+
+TEST_CASE("an evaluation is written only as one that is read") {
+  Evaluation good;
+  good.commit = kId;
+  good.commits = {kId};
+  good.revision = kId.hex();
+  good.data_sha256 = kId;
+  good.split = "test";
+  good.n = 1;
+  good.metrics = {{"accuracy", "0.5"}, {"loss", "1.25e-05"}};
+  CHECK(Evaluation::parse(as_bytes(good.serialize()), "test").metrics == good.metrics);
+  const std::function<void(Evaluation&)> wrongs[] = {
+      [](Evaluation& e) { e.commits.clear(); },          [](Evaluation& e) { e.commits.push_back(kId); },     [](Evaluation& e) { e.commits = {ObjectId()}; },
+      [](Evaluation& e) { e.commit = ObjectId(); },      [](Evaluation& e) { e.revision.clear(); },           [](Evaluation& e) { e.split.clear(); },
+      [](Evaluation& e) { e.data_sha256 = ObjectId(); }, [](Evaluation& e) { e.n = 0; },                      [](Evaluation& e) { e.time = -1; },
+      [](Evaluation& e) { e.metrics.clear(); },          [](Evaluation& e) { e.metrics[1].metric = "accuracy"; }, [](Evaluation& e) { e.metrics[0].metric.clear(); },
+      [](Evaluation& e) { e.metrics[0].value = "0.50"; }, [](Evaluation& e) { e.metrics[0].value = "nan"; },
+      [](Evaluation& e) { e.environment["x"] = std::string(Evaluation::kMaxSize, 'y'); }};
+  for (const auto& wrong : wrongs) {
+    Evaluation bad = good;
+    wrong(bad);
+    CHECK(error_of([&] { bad.serialize(); }) == ErrorCode::invalid_argument);
+  }
+}
+
+TEST_CASE("a metric's value is the shortest decimal, and what is no number is refused") {
+  for (const auto& [value, text] : std::initializer_list<std::pair<double, const char*>>{
+           {0, "0"}, {-0.0, "0"}, {0.1 + 0.2, "0.30000000000000004"}, {1e5, "1e+05"}, {1e-4, "1e-04"}, {0.001, "0.001"}, {9007199254740991, "9007199254740991"}}) {
+    CHECK(Evaluation::value_text(value, "m") == text);
+  }
+  for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL, 9007199254740992.0, 1e300}) {
+    CHECK(error_of([&] { Evaluation::value_text(bad, "m"); }) == ErrorCode::invalid_argument);
+  }
 }
 
 std::optional<ErrorCode> delta_error(std::vector<DeltaTable::Change> changes) {

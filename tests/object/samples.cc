@@ -25,6 +25,14 @@ const std::string kTaskCommit =
     R"("metrics":[{"data_sha256":"3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7","metric":"accuracy","n":5000,"split":"test","value":"0.7512"}],)"
     R"("parents":["c133be54f9ec0eb449ca48fd1c23967978e19d77cc6b3fbd1c2fb8c147322c29"],"time":1700000060,"training":{"method":"bitfit","seed":"7"},"v":1})";
 
+const std::string kEvaluation =
+    R"({"commit":"a695d6beb96fbc1b85168b76fef69ee9684299e0d7b06bb9fa547f06273e0072",)"
+    R"("commits":["a695d6beb96fbc1b85168b76fef69ee9684299e0d7b06bb9fa547f06273e0072"],"data":"test.tsv",)"
+    R"("data_sha256":"3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7",)"
+    R"("environment":{"batch":"64","cpu_capability":"AVX2","device":"cpu","dstore":"0.1.0","libtorch":"2.7.0","max_length":"128"},)"
+    R"("evaluator":"Ada <ada@example.org>","metrics":[{"metric":"accuracy","value":"0.7512"},{"metric":"macro_f1","value":"0.7498"}],)"
+    R"("n":5000,"revision":"a695d6beb96fbc1b85168b76fef69ee9684299e0d7b06bb9fa547f06273e0072","split":"test","time":1700000120,"v":1})";
+
 ObjectId id_of(ObjectKind kind, std::string_view text) { return object_id(kind, as_bytes(text)); }
 
 std::string two_numbers() { return std::string(as_text(from_hex("0000803f000000c0"))); }
@@ -104,6 +112,8 @@ std::vector<Sample> samples() {
       {"weights", ObjectKind::weights, c.serialize(), kWeightsHex, kWeightsId},
       {"checkpoint", ObjectKind::checkpoint, a.serialize(), kCheckpointHex, "bd9a518566e1d5db478c74552a53832c6e1b324fdd7e5bbaa1a7b15327a25110"},
       {"delta", ObjectKind::delta, b.serialize(), kDeltaHex, "717c98b50d710ef183097793c416ce2a8394187f8ab9cf4f4f7ce638ec42034e"},
+      {"evaluation", ObjectKind::evaluation, copy(as_bytes(kEvaluation)), hex(kEvaluation),
+       "ee2638a7baf126edd02a8fa937aa18b45f18111842ff989c79b3f088640a04fe"},
       {"commit", ObjectKind::commit, copy(as_bytes(kBaseCommit)), hex(kBaseCommit), "c133be54f9ec0eb449ca48fd1c23967978e19d77cc6b3fbd1c2fb8c147322c29"},
       {"task commit", ObjectKind::commit, copy(as_bytes(kTaskCommit)), hex(kTaskCommit),
        "a695d6beb96fbc1b85168b76fef69ee9684299e0d7b06bb9fa547f06273e0072"},

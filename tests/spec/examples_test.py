@@ -198,6 +198,16 @@ class SegmentPage(unittest.TestCase):
                 pass
 
 
+EVALUATION = b"".join(line.strip() for line in b"""
+    {"commit":"a695d6beb96fbc1b85168b76fef69ee9684299e0d7b06bb9fa547f06273e0072",
+    "commits":["a695d6beb96fbc1b85168b76fef69ee9684299e0d7b06bb9fa547f06273e0072"],"data":"test.tsv",
+    "data_sha256":"3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7",
+    "environment":{"batch":"64","cpu_capability":"AVX2","device":"cpu","dstore":"0.1.0","libtorch":"2.7.0","max_length":"128"},
+    "evaluator":"Ada <ada@example.org>","metrics":[{"metric":"accuracy","value":"0.7512"},{"metric":"macro_f1","value":"0.7498"}],
+    "n":5000,"revision":"a695d6beb96fbc1b85168b76fef69ee9684299e0d7b06bb9fa547f06273e0072","split":"test","time":1700000120,"v":1}
+    """.splitlines())
+
+
 class ObjectsPage(unittest.TestCase):
     EXAMPLES = [("tensor", TENSOR, "6ff22e11d14cef586bdc99cef94eee42e3db2986807c6eb1e942a1be0727a718"),
                 ("tensor", bytes.fromhex("010c0200 0200000000000000 0000000000000000"),
@@ -207,6 +217,7 @@ class ObjectsPage(unittest.TestCase):
                 ("weights", WEIGHTS, "811f428db11c4e78a59d4e0ec80e0954318b60aaebf7d1ddb0883a9fc09c47a0"),
                 ("checkpoint", CHECKPOINT, "bd9a518566e1d5db478c74552a53832c6e1b324fdd7e5bbaa1a7b15327a25110"),
                 ("delta", DELTA, "717c98b50d710ef183097793c416ce2a8394187f8ab9cf4f4f7ce638ec42034e"),
+                ("evaluation", EVALUATION, "ee2638a7baf126edd02a8fa937aa18b45f18111842ff989c79b3f088640a04fe"),
                 ("commit", TASK_COMMIT, "a695d6beb96fbc1b85168b76fef69ee9684299e0d7b06bb9fa547f06273e0072")]
 
     def test_examples(self):

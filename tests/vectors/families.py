@@ -3,6 +3,7 @@ import hashlib
 
 import code_cases
 import delta_cases
+import evaluation_cases
 import header_cases
 import model_cases
 import pack_cases
@@ -42,9 +43,12 @@ def objects_of(kind, name, content, **more):
 
 
 def objects():
-    valid = {**table_cases.VALID, "delta": delta_cases.VALID, "commit": text_cases.VALID_COMMITS}
-    invalid = [("corrupt", {**table_cases.INVALID, "delta": delta_cases.INVALID, "commit": text_cases.INVALID_COMMITS}),
-               ("unsupported", {**table_cases.UNSUPPORTED, "delta": delta_cases.UNSUPPORTED, "commit": text_cases.UNSUPPORTED_COMMITS})]
+    valid = {**table_cases.VALID, "delta": delta_cases.VALID, "commit": text_cases.VALID_COMMITS,
+             "evaluation": evaluation_cases.VALID}
+    invalid = [("corrupt", {**table_cases.INVALID, "delta": delta_cases.INVALID, "commit": text_cases.INVALID_COMMITS,
+                            "evaluation": evaluation_cases.INVALID}),
+               ("unsupported", {**table_cases.UNSUPPORTED, "delta": delta_cases.UNSUPPORTED, "commit": text_cases.UNSUPPORTED_COMMITS,
+                                "evaluation": evaluation_cases.UNSUPPORTED})]
     for kind, cases in valid.items():
         for name, content in cases.items():
             yield objects_of(kind, name, content, id=object_id(kind, content).hex())

@@ -54,6 +54,12 @@ void write_predictions(const std::string& path, const Predictions& predictions, 
   write_file_atomically(posix_filesystem(), path, as_bytes(text));
 }
 
+/// What the numbers may depend on beside model and data.
+std::map<std::string, std::string> environment_of(const EvalOptions& options) {
+  return {{"batch", std::to_string(options.batch)},     {"cpu_capability", cpu_capability()}, {"device", options.device},
+          {"libtorch", libtorch_version()},             {"max_length", std::to_string(options.data.max_length)}};
+}
+
 }  // namespace
 
 std::int32_t Predictions::label(std::size_t example) const {
@@ -159,9 +165,14 @@ int run_evaluation(const EvalOptions& options) {
   if (!options.predictions.empty()) write_predictions(options.predictions, predictions, task.labels, dataset.task);
 
   const std::vector<MetricValue> metrics = score(predictions, dataset);
-  if (options.json) {
+  if (options.json || !options.out.empty()) {
     nlohmann::ordered_json out = {{"model", options.model}, {"data", options.data.data}, {"data_sha256", dataset.sha256.hex()}, {"n", predictions.size()}};
     for (const MetricValue& metric : metrics) out["metrics"][metric.name] = shortest_decimal(metric.value);
+    if (!options.out.empty()) {
+      out["environment"] = environment_of(options);
+      write_file_atomically(posix_filesystem(), options.out, as_bytes(out.dump()));
+      return 0;
+    }
     std::cout << out.dump() << '\n';
     return 0;
   }

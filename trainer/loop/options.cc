@@ -120,6 +120,7 @@ void add_eval(Commands& c) {
   CLI::App& app = *(c.eval_command = c.app.add_subcommand("eval", "Measure a task on labelled data"));
   app.footer("Example: dstore eval topic --data test.tsv");
   app.add_option("--repository", o.repository)->group("");
+  app.add_option("--out", o.out)->group("");
   app.add_option("model", o.model, "revision or folder")->type_name("REV|FOLDER");
   add_data_options(app, o.data);
   app.add_option("--predictions", o.predictions, "write a TSV: index, label, one logit for each class")->type_name("FILE");

@@ -61,6 +61,7 @@ struct TrainOptions {
 
 struct EvalOptions {
   std::string repository = ".";
+  std::string out;  ///< a file for the result, which is then not printed
   std::string model;
   DataOptions data;
   std::string predictions;
