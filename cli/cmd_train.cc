@@ -62,10 +62,14 @@ int run_train(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-int run_eval(const Arguments& arguments, Session& session) {
-  if (explain_without_trainer(session, eval_command(), arguments.rest)) return 0;
-  return run_trainer(session, trainer_words(session, "eval", arguments.rest));
+/// A command that is the trainer's alone.
+int run_as_trainer(const Command& command, const Arguments& arguments, Session& session) {
+  if (explain_without_trainer(session, command, arguments.rest)) return 0;
+  return run_trainer(session, trainer_words(session, command.name, arguments.rest));
 }
+
+int run_eval(const Arguments& arguments, Session& session) { return run_as_trainer(eval_command(), arguments, session); }
+int run_predict(const Arguments& arguments, Session& session) { return run_as_trainer(predict_command(), arguments, session); }
 
 }  // namespace
 
@@ -81,6 +85,10 @@ Command train_command() {
 
 Command eval_command() {
   return {"eval", "Work", "Measure a revision or folder on labelled data", "dstore eval base+sst2 --data test.tsv", {}, {}, run_eval, true};
+}
+
+Command predict_command() {
+  return {"predict", "Work", "Label texts with a revision or folder, from a file or a pipe", "dstore predict base+sst2 --data texts.tsv -o predictions.tsv", {}, {}, run_predict, true};
 }
 
 }  // namespace dstore::cli

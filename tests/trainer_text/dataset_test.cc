@@ -96,7 +96,7 @@ TEST_CASE("regression labels are finite decimal numbers and nothing else") {
 
 TEST_CASE("data without labels can be encoded for prediction") {
   TableOptions options;
-  options.need_label = false;
+  options.labels = LabelForm::ignored;
   const Dataset data = encode_table(parse_text_table("text\na\n", "t.tsv", options), small_tokenizer(), {}, {});
   CHECK_FALSE(data.labelled);
   CHECK(data.examples[0].label == -1);

@@ -27,7 +27,7 @@ TEST_CASE("classification metrics equal scikit-learn's") {
   for (const json& item : expected["classification"]) {
     const auto truth = item["truth"].get<std::vector<std::int32_t>>();
     const auto predicted = item["predicted"].get<std::vector<std::int32_t>>();
-    for (const MetricValue& metric : classification_metrics(truth, predicted)) {
+    for (const MetricValue& metric : classification_metrics(truth, predicted, 3)) {
       CAPTURE(metric.name, item["truth"].dump(), item["predicted"].dump());
       check_same(metric.value, item[metric.name]);
     }

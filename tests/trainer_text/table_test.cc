@@ -117,10 +117,10 @@ TEST_CASE("columns are found by default names or by option") {
   CHECK(test::error_of(ErrorCode::invalid_argument, [&] { parse_text_table(text, "a.tsv", options); }) ==
         "a.tsv:1: no column \"gold\" (columns: id, sentence1, sentence2, label); name one with --label-column");
   TableOptions unlabelled;
-  unlabelled.need_label = false;
+  unlabelled.labels = LabelForm::ignored;
   CHECK(flat(parse_text_table("gloss\tx\na\tb\n", "a.tsv", unlabelled)) == Rows{"2|a||"});
   unlabelled.format = table_format("csv");
-  CHECK(flat(parse_text_table("label,gloss\na,b\n", "a.tsv", unlabelled)) == Rows{"2|b||a"});
+  CHECK(flat(parse_text_table("label,gloss\na,b\n", "a.tsv", unlabelled)) == Rows{"2|b||"});
   CHECK(test::error_of(ErrorCode::invalid_argument, [] { table_format("xml"); }) ==
         "unknown data format \"xml\" (known: tsv, csv, jsonl)");
 }

@@ -87,7 +87,7 @@ std::string task_config(const std::string& base_config, const ModelFamily& famil
   }
   config["id2label"] = std::move(id2label);
   config["label2id"] = std::move(label2id);
-  config["problem_type"] = data.task == TaskKind::regression ? "regression" : "single_label_classification";
+  config["problem_type"] = std::string(task_info(data.task).problem_type);
   config.erase("dstore_pooling");
   if (pooling != Pooling::first_token) config["dstore_pooling"] = std::string(pooling_name(pooling));
   return config.dump(2) + "\n";

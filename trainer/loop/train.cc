@@ -89,7 +89,10 @@ std::string truncated_texts(const TaskData& data) {
   return text;
 }
 
-void note_truncated(Progress& progress, const TaskData& data) {
+void note_odd_texts(Progress& progress, const TaskData& data) {
+  if (data.train.empty_texts > 0) {
+    progress.note("note: " + std::to_string(data.train.empty_texts) + " of " + std::to_string(data.train.examples.size()) + " texts are empty");
+  }
   if (data.train.truncated == 0) return;
   progress.note("note: " + std::to_string(data.train.truncated) + " of " + std::to_string(data.train.examples.size()) + " texts were cut to " +
                 std::to_string(data.max_length) + " tokens (--max-length)");
@@ -191,7 +194,7 @@ int run_training(const TrainOptions& o) {
   options.warn = [&](const std::string& line) { progress.warn("warning: " + line); };
   give_examples(options, data, [&](const std::string& line) { progress.note(line); });
   const std::uint64_t trainable = network.table().trainable_elements();
-  note_truncated(progress, data);
+  note_odd_texts(progress, data);
   const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);
   const long eval_every = o.eval_every > 0 ? o.eval_every : epoch;
   Facts facts = run_facts(o, method, options, settings, data, config.pooling, steps, eval_every);
