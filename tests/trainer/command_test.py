@@ -139,6 +139,19 @@ class CommandTest(unittest.TestCase):
                 lines = [json.loads(line) for line in read(out, "train.jsonl").splitlines()]
                 self.assertEqual(sum(line["event"] == "step" for line in lines), 20)
 
+    def test_outcomes_and_a_sample_of_the_training_texts(self):
+        out = self.train("--method", "full", "--epochs", "2", "--test", self.tables["test"], "--train-sample", "50")
+        metrics = {m["split"]: m for m in self.stage(out)["metrics"] if m["metric"] == "accuracy"}
+        rows = [line.split("\t") for line in read(out, "outcomes.tsv").splitlines()]
+        self.assertEqual(rows[0], ["truth", "predicted"])
+        self.assertEqual(len(rows), 61)
+        self.assertEqual(sum(a == b for a, b in rows[1:]) / 60, float(metrics["test"]["value"]))
+        self.assertEqual(metrics["train"]["n"], 50)
+        everything = self.train("--method", "full", "--epochs", "2", "--train-sample", "1000", "--dev", self.tables["train"])
+        metrics = {m["split"]: m for m in self.stage(everything)["metrics"] if m["metric"] == "accuracy"}
+        self.assertEqual((metrics["train"]["value"], metrics["train"]["n"]), (metrics["dev"]["value"], 160))
+        self.assertFalse(os.path.exists(os.path.join(everything, "outcomes.tsv")))
+
     def test_diff_pruning_selects_exactly_its_share(self):
         out = self.train("--method", "diff-pruning", "--density", "1%", "--steps", "60")
         before = load_file(os.path.join(self.base, "model.safetensors"))

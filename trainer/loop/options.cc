@@ -88,6 +88,8 @@ void add_train(Commands& c) {
       ->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--clip", o.clip, "gradient norm limit, 0: none")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--eval-every", o.eval_every, "steps between evaluations on --dev (else once an epoch)")->check(CLI::PositiveNumber);
+  app.add_option("--train-sample", o.train_sample, "measure the result on so many training texts too, evenly spread over the file")
+      ->check(CLI::PositiveNumber);
   app.add_option("--threads", o.threads, "threads (else all processors)")->check(CLI::Range(1, 4096));
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--set", o.settings, "a method's setting; --set preset=NAME for several")->type_name("KEY=VALUE")->allow_extra_args(false);

@@ -35,6 +35,7 @@ struct TrainOptions {
   long steps = 0;  ///< 0: from epochs
   std::size_t batch = 32;
   long eval_every = 0;  ///< 0: once an epoch
+  std::size_t train_sample = 0;  ///< training texts that the result is measured on too
   unsigned threads = 0;
   std::string device = "cpu";
   std::vector<std::string> settings;

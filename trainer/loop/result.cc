@@ -107,4 +107,17 @@ std::string stage_json(const std::string& base_prefix, const std::optional<Objec
 
 void write_text(const std::string& path, const std::string& text) { write_file_atomically(posix_filesystem(), path, as_bytes(text)); }
 
+void write_outcomes(const Predictions& predictions, const Dataset& dataset, const std::string& path) {
+  std::string text = "truth\tpredicted\n";
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    const Example& example = dataset.examples[i];
+    if (dataset.task == TaskKind::regression) {
+      text += shortest_decimal(example.value) + "\t" + shortest_decimal(static_cast<double>(predictions.logits[i])) + "\n";
+    } else {
+      text += std::to_string(example.label) + "\t" + std::to_string(predictions.label(i)) + "\n";
+    }
+  }
+  write_text(path, text);
+}
+
 }  // namespace dstore

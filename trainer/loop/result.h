@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "trainer/loop/evaluate.h"
 #include "trainer/loop/task_data.h"
 #include "trainer/model/network.h"
 #include "trainer/text/metrics.h"
@@ -35,5 +36,7 @@ std::string task_config(const std::string& base_config, const ModelFamily& famil
 std::string stage_json(const std::string& base_prefix, const std::optional<ObjectId>& trained_from,
                        const std::map<std::string, std::string>& facts, const std::vector<StagedMetric>& metrics);
 void write_text(const std::string& path, const std::string& text);
+/// What was said of each example: a TSV of truth and prediction, of classes their numbers.
+void write_outcomes(const Predictions& predictions, const Dataset& dataset, const std::string& path);
 
 }  // namespace dstore

@@ -159,11 +159,21 @@ void add_outcome(Facts& f, const LoopResult& loop, const Training& training, con
   f["peak_rss_bytes"] = std::to_string(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
 }
 
-void measure(Network& network, const Dataset& dataset, const char* split, const TaskData& data, long step, std::vector<StagedMetric>& metrics) {
+/// Empty after an interrupt.
+Predictions measure(Network& network, const Dataset& dataset, const char* split, const TaskData& data, long step, std::vector<StagedMetric>& metrics) {
   const Predictions predictions = predict_as_stored(network, dataset, data.pad_id);
-  if (interrupted()) return;
+  if (interrupted()) return {};
   if (!predictions.finite()) fail_not_finite(std::string("the model's output on --") + split, step);
   for (const MetricValue& metric : score(predictions, dataset)) metrics.push_back({split, metric, dataset.examples.size(), dataset.sha256.hex()});
+  return predictions;
+}
+
+/// `count` examples, or all if there are fewer, evenly spread: the file may be sorted.
+Dataset sample_of(const Dataset& dataset, std::size_t count) {
+  Dataset sample{dataset.path, dataset.sha256, dataset.task, {}, 0, dataset.labelled};
+  count = std::min(count, dataset.examples.size());
+  for (std::size_t i = 0; i < count; ++i) sample.examples.push_back(dataset.examples[i * dataset.examples.size() / count]);
+  return sample;
 }
 
 int say_interrupted(long done, long steps) {
@@ -204,9 +214,11 @@ int run_training(const TrainOptions& o) {
   if (loop.interrupted) return say_interrupted(loop.steps_done, steps);
 
   std::vector<StagedMetric> metrics;
-  if (data.test) measure(network, *data.test, "test", data, loop.steps_done, metrics);
+  if (data.test) write_outcomes(measure(network, *data.test, "test", data, loop.steps_done, metrics), *data.test, join_path(o.out, "outcomes.tsv"));
   if (interrupted()) return say_interrupted(loop.steps_done, steps);
   for (const MetricValue& metric : loop.dev) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
+  if (o.train_sample > 0) measure(network, sample_of(data.train, o.train_sample), "train", data, loop.steps_done, metrics);
+  if (interrupted()) return say_interrupted(loop.steps_done, steps);
   const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
   if (!counts.finite) fail_not_finite("a trained value", loop.steps_done);
   add_outcome(facts, loop, *training, counts, trainable);
