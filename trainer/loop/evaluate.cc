@@ -48,7 +48,7 @@ std::string answer(const Predictions& predictions, std::size_t example, const La
   if (task == TaskKind::regression) return shortest_decimal(static_cast<double>(row[0]));
   if (task == TaskKind::classification) return labels.names()[static_cast<std::size_t>(predictions.label(example))];
   std::string text;
-  for (const std::string& name : chosen_labels(row, labels)) text += (text.empty() ? "" : ",") + name;
+  for (const std::int32_t label : chosen_labels(row)) text += (text.empty() ? "" : ",") + labels.names()[static_cast<std::size_t>(label)];
   return text;
 }
 

@@ -9,6 +9,7 @@
 #include "trainer/loop/evaluate.h"
 #include "trainer/loop/interrupt.h"
 #include "trainer/loop/prediction_lines.h"
+#include "trainer/loop/task_data.h"
 #include "trainer/text/table_stream.h"
 
 namespace dstore {

@@ -38,7 +38,7 @@ std::string tsv_line(TaskKind task, std::span<const float> logits, const LabelMa
   if (task == TaskKind::classification) {
     out = field(labels.names()[likeliest(logits)]) + "\t" + shortest(p[likeliest(logits)]);
   } else {
-    for (const std::string& name : chosen_labels(logits, labels)) out += (out.empty() ? "" : ",") + field(name);
+    for (const std::int32_t label : chosen_labels(logits)) out += (out.empty() ? "" : ",") + field(labels.names()[static_cast<std::size_t>(label)]);
   }
   for (const double probability : p) out += "\t" + shortest(probability);
   return out + "\n";
@@ -55,7 +55,8 @@ std::string json_line(TaskKind task, std::span<const float> logits, const LabelM
     out["label"] = labels.names()[likeliest(logits)];
     out["probability"] = short_number(p[likeliest(logits)]);
   } else {
-    out["labels"] = chosen_labels(logits, labels);
+    out["labels"] = nlohmann::ordered_json::array();
+    for (const std::int32_t label : chosen_labels(logits)) out["labels"].push_back(labels.names()[static_cast<std::size_t>(label)]);
   }
   for (std::size_t i = 0; i < p.size(); ++i) out["probabilities"][labels.names()[i]] = short_number(p[i]);
   return out.dump() + "\n";
@@ -63,10 +64,10 @@ std::string json_line(TaskKind task, std::span<const float> logits, const LabelM
 
 }  // namespace
 
-std::vector<std::string> chosen_labels(std::span<const float> logits, const LabelMap& labels) {
-  std::vector<std::string> out;
+std::vector<std::int32_t> chosen_labels(std::span<const float> logits) {
+  std::vector<std::int32_t> out;
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (label_is_chosen(logits[i])) out.push_back(labels.names()[i]);
+    if (label_is_chosen(logits[i])) out.push_back(static_cast<std::int32_t>(i));
   }
   return out;
 }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "trainer/text/label_map.h"
 #include "trainer/text/task_kind.h"
@@ -30,7 +32,8 @@ PredictionFormat prediction_format(const std::string& path);
 
 /// Whether a multi-label task gives a label: its probability is above one half (as logits: a rounded probability could say otherwise).
 inline bool label_is_chosen(float logit) { return logit > 0; }
-std::vector<std::string> chosen_labels(std::span<const float> logits, const LabelMap& labels);
+/// Ids of those it gives, ascending.
+std::vector<std::int32_t> chosen_labels(std::span<const float> logits);
 
 /// Softmax; or of each by itself, where labels do not exclude each other.
 std::vector<double> probabilities(std::span<const float> logits, TaskKind task);

@@ -170,7 +170,7 @@ Predictions measure(Network& network, const Dataset& dataset, const char* split,
 
 /// `count` examples, or all if there are fewer, evenly spread: the file may be sorted.
 Dataset sample_of(const Dataset& dataset, std::size_t count) {
-  Dataset sample{dataset.path, dataset.sha256, dataset.task, {}, 0, dataset.labelled};
+  Dataset sample{dataset.path, dataset.sha256, dataset.task, dataset.classes, {}, 0, 0, dataset.labelled};
   count = std::min(count, dataset.examples.size());
   for (std::size_t i = 0; i < count; ++i) sample.examples.push_back(dataset.examples[i * dataset.examples.size() / count]);
   return sample;

@@ -126,8 +126,7 @@ void TableBytes::check_start() {
 void TableBytes::check_lines(std::size_t max_line_bytes) const {
   each_line(text_, first_line_, [&](std::uint32_t number, std::string_view line) {
     if (line.size() > max_line_bytes) {
-      fail(number, "the line has " + std::to_string(line.size()) + " bytes, more than the " + std::to_string(max_line_bytes) +
-                       " that are allowed");
+      fail(number, "the line is longer than the " + std::to_string(max_line_bytes) + " bytes that are allowed");
     }
     if (line.find('\0') != line.npos) fail(number, "a NUL byte (is this a text file?)");
     if (!is_utf8(line)) fail(number, "not UTF-8 (convert it, for example: iconv -f ISO-8859-1 -t UTF-8)");

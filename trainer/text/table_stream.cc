@@ -14,7 +14,6 @@
 namespace dstore {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr int kAskStopMs = 250;
 
 int open_input(const std::string& path) {
@@ -47,11 +46,10 @@ std::size_t without_empty_lines(std::string_view text, std::size_t end) {
 
 }  // namespace
 
-TableStream::TableStream(const std::string& path, TableOptions options, std::function<bool()> stop)
-    : path_(path == "-" ? "standard input" : path), options_(std::move(options)), stop_(std::move(stop)), file_(-1), table_(empty_table(path, options_)),
-      reader_(table_, options_) {
+TableStream::TableStream(const std::string& path, TableOptions options, std::function<bool()> stop, std::size_t read_bytes)
+    : path_(path == "-" ? "standard input" : path), options_(std::move(options)), stop_(std::move(stop)), read_bytes_(read_bytes), file_(-1),
+      table_(empty_table(path_, options_)), reader_(table_, options_) {
   file_ = open_input(path);
-  table_.path = path_;
 }
 
 TableStream::~TableStream() {
@@ -68,17 +66,16 @@ bool TableStream::wait_for_input() const {
 
 /// One read more; false where `stop` said so.
 bool TableStream::fill() {
-  const std::size_t before = pending_.size();
-  pending_.resize(before + kReadBytes);
-  ssize_t got = -1;
-  do {
+  for (;;) {
     if (!wait_for_input()) return false;
-    got = ::read(file_, pending_.data() + before, kReadBytes);
-  } while (got < 0 && (errno == EINTR || errno == EAGAIN));
-  if (got < 0) throw Error(ErrorCode::io, "cannot read " + printable(path_) + ": " + std::strerror(errno));
-  pending_.resize(before + static_cast<std::size_t>(got));
-  ended_ = got == 0;
-  return true;
+    const std::size_t before = pending_.size();
+    pending_.resize(before + read_bytes_);
+    const ssize_t got = ::read(file_, pending_.data() + before, read_bytes_);
+    pending_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    ended_ = got == 0;
+    if (got >= 0) return true;
+    if (errno != EINTR && errno != EAGAIN) throw Error(ErrorCode::io, "cannot read " + printable(path_) + ": " + std::strerror(errno));
+  }
 }
 
 std::size_t TableStream::whole_records() {

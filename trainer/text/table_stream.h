@@ -12,7 +12,7 @@ namespace dstore {
 class TableStream {
  public:
   /// "-" is standard input. `stop` is asked every quarter of a second while nothing comes.
-  TableStream(const std::string& path, TableOptions options, std::function<bool()> stop);
+  TableStream(const std::string& path, TableOptions options, std::function<bool()> stop, std::size_t read_bytes = std::size_t{1} << 20);
   ~TableStream();
   TableStream(const TableStream&) = delete;
   TableStream& operator=(const TableStream&) = delete;
@@ -29,6 +29,7 @@ class TableStream {
   std::string path_;
   TableOptions options_;
   std::function<bool()> stop_;
+  std::size_t read_bytes_;  ///< at a time, at most
   int file_;
   TextTable table_;
   TableReader reader_;
