@@ -85,6 +85,7 @@ Command show_command();
 Command sparsify_command();
 Command stats_command();
 Command status_command();
+Command study_command();
 Command switch_command();
 Command tag_command();
 Command tasks_command();

@@ -1,32 +1,28 @@
 #include "repo/commit_computed.h"
 
 #include "dstore/error.h"
-#include "repo/shard_stream.h"
+#include "repo/shard_hashes.h"
 
 namespace dstore {
 
-WrittenCheckpoint write_checkpoint(const Repository& repository, PackSession& session, const ModelFiles& files, const TensorSource& result, const ObjectId& weights) {
-  WrittenCheckpoint out;
-  out.table.weights = weights;
-  for (const ShardFile& shard : files.shards) {
-    out.table.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes(), hash_shard(result, shard.header, 0)});
+ComputedTask write_computed(const Repository& repository, PackSession& session, const StoredWeights& base, const TensorSource& result,
+                            const std::vector<Pairing>& pairs, const ModelFiles& files, const Progress& progress, const ChangeSource* changes) {
+  ComputedTask out;
+  ShardHashes hashes(result, files.shards, pairs);
+  out.delta = write_delta(session, base, result, pairs, 0, progress, {}, changes, &hashes);
+  CheckpointTable table;
+  table.weights = out.delta.table.result_weights;
+  const std::vector<ObjectId> digests = hashes.finish();
+  for (std::size_t i = 0; i < digests.size(); ++i) {
+    const ShardFile& shard = files.shards[i];
+    table.shards.push_back({shard.path, write_file(session, shard.header.raw), shard.bytes(), digests[i]});
     out.full_bytes += shard.bytes();
   }
   for (const auto& [path, file] : files.files) {
-    out.table.files.push_back({path, file.file ? *file.file : write_file(session, file.content)});
+    table.files.push_back({path, file.file ? *file.file : write_file(session, file.content)});
     out.full_bytes += file.file ? repository.file_object_size(*file.file) : file.content.size();
   }
-  return out;
-}
-
-ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress,
-                            const ChangeSource* changes) {
-  ComputedTask out;
-  const auto base = StoredWeights::load(repository.store(), lineage.base_weights);
-  out.delta = write_delta(session, *base, files.source(), lineage.pairs, 0, progress, {}, changes);
-  WrittenCheckpoint checkpoint = write_checkpoint(repository, session, files, files.source(), out.delta.table.result_weights);
-  out.full_bytes = checkpoint.full_bytes;
-  out.checkpoint = session.add(ObjectKind::checkpoint, checkpoint.table.serialize());
+  out.checkpoint = session.add(ObjectKind::checkpoint, table.serialize());
   return out;
 }
 
@@ -37,7 +33,8 @@ ComputedReport commit_computed(Repository& repository, const Revision& revision,
   if (head && !head->is_deletion()) throw Error(ErrorCode::conflict, branch.text() + " exists already; give the result another --name");
   const OpenRevision model = open_revision(repository, revision, progress);
   PackSession session = repository.store().begin_write();
-  ComputedTask task = write_computed(repository, session, model.files, *model.lineage, progress, model.changes);
+  const auto base = StoredWeights::load(repository.store(), model.lineage->base_weights);
+  ComputedTask task = write_computed(repository, session, *base, model.files.source(), model.lineage->pairs, model.files, progress, model.changes);
   Commit commit;
   commit.checkpoint = task.checkpoint;
   commit.delta = task.delta.id;

@@ -5,21 +5,16 @@
 
 namespace dstore {
 
-/// The checkpoint of weights with this id in the shards and side files of `files`, which are stored where they are not.
-struct WrittenCheckpoint {
-  CheckpointTable table;
-  std::uint64_t full_bytes = 0;  ///< of a folder with it
-};
-WrittenCheckpoint write_checkpoint(const Repository& repository, PackSession& session, const ModelFiles& files, const TensorSource& result, const ObjectId& weights);
-
 /// A computed model as a task in a session.
 struct ComputedTask {
   WrittenDelta delta;
   ObjectId checkpoint;
   std::uint64_t full_bytes = 0;  ///< of a folder with it
 };
-ComputedTask write_computed(const Repository& repository, PackSession& session, const ModelFiles& files, const Lineage& lineage, const Progress& progress,
-                            const ChangeSource* changes = nullptr);
+/// The task that `result` makes of `base`, in the shards and side files of `files`, which are stored where they are not. `pairs` and `changes` as
+/// of write_delta(). What is made of the base is computed once.
+ComputedTask write_computed(const Repository& repository, PackSession& session, const StoredWeights& base, const TensorSource& result,
+                            const std::vector<Pairing>& pairs, const ModelFiles& files, const Progress& progress, const ChangeSource* changes = nullptr);
 
 struct ComputedReport {
   ObjectId commit;

@@ -89,11 +89,12 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
   report.counts = result.counts();
   if (shape.model) report.files_of = sources[*shape.model].text;
   PackSession session = repository.store().begin_write();
-  report.delta = write_delta(session, *loaded.base_weights, result, result.pairs(), 0, progress, {}, &result);
-  WrittenCheckpoint checkpoint = write_checkpoint(repository, session, load_merge_files(repository, loaded, shape.model), result, report.delta.table.result_weights);
-  report.full_bytes = checkpoint.full_bytes;
+  ComputedTask task = write_computed(repository, session, *loaded.base_weights, result, result.pairs(),
+                                     load_merge_files(repository, loaded, shape.model), progress, &result);
+  report.delta = std::move(task.delta);
+  report.full_bytes = task.full_bytes;
   Commit commit;
-  commit.checkpoint = session.add(ObjectKind::checkpoint, checkpoint.table.serialize());
+  commit.checkpoint = task.checkpoint;
   commit.delta = report.delta.id;
   commit.base = loaded.base;
   for (std::size_t i = 0; i < sources.size(); ++i) {

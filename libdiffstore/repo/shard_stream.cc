@@ -165,20 +165,4 @@ ObjectId hash_shard(const TensorSource& source, const SafetensorsHeader& header,
   return hash.finish();
 }
 
-CheckpointTable checkpoint_with(const Repository& repository, const Commit& commit, const TensorSource& result, const ObjectId& weights) {
-  CheckpointTable checkpoint = read_checkpoint(repository, commit);
-  checkpoint.weights = weights;
-  for (CheckpointTable::ShardRow& shard : checkpoint.shards) {
-    shard.sha256 = hash_shard(result, parse_safetensors_header(repository.read_file_object(shard.header), shard.bytes, shard.path), 0);
-  }
-  return checkpoint;
-}
-
-std::uint64_t full_bytes(const Repository& repository, const CheckpointTable& checkpoint) {
-  std::uint64_t bytes = 0;
-  for (const CheckpointTable::ShardRow& shard : checkpoint.shards) bytes += shard.bytes;
-  for (const CheckpointTable::FileRow& file : checkpoint.files) bytes += repository.file_object_size(file.file);
-  return bytes;
-}
-
 }  // namespace dstore

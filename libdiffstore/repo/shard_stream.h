@@ -24,9 +24,4 @@ bool stream_recorded_shard(const TensorSource& weights, const ShardFile& shard, 
 /// SHA-256 of a shard whose tensors come from anywhere (a commit that is being made).
 ObjectId hash_shard(const TensorSource& source, const SafetensorsHeader& header, unsigned threads);
 
-/// The files and shards of `commit` with other weights of the same names, shapes and dtypes in them.
-CheckpointTable checkpoint_with(const Repository& repository, const Commit& commit, const TensorSource& result, const ObjectId& weights);
-/// What a full copy of it takes.
-std::uint64_t full_bytes(const Repository& repository, const CheckpointTable& checkpoint);
-
 }  // namespace dstore

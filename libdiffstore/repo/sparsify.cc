@@ -6,8 +6,7 @@
 #include "delta/stats.h"
 #include "dstore/error.h"
 #include "repo/align.h"
-#include "repo/model_files.h"
-#include "repo/shard_stream.h"
+#include "repo/commit_computed.h"
 #include "repo/sparse_source.h"
 
 namespace dstore {
@@ -98,11 +97,11 @@ SparsifyReport sparsify(Repository& repository, const ObjectId& source, const Sp
 
   const SparseSource result(ranks, std::move(selection.cuts));
   PackSession session = repository.store().begin_write();
-  report.delta = write_delta(session, *base, result, pairs, 0, progress);
-  CheckpointTable table = checkpoint_with(repository, full.commit, result, report.delta.table.result_weights);
-  report.full_bytes = full_bytes(repository, table);
+  ComputedTask sparse = write_computed(repository, session, *base, result, pairs, load_commit_files(repository, full.commit), progress);
+  report.delta = std::move(sparse.delta);
+  report.full_bytes = sparse.full_bytes;
   Commit commit;
-  commit.checkpoint = session.add(ObjectKind::checkpoint, table.serialize());
+  commit.checkpoint = sparse.checkpoint;
   if (exists && commit.checkpoint == full.commit.checkpoint) {
     report.commit = source;
     report.unchanged = true;

@@ -83,7 +83,8 @@ bool is_resolved(ThreeWayOutcome& out, const std::optional<Side>& files) {
 void publish(Repository& repository, const ModelFiles& files, const Lineage& lineage, const std::vector<ObjectId>& parents, const std::vector<ObjectId>& derived_from,
              const ThreeWayOptions& options, const RefName& branch, const ObjectId& expected, const Committer& committer, const Progress& progress, ThreeWayOutcome& out) {
   PackSession session = repository.store().begin_write();
-  ComputedTask task = write_computed(repository, session, files, lineage, progress);
+  const auto base = StoredWeights::load(repository.store(), lineage.base_weights);
+  ComputedTask task = write_computed(repository, session, *base, files.source(), lineage.pairs, files, progress);
   Commit commit;
   commit.checkpoint = task.checkpoint;
   commit.delta = task.delta.id;

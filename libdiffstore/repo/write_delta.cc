@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "base/ordered_pipeline.h"
 #include "base/parallel.h"
@@ -54,7 +55,7 @@ void prove(const EncodedPiece& piece, std::uint64_t first, MutableByteSpan base,
   put_changes(changes, first, unit, base);
 }
 
-/// A piece of a tensor that a task makes from the base's.
+/// A piece of a tensor that a task makes from the base's. `wanted`: also where it is the base's.
 struct PieceInput {
   const StoredWeights& base;
   const DerivedTensor& derived;
@@ -62,6 +63,7 @@ struct PieceInput {
   std::size_t index;  ///< in the task
   const ChangeSource* changes;
   std::uint64_t offset, size;
+  bool wanted;
 
   bool plain() const { return derived.op == DeltaOp::modify && !base.is_modified(derived.index); }
   const ObjectId& base_chunk(std::uint64_t at) const { return base.chunks(derived.index)[(offset + at) / kChunkBytes]; }
@@ -102,15 +104,17 @@ void run_dense(Job& job, const PieceInput& in, Profile profile, Bytes& before) {
   if (!job.encoded.bytes.empty()) prove(job.encoded, in.first(), before, after, in.derived.info.name);
 }
 
+/// `before` becomes the task, where it is wanted.
 void run(Job& job, const PieceInput& in, Profile profile, Bytes& before) {
   const ChangeSource::Touch touch = in.changes != nullptr && in.plain() ? in.changes->touch(in.index, in.offset) : ChangeSource::Touch::dense;
   job.bytes = in.size;
   if (touch == ChangeSource::Touch::none) {
     for (std::uint64_t at = 0; at < in.size; at += kChunkBytes) job.chunks.push_back(in.base_chunk(at));
-    return;
+    if (!in.wanted) return;
   }
   before.resize(in.size);
   in.derived.read(in.offset, before);
+  if (touch == ChangeSource::Touch::none) return;
   if (touch == ChangeSource::Touch::sparse) return run_sparse(job, in, profile, before);
   run_dense(job, in, profile, before);
 }
@@ -222,11 +226,17 @@ void add_removals(const StoredWeights& base, std::vector<bool> taken, DeltaTable
   }
 }
 
+std::vector<std::size_t> all_of(const std::vector<Pairing>& pairs) {
+  std::vector<std::size_t> places(pairs.size());
+  std::iota(places.begin(), places.end(), std::size_t{0});
+  return places;
+}
+
 }  // namespace
 
 WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task, const std::vector<Pairing>& pairs,
                          unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank,
-                         const ChangeSource* changes) {
+                         const ChangeSource* changes, TaskViewer* viewer) {
   WrittenDelta out;
   out.table.base_weights = base.weights_id();
   for (const TensorInfo& info : base.tensors()) out.base_elements += unit_count(info.dtype, info.bytes);
@@ -239,7 +249,7 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
   });
   std::vector<Job> jobs;
   std::uint64_t total = 0, done = 0;
-  for (std::size_t p = 0; p < pairs.size(); ++p) {
+  for (const std::size_t p : viewer != nullptr ? viewer->order() : all_of(pairs)) {
     if (!results[p].derived) continue;
     const std::uint64_t bytes = results[p].derived->info.bytes;
     for (std::uint64_t piece = 0; piece * kPieceBytes < bytes; ++piece) jobs.push_back({p, piece, {}, {}, 0});
@@ -252,9 +262,10 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
       [&](std::size_t i, Bytes& buffer) {
         const std::size_t p = jobs[i].pair;
         const std::uint64_t offset = jobs[i].piece * kPieceBytes, size = std::min(kPieceBytes, results[p].derived->info.bytes - offset);
-        run(jobs[i], {base, *results[p].derived, task, *pairs[p].task, changes, offset, size}, session.profile(), buffer);
+        run(jobs[i], {base, *results[p].derived, task, *pairs[p].task, changes, offset, size, viewer != nullptr}, session.profile(), buffer);
       },
-      [&](std::size_t i, const Bytes&) {
+      [&](std::size_t i, const Bytes& buffer) {
+        if (viewer != nullptr) viewer->take(jobs[i].pair, jobs[i].piece * kPieceBytes, buffer);
         PairResult& result = results[jobs[i].pair];
         result.chunks.insert(result.chunks.end(), jobs[i].chunks.begin(), jobs[i].chunks.end());
         if (!jobs[i].encoded.bytes.empty()) filler.add(jobs[i].encoded, result.change);

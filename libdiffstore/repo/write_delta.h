@@ -16,6 +16,17 @@ namespace dstore {
 /// done, total: bytes of the result looked at.
 using Progress = std::function<void(std::uint64_t, std::uint64_t)>;
 
+/// Looks on while a difference is made.
+class TaskViewer {
+ public:
+  virtual ~TaskViewer() = default;
+  /// Places of all pairs, each once: the order in which the task is made, and its segments are filled.
+  virtual std::vector<std::size_t> order() const = 0;
+  /// Each piece of the task that is made from a tensor of the base, changed or not: the place of its pair, where in the tensor it starts,
+  /// its bytes. One call at a time, each tensor from its start.
+  virtual void take(std::size_t pair, std::uint64_t offset, ByteSpan bytes) = 0;
+};
+
 struct WrittenDelta {
   DeltaTable table;
   ObjectId id;
@@ -33,7 +44,7 @@ struct WrittenDelta {
 /// known: then only pieces that change are read, and the sparse ones never made whole. The result is a function of the contents alone.
 WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const TensorSource& task, const std::vector<Pairing>& pairs,
                          unsigned threads, const Progress& progress, const std::map<std::string, LowRankFactors>& low_rank = {},
-                         const ChangeSource* changes = nullptr);
+                         const ChangeSource* changes = nullptr, TaskViewer* viewer = nullptr);
 
 /// Stores a tensor whole; returns its id.
 ObjectId write_tensor(PackSession& session, const TensorSource& source, std::size_t index);
