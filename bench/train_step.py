@@ -1,13 +1,14 @@
 """Step time and peak memory of dstore-train against the same loop in Python with torch and transformers.
 
-Usage: train_step.py --bin FOLDER --model FOLDER [--data FILE.tsv] [--steps 20] [--batch 32] [--threads N] [--rounds 3]
+Usage: train_step.py --bin FOLDER --model FOLDER [--data FILE.tsv] [--steps 20] [--batch 32] [--threads N] [--rounds 3] [--rows WORDS]
 
 Without --data: 4,000 noun glosses of WordNet as examples/wordnet makes them.
 Both sides train the same model on the very same batches (dstore's order, made again in training_order.py), with AdamW,
 clipping and a linear schedule. The rounds alternate, so that load on the machine hits both. A time is CPU seconds (user + system) of a run of
-2 * STEPS steps minus one of STEPS steps, divided by STEPS: start-up cancels. Prints a table; ratios are to Python's.
+2 * STEPS steps minus one of STEPS steps, divided by STEPS: start-up cancels. Prints a table; ratios are to its first line, Python's unless --rows leaves that out.
 """
 import argparse
+import importlib.metadata
 import os
 import platform
 import shutil
@@ -20,6 +21,14 @@ import training_order
 
 SEED = 1
 QUIET = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def wordnet(folder):
+    """4,000 noun glosses, in a new file."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples", "wordnet", "make_tasks.py")
+    subprocess.run([sys.executable, script, "--out", folder, "--task", "noun-topic", "--train", "4000", "--dev", "10", "--test", "10"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return os.path.join(folder, "noun-topic", "train.tsv")
 
 
 def python_loop(folder, data, steps, batch, threads):
@@ -90,17 +99,14 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", help="only the lines that contain one of these words, joined by commas")
     options = parser.parse_args()
     if options.baseline:
         python_loop(options.model, options.data, options.steps, options.batch, options.threads)
         return
     options.train = os.path.join(options.bin, "dstore-train")
     with tempfile.TemporaryDirectory() as folder:
-        if not options.data:
-            script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples", "wordnet", "make_tasks.py")
-            subprocess.run([sys.executable, script, "--out", folder, "--task", "noun-topic", "--train", "4000", "--dev", "10",
-                            "--test", "10"], check=True, stdout=subprocess.DEVNULL)
-            options.data = os.path.join(folder, "noun-topic", "train.tsv")
+        options.data = options.data or wordnet(folder)
         compare(options)
 
 
@@ -112,7 +118,12 @@ def compare(options):
         "dstore, diff-pruning, both stages": (dstore, ["diff-pruning"]),
         "dstore, last-layer": (dstore, ["last-layer"]),
         "dstore, bitfit": (dstore, ["bitfit"]),
+        "dstore, far, 10 % learners": (dstore, ["far"]),
+        "dstore, far, 40 % learners": (dstore, ["far", "--set", "learners=0.4"]),
     }
+    if options.rows:
+        rows = {name: row for name, row in rows.items() if any(word in name for word in options.rows.split(","))}
+    first = next(iter(rows), None) or sys.exit("train_step.py: no line contains a word of --rows")
     times, peaks = {name: [] for name in rows}, {name: 0 for name in rows}
     for _ in range(options.rounds):
         for name, (run, method) in rows.items():
@@ -120,15 +131,13 @@ def compare(options):
             long, peak = run(options, method, 2 * options.steps)
             times[name].append((long - short) / options.steps)
             peaks[name] = max(peaks[name], peak)
-    base = statistics.median(times["python, full"])
-    import torch
-    import transformers
-    print(f"torch {torch.__version__}, transformers {transformers.__version__}, {platform.machine()}, {options.threads} threads, "
-          f"batch {options.batch}, {options.steps} steps, median of {options.rounds}")
+    base = statistics.median(times[first])
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+    print(f"{versions}, {platform.machine()}, {options.threads} threads, batch {options.batch}, {options.steps} steps, median of {options.rounds}")
     print(f"{'':36}{'CPU s/step':>11}{'ratio':>8}{'peak MB':>9}{'ratio':>8}")
     for name in rows:
         seconds = statistics.median(times[name])
-        print(f"{name:36}{seconds:11.3f}{seconds / base:8.2f}{peaks[name] / 1e6:9.0f}{peaks[name] / peaks['python, full']:8.2f}")
+        print(f"{name:36}{seconds:11.3f}{seconds / base:8.2f}{peaks[name] / 1e6:9.0f}{peaks[name] / peaks[first]:8.2f}")
 
 
 if __name__ == "__main__":

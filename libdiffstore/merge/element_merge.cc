@@ -27,6 +27,11 @@ void keep_unchanged(DType dtype, ByteSpan base, std::span<const std::byte* const
   number_loops<float>(dtype).keep_unchanged(base.data(), models, count, bits.data());
 }
 
+bool any_nan(DType dtype, const std::vector<float>& values) { return number_loops<float>(dtype).any_nan(values.data(), values.size()); }
+bool any_nan(DType, const std::vector<double>& values) {
+  return std::any_of(values.begin(), values.end(), [](double value) { return value != value; });
+}
+
 }  // namespace
 
 ElementMerge::ElementMerge(DType dtype, std::size_t window) : dtype_(dtype), unit_(unit_type(dtype).bytes), window_(window) {}
@@ -93,11 +98,15 @@ void ElementMerge::apply(const TensorMerge& merge, const RawElements& raw, Mutab
       std::copy(part.base.begin(), part.base.end(), target.begin());
       return;
     }
+    bool nan = false;
     if (merge.takes_floats()) {
       write(part, floats_, target, [&](const FloatWindow& window, std::span<float> values) { merge.apply_floats(window, values); });
+      nan = any_nan(dtype_, floats_.merged);
     } else {
       write(part, doubles_, target, [&](const MergeWindow& window, std::span<double> values) { merge.apply(window, values); });
+      nan = any_nan(dtype_, doubles_.merged);
     }
+    if (!nan && merge.returns_base()) return;
     others.clear();
     for (const ByteSpan model : part.models) {
       if (model.data() != part.base.data()) others.push_back(model.data());

@@ -71,6 +71,8 @@ class TensorMerge {
   /// Whether its result for elements that some model changes is the same if windows leave out all others: it goes by elements()
   /// and not by places in the window, and elements without a difference count for nothing.
   virtual bool only_changes() const { return false; }
+  /// Whether an element that no model changes comes out as the base's value, but for NaN.
+  virtual bool returns_base() const { return false; }
   /// Whether these two do what look() and apply() do, faster; only for dtypes whose values are floats.
   virtual bool takes_floats() const { return false; }
   virtual void look_floats(const FloatWindow& window) { (void)window; }

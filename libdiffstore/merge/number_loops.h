@@ -26,6 +26,7 @@ struct NumberLoops {
   void (*write)(const Value* values, std::size_t count, std::byte* bits);
   /// Puts the base's bits where no model has others.
   void (*keep_unchanged)(const std::byte* base, std::span<const std::byte* const> models, std::size_t count, std::byte* bits);
+  bool (*any_nan)(const Value* values, std::size_t count);
   /// r(x - base); 0 where both are NaN or the same infinity.
   void (*subtract)(const Value* x, const Value* base, std::size_t count, Value* differences);
   /// r(value * factor)

@@ -76,6 +76,7 @@ class TaskVectors : public LoopMerge<A> {
   bool only_changes() const override {
     return row_ == 1 && std::all_of(models_.begin(), models_.end(), [](const Model& model) { return model.trim->only_changes(); });
   }
+  bool returns_base() const override { return true; }  // its differences are 0: finish()
   std::uint64_t row() const override { return row_; }
   bool wants_pass() const override { return trimming() || measure_ || (election_ && !election_->tie); }
 

@@ -29,7 +29,7 @@ void TopSelection::end_pass() {
   counts_.resize(RadixSelect::kBins);  // of a tensor without elements
   select_.narrow(counts_);
   wants_last_tie_ = select_.done() && select_.splits_ties();
-  counts_ = {};
+  RadixSelect::Counts().swap(counts_);  // = {} would keep the memory
 }
 
 namespace {

@@ -58,10 +58,9 @@ class Input {
   }
   std::uint8_t u8() { return static_cast<std::uint8_t>(number(1)); }
   /// A size, of three bytes: those below `most` as they are, so that seeds can name any; others small, so that most inputs are fast.
-  std::uint64_t size(std::uint64_t most) {
-    constexpr std::uint64_t kUsual = 1 << 12;
+  std::uint64_t size(std::uint64_t most, std::uint64_t usual = 1 << 12) {
     const std::uint64_t value = number(3);
-    return value < most ? value : value % kUsual;
+    return value < most ? value : value % usual;
   }
   /// At most `size` bytes.
   ByteSpan take(std::size_t size) {

@@ -107,7 +107,7 @@ class CommandTest(unittest.TestCase):
 
     def test_every_method_leaves_a_stage(self):
         sparse = ("diff-pruning", "fish", "lt-sft", "top-k", "random-mask")
-        for method in ("full", "bitfit", "last-layer", "head", "select", "masking", *sparse):
+        for method in ("full", "bitfit", "last-layer", "head", "select", "masking", "far", *sparse):
             with self.subTest(method):
                 extra = ["--density", "2%"] if method in sparse else []
                 out = self.train("--method", method, "--epochs", "4", "--dev", self.tables["dev"], "--test", self.tables["test"], *extra)
@@ -138,6 +138,43 @@ class CommandTest(unittest.TestCase):
                     self.assertTrue(all(n.endswith("bias") for n in names - {"classifier.weight"}))
                 lines = [json.loads(line) for line in read(out, "train.jsonl").splitlines()]
                 self.assertEqual(sum(line["event"] == "step" for line in lines), 20)
+
+    def test_far_changes_whole_nodes_of_the_feed_forward_layers(self):
+        out = self.train("--method", "far", "--steps", "20", "--set", "learners=0.25", "--set", "priming=0.1", "--weight-decay", "0.1")
+        before = load_file(os.path.join(self.base, "model.safetensors"))
+        after = load_file(os.path.join(out, "tensors.safetensors"))
+        for name in set(after) - {"classifier.weight", "classifier.bias"}:
+            self.assertRegex(name, r"layer\.\d\.(intermediate|output)\.dense\.")
+            rows = int((bits(after[name]) != bits(before[name])).reshape(len(after[name]), -1).any(1).sum())
+            self.assertEqual(rows, len(after[name]) // 4, name)
+        training = self.stage(out)["training"]
+        self.assertEqual((training["learner_nodes"], training["nodes"]), ("40", "160"))
+        self.assertEqual(int(training["selected"]), 2 * (12 * 33 + 8 * 49))
+
+    def test_bitfit_adds_biases_on_request(self):
+        folder = os.path.join(self.root, "no-biases")
+        os.mkdir(folder)
+        tensors = {k: v for k, v in load_file(os.path.join(self.base, "model.safetensors")).items() if not k.endswith("dense.bias") or k.startswith("pooler")}
+        save_file(tensors, os.path.join(folder, "model.safetensors"), {"format": "pt"})
+        for name in ("vocab.txt", "tokenizer_config.json", "config.json"):
+            write(os.path.join(folder, name), read(self.base, name))
+        self.assertEqual(os.listdir(self.train("--method", "bitfit", "--steps", "2", base=folder, status=2)), [])
+        self.assertEqual(len(self.last.stderr.splitlines()), 1)
+        self.assertIn("--method bitfit --set missing=add", self.last.stderr)
+        out = self.train("--method", "bitfit", "--set", "missing=add", "--steps", "20", "--test", self.tables["test"], base=folder)
+        self.assertIn("lacks 6 biases", self.last.stderr)
+        self.assertEqual(self.stage(out)["training"]["added_biases"], "6")
+        names, _ = self.changed(out, folder)
+        added = {f"bert.encoder.layer.{i}.{part}.dense.bias" for i in (0, 1) for part in ("attention.output", "intermediate", "output")}
+        self.assertLessEqual(added, names)
+        model = self.materialise(out, folder)
+        ours = self.evaluate(model, self.tables["test"])
+        self.assertEqual(ours["accuracy"], [m["value"] for m in self.stage(out)["metrics"] if m["metric"] == "accuracy"][0])
+        theirs = AutoModelForSequenceClassification.from_pretrained(model).eval()
+        loaded = dict(theirs.named_parameters())
+        for name, tensor in load_file(os.path.join(out, "tensors.safetensors")).items():
+            if name in added:
+                self.assertTrue(bool((loaded[name] == tensor).all()) and bool((tensor != 0).any()), name)
 
     def test_outcomes_and_a_sample_of_the_training_texts(self):
         out = self.train("--method", "full", "--epochs", "2", "--test", self.tables["test"], "--train-sample", "50")
@@ -206,9 +243,9 @@ class CommandTest(unittest.TestCase):
 
     def test_the_numbers_of_a_half_precision_base_are_those_of_the_stored_model(self):
         values = {split: os.path.join(self.root, split + "-values.tsv") for split in ("train", "dev", "test")}
-        for method in ("full", "diff-pruning"):
+        for method, *settings in (("full",), ("diff-pruning",), ("far", "--set", "rollback=no", "--set", "priming=0.3")):
             with self.subTest(method):
-                out = self.train("--method", method, "--task", "regression", "--steps", "60", "--lr", "1e-3", "--eval-every", "20",
+                out = self.train("--method", method, *settings, "--task", "regression", "--steps", "60", "--lr", "1e-3", "--eval-every", "20",
                                  "--dev", values["dev"], "--test", values["test"], base=self.narrow, data=values["train"])
                 folder = self.materialise(out, self.narrow)
                 for split in ("dev", "test"):
@@ -466,6 +503,7 @@ class CommandTest(unittest.TestCase):
             self.assertIn(words, lines[0])
 
         refused("diff-pruning", "--method", "diffpruning")
+        refused("did you mean diff-pruning?", "--method", "diff-prunin")
         refused("--method", )
         refused("did you mean attn.q?", "--train", "atn.q")
         refused("layers 0 to 1", "--train", "layer[2].ffn")
@@ -477,7 +515,13 @@ class CommandTest(unittest.TestCase):
         refused("label, expect", "--method", "fish", "--set", "estimate=both")
         refused("no density", "--method", "full", "--density", "1%")
         refused("share", "--method", "diff-pruning", "--density", "2")
-        refused("lambda", "--method", "diff-pruning", "--set", "lamda=1")
+        refused("did you mean lambda?", "--method", "diff-pruning", "--set", "lamda=1")
+        refused("from 0 to 1000", "--method", "diff-pruning", "--set", "lambda=-1")
+        refused("this model takes one, or 4", "--method", "diff-pruning", "--set", "lambda=1,2,3")
+        refused("structure=matrix", "--method", "diff-pruning", "--set", "structure=none", "--set", "l0=product")
+        refused("selects none of 160 nodes", "--method", "far", "--set", "learners=0.001")
+        refused("from 0 to 1", "--method", "far", "--set", "learners=10%")
+        refused("layer, model", "--method", "far", "--set", "rank=matrix")
         refused("--stepz", "--method", "full", "--stepz", "1")
         refused("cuda", "--method", "full", "--device", "cuda", status=7)
         refused("not finite", "--method", "full", "--lr", "1e30", "--clip", "0", "--warmup", "0", "--steps", "30", "-q")
@@ -529,6 +573,12 @@ class CommandTest(unittest.TestCase):
                                  layer(1, "attention.self.query.bias"), "classifier.weight", "classifier.bias"})
         out = self.train("--method", "fish", "--train", "emb.tok", "--density", "1%", "--steps", "3")
         self.assertEqual(self.changed(out)[0], {"embeddings.word_embeddings.weight", "classifier.weight", "classifier.bias"})
+
+    def test_a_dry_run_refuses_what_a_run_would(self):
+        for arguments in (["far", "--set", "learners=2"], ["diff-pruning", "--structure", "rows"], ["random-mask", "--density", "0.001%"]):
+            done = subprocess.run([TRAIN, "train", self.base, "--data", self.tables["train"], "--dry-run", "--method", *arguments],
+                                  capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
 
     def test_a_dry_run_trains_nothing(self):
         done = subprocess.run([TRAIN, "train", self.base, "--data", self.tables["train"], "--method", "bitfit", "--dry-run"],

@@ -4,19 +4,12 @@
 
 #include "base/decimal.h"
 #include "catch.h"
-#include "tests/trainer/tiny_model.h"
+#include "tests/trainer/gate_probe.h"
 #include "tests/trainer/message_of.h"
+#include "tests/trainer/tiny_model.h"
 #include "trainer/loop/loop.h"
-#include "trainer/methods/gate_phase.h"
+#include "trainer/methods/mask_phase.h"
 #include "trainer/optim/threads.h"
-
-namespace dstore {
-
-struct GatePhaseProbe {
-  static auto& tensors(GatePhase& phase) { return phase.tensors_; }
-};
-
-}  // namespace dstore
 
 using namespace dstore;
 using namespace dstore::test;
@@ -151,6 +144,10 @@ TEST_CASE("methods change only the tensors that their row names") {
   only("bitfit", [](const Parameter& p) { return role_info(p.role).kind == RoleKind::bias; });
   only("last-layer", [](const Parameter& p) { return p.layer == 1 || role_info(p.role).part == RolePart::pooler; });
   only("head", [](const Parameter&) { return false; });
+  only("far", [](const Parameter& p) {
+    const std::string_view word = role_info(p.role).word;
+    return word.starts_with("ffn.in.") || word.starts_with("ffn.out.");
+  });
   const Outcome out = train("bitfit");
   CHECK(changed(out)[0] > 0);  // embeddings.LayerNorm.bias
 }
@@ -168,13 +165,20 @@ TEST_CASE("full fine-tuning leaves the rows of words that never occur as they we
 }
 
 TEST_CASE("no method moves a weight outside of what it selects, whatever decays, drifts or is clipped") {
-  for (const MethodRow& row : methods()) {
-    INFO(row.name);
+  std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
+      {"bitfit", {"terms=query-ffn"}}, {"last-layer", {"pooler=no"}}, {"select", {"train=random:p=0.3,unit=tensor"}}, {"diff-pruning", {"structure=none"}},
+      {"diff-pruning", {"l0=product", "mask_init=w"}}, {"fish", {"train=linear"}}, {"lt-sft", {"iterations=2", "train=attention"}},
+      {"top-k", {"start=found"}}, {"top-k", {"start=none"}}, {"masking", {"head=paper"}}, {"far", {"rest=trainable", "priming=0.2"}},
+      {"far", {"rank=model", "priming=0.2", "prime=ffn"}}};
+  for (const MethodRow& row : methods()) cases.push_back({std::string(row.name), {}});
+  for (const auto& [name, set] : cases) {
+    const MethodRow& row = find_method(name);
+    INFO(name << " " << (set.empty() ? "" : set.front()));
     const auto change = [&](MethodOptions& options) {
       options.clip = 0.05;
       options.weight_decay = row.density > 0 ? 0 : 0.1;
     };
-    const Outcome out = train(std::string(row.name), {}, 0.02, 1, 40, 2, change);
+    const Outcome out = train(name, set, 0.02, 1, 40, 2, change);
     if (row.density > 0) CHECK(out.selected == density_count(0.02, out.body));
     const auto counts = changed(out);
     std::uint64_t total = 0;
@@ -187,6 +191,48 @@ TEST_CASE("no method moves a weight outside of what it selects, whatever decays,
     CHECK(total <= out.selected);
     if (row.density > 0) CHECK(total > out.selected / 2);
   }
+}
+
+TEST_CASE("training of a selection leaves every other entry as it was, bit for bit") {
+  const TaskData data = tiny_task();
+  Network network = tiny_network("full");
+  const auto base = all_values(network);
+  MethodOptions options;
+  options.head_lr = 1e-2;
+  options.weight_decay = 0.1;
+  options.clip = 0.05;
+  Selection selection;
+  PhiloxSequence draw(Philox(17, RandomStream::sampling));
+  for (const std::size_t i : trainable(network, false)) {
+    if (network.parameters()[i].is_head) continue;
+    selection.parameters.push_back(i);
+    auto& indices = selection.indices.emplace_back();
+    auto& values = selection.values.emplace_back();
+    for (std::uint32_t j = 0; j < network.parameters()[i].count; ++j) {
+      if (i % 7 == 3 || draw.below(4) != 0) continue;  // nothing of some tensors
+      indices.push_back(j);
+      values.push_back(base[i][j]);
+    }
+  }
+  const Selection chosen = selection;
+  MaskPhase phase(network, options, {.lr = 1e-2, .l1 = 1e-3}, std::move(selection));
+  DenseOptimizer head(network, trainable(network, true), options);
+  for (long step = 0; step < 30; ++step) {
+    network.loss_and_gradients(tiny_batch(data, static_cast<std::uint32_t>(step)), static_cast<std::uint32_t>(step));
+    phase.step({step, step, 30}, head, 1);
+  }
+  std::size_t moved = 0, strangers = 0;
+  for (std::size_t k = 0; k < chosen.parameters.size(); ++k) {
+    const std::size_t i = chosen.parameters[k];
+    for (std::uint32_t j = 0; j < base[i].size(); ++j) {
+      const bool same = std::bit_cast<std::uint32_t>(network.values(i)[j]) == std::bit_cast<std::uint32_t>(base[i][j]);
+      const bool selected = std::binary_search(chosen.indices[k].begin(), chosen.indices[k].end(), j);
+      moved += selected && !same;
+      strangers += !selected && !same;
+    }
+  }
+  CHECK(strangers == 0);
+  CHECK(moved > chosen.size() / 2);
 }
 
 TEST_CASE("a masked weight is zero, every other one is the base's") {
@@ -365,6 +411,13 @@ TEST_CASE("a density beyond what has a gate is refused") {
   MethodOptions options;
   options.density = 1;
   CHECK(message_of([&] { (void)method.start(network, options, settings); }).find("weights to select") != std::string::npos);
+}
+
+TEST_CASE("a penalty has one number, or one for each part of the model") {
+  const auto refusal = [](std::vector<std::string> set) { return message_of([&] { (void)train("diff-pruning", std::move(set), 0.02, 1, 2); }); };
+  CHECK(refusal({"lambda=1e-3,1e-4,1e-5,1e-6"}).empty());
+  CHECK(refusal({"lambda=1e-3,1e-4"}).find("lambda has 2 numbers; this model takes one, or 4") != std::string::npos);
+  CHECK(refusal({"l0=product", "structure=none"}).find("structure=matrix") != std::string::npos);
 }
 
 TEST_CASE("phases share the steps, at least one each") {

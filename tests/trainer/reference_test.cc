@@ -2,6 +2,8 @@
 // trainer's own, and those are compared with transformers elsewhere (parity.py).
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "catch.h"
 #include "tests/trainer/run_by_hand.h"
@@ -259,6 +261,70 @@ TEST_CASE("scores of a mask follow the straight-through gradient") {
     flipped += (static_cast<double>(random.uniform(masked[i].at)) >= 0.2) != (score[i] >= 0);
   }
   CHECK(flipped > 100);
+}
+
+TEST_CASE("FAR is priming, a ranking of nodes by their movement, and training of the learners") {
+  for (const std::vector<std::string>& set : {std::vector<std::string>{}, {"rank=model"}, {"rollback=no"}, {"rest=trainable"}, {"prime=ffn", "rank=model"}}) {
+    INFO((set.empty() ? "defaults" : set.front()));
+    const auto has = [&](const std::string& setting) { return std::find(set.begin(), set.end(), setting) != set.end(); };
+    std::vector<std::string> all = set;
+    all.insert(all.end(), {"priming=0.25", "learners=0.25"});
+    Run ours(find_method("far"), all, plainly);
+    ours.steps(0, kSteps);
+    Reference reference;
+    Network& network = reference.network;
+    const auto is_node = [&](const Entry& e) {
+      const std::string_view word = role_info(network.parameters()[e.parameter].role).word;
+      return word.starts_with("ffn.in.") || word.starts_with("ffn.out.");
+    };
+    std::vector<Entry> nodes, others;
+    for (const Entry& e : reference.entries(false)) (is_node(e) ? nodes : others).push_back(e);
+    reference.train(reference.with_head(has("prime=ffn") ? nodes : reference.entries(false)), 0, 3, kLr);
+
+    struct Node {
+      Role weight;  ///< of its layer
+      std::int64_t layer;
+      std::size_t row;
+      auto operator<=>(const Node&) const = default;
+    };
+    const auto node_of = [&](const Entry& e) {
+      const Parameter& p = network.parameters()[e.parameter];
+      const bool in = p.role == Role::ffn_in_w || p.role == Role::ffn_in_b;
+      return Node{in ? Role::ffn_in_w : Role::ffn_out_w, p.layer, p.shape.size() == 1 ? e.at : e.at / p.width()};
+    };
+    std::map<Node, double> moved;
+    for (const Entry& e : nodes) {
+      moved[node_of(e)] += std::abs(static_cast<double>(network.values(e.parameter)[e.at]) - static_cast<double>(reference.base[e.parameter][e.at]));
+    }
+    std::vector<std::pair<double, Node>> ranked;
+    for (const auto& [node, sum] : moved) ranked.emplace_back(-sum, node);
+    std::sort(ranked.begin(), ranked.end());
+    std::map<std::pair<Role, std::int64_t>, std::size_t> taken;
+    std::set<Node> learners;
+    for (const auto& [score, node] : ranked) {
+      const std::size_t most = has("rank=model") ? 16 : node.weight == Role::ffn_in_w ? 5 : 3;
+      std::size_t& count = taken[has("rank=model") ? std::pair{Role::emb_tok, std::int64_t{0}} : std::pair{node.weight, node.layer}];
+      if (count++ < most) learners.insert(node);
+    }
+
+    std::vector<Entry> learn;
+    for (const Entry& e : nodes) {
+      if (learners.contains(node_of(e))) {
+        learn.push_back(e);
+      } else if (!has("rollback=no")) {
+        network.values(e.parameter)[e.at] = reference.base[e.parameter][e.at];
+      }
+    }
+    for (const Entry& e : others) {
+      if (has("rest=trainable")) {
+        learn.push_back(e);
+      } else if (!has("rollback=no")) {
+        network.values(e.parameter)[e.at] = reference.base[e.parameter][e.at];
+      }
+    }
+    reference.train(reference.with_head(learn), 3, kSteps - 3, kLr);
+    CHECK(different(ours, reference) == 0);
+  }
 }
 
 TEST_CASE("a random mask is spread evenly, and another for another seed") {

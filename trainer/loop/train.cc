@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 
@@ -194,33 +195,40 @@ int run_training(const TrainOptions& o) {
   ModelConfig config = ModelConfig::parse(config_json, model->description());
   if (!o.pooling.empty()) config.pooling = parse_pooling(o.pooling);
   const TaskData data = load_task_data(*model, config_json, config, o.data);
-  Network network(model->tensors(), match_parameters(model->tensors(), config, data.outputs(), model->description(), data.same_task),
+  Network network(model->tensors(), match_parameters(model->tensors(), config, data.outputs(), model->description(), data.same_task,
+                                                    adds_missing_biases(settings) ? MissingBiases::add : MissingBiases::refuse),
                   {data.task, o.seed, parse_device(o.device)});
   select_trainable(network, method, settings);
   const long steps = total_steps(o, data.train.examples.size());
+  if (o.dry_run) (void)method.start(network, options, settings);  // refuses what a run would
   if (o.dry_run) return print_plan(network, method, options, data, steps), 0;
 
   Progress progress(steps, o.quiet);
   options.warn = [&](const std::string& line) { progress.warn("warning: " + line); };
   give_examples(options, data, [&](const std::string& line) { progress.note(line); });
   const std::uint64_t trainable = network.table().trainable_elements();
+  const auto added = std::count_if(network.parameters().begin(), network.parameters().end(), [](const Parameter& p) { return !p.source && !p.is_head; });
+  if (added > 0) progress.note("note: the base lacks " + std::to_string(added) + " biases; they begin as zeros and are stored with the task");
   note_odd_texts(progress, data);
   const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);
   const long eval_every = o.eval_every > 0 ? o.eval_every : epoch;
   Facts facts = run_facts(o, method, options, settings, data, config.pooling, steps, eval_every);
+  if (added > 0) facts["added_biases"] = std::to_string(added);
   const auto training = method.start(network, options, settings);
   const InterruptGuard guard;
   LoopResult loop = run_loop(network, *training, method.phases(settings), data, {o.seed, o.batch, steps, eval_every}, progress);
   if (loop.interrupted) return say_interrupted(loop.steps_done, steps);
 
   std::vector<StagedMetric> metrics;
-  if (data.test) write_outcomes(measure(network, *data.test, "test", data, loop.steps_done, metrics), *data.test, join_path(o.out, "outcomes.tsv"));
+  Predictions on_test;
+  if (data.test) on_test = measure(network, *data.test, "test", data, loop.steps_done, metrics);
   if (interrupted()) return say_interrupted(loop.steps_done, steps);
   for (const MetricValue& metric : loop.dev) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
   if (o.train_sample > 0) measure(network, sample_of(data.train, o.train_sample), "train", data, loop.steps_done, metrics);
   if (interrupted()) return say_interrupted(loop.steps_done, steps);
   const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
   if (!counts.finite) fail_not_finite("a trained value", loop.steps_done);
+  if (data.test) write_outcomes(on_test, *data.test, join_path(o.out, "outcomes.tsv"));
   add_outcome(facts, loop, *training, counts, trainable);
   make_directories(posix_filesystem(), join_path(o.out, "files"));
   write_text(join_path(o.out, "files/config.json"), task_config(config_json, *network.table().family, data, config.pooling));

@@ -1,6 +1,6 @@
 // Diff pruning (Guo, Rush, Kim 2021): train a gated difference, project it onto the L0 ball, train what is left. What
 // the reference code does differently is deliberate here: the projection takes the expected difference, not the last
-// sample; the third stage starts at it; one draw of the noise serves one optimiser step; clipping takes effect.
+// sample; the third stage starts at it, unless mask_init=w; one draw of the noise serves one optimiser step; clipping takes effect.
 #include <array>
 #include <cmath>
 
@@ -17,7 +17,9 @@ constexpr std::array kKeys = {
     Hyperparameter{"alpha_init", "3", "initial gate parameter; 5 opens 99.3 % of the gates, 3 95.3 %"},
     Hyperparameter{"gate_lr", "0.1", "learning rate of the gates (constant)"},
     Hyperparameter{"gate_eps", "1e-8", "epsilon of the gates' Adam: larger ones slow down gates without a gradient"},
-    Hyperparameter{"lambda", "1.9e-6", "weight of the L0 penalty per gate"},
+    Hyperparameter{"lambda", "1.9e-6", "weight of the L0 penalty per gate; or joined by commas: of the embeddings, each layer and the rest"},
+    Hyperparameter{"l0", "sum", "sum, product: penalise each gate by itself (published code), or each weight's two gates together (paper)"},
+    Hyperparameter{"mask_init", "delta", "delta, w: what the selected entries start from, the expected difference or w without its gates (published code)"},
     kMaskLrSetting,
     kMaskShareSetting,
     Hyperparameter{"lr", "", "learning rate of the differences; as --lr"},
@@ -36,7 +38,15 @@ class DiffPruning : public MaskedTraining {
     gates_.alpha_init = settings.number("alpha_init", -20, 20);
     gates_.gate_lr = settings.number("gate_lr", 0, 1e3);
     gates_.gate_epsilon = settings.number("gate_eps", 0, 1);
-    gates_.penalty = settings.number("lambda", 0, 1e3);
+    gates_.penalties = settings.numbers("lambda", 0, 1e3);
+    gates_.product = settings.word("l0", {"sum", "product"}) == "product";
+    start_at_delta_ = settings.word("mask_init", {"delta", "w"}) == "delta";
+    const auto layers = static_cast<std::size_t>(network.table().config.layers), given = gates_.penalties.size();
+    if (given != 1 && given != layers + 2) {
+      throw Error(ErrorCode::invalid_argument, "--set: lambda has " + std::to_string(given) + " numbers; this model takes one, or " +
+                                                   std::to_string(layers + 2) + ": of the embeddings, " + std::to_string(layers) + " layers and the rest");
+    }
+    if (gates_.product && !gates_.groups) throw Error(ErrorCode::invalid_argument, "--set: l0=product needs the gates of structure=matrix");
   }
 
   void begin_phase(std::size_t phase) override {
@@ -49,7 +59,7 @@ class DiffPruning : public MaskedTraining {
       if (reading.name == "mean_open") facts_["gate_mean_open"] = shortest_decimal(std::round(reading.value * 1e6) / 1e6);
       if (reading.name == "nonzero") facts_["gate_nonzero"] = std::to_string(std::llround(reading.value * static_cast<double>(body_elements())));
     }
-    GatePhase::Projection projection = gate_phase_->project(count());
+    GatePhase::Projection projection = gate_phase_->project(count(), start_at_delta_);
     if (projection.size() != count()) {
       throw Error(ErrorCode::invalid_argument, "the differences are not finite after the first stage: try a lower --lr; nothing is staged");
     }
@@ -84,6 +94,7 @@ class DiffPruning : public MaskedTraining {
   }
 
   GateSettings gates_;
+  bool start_at_delta_ = true;
   std::unique_ptr<GatePhase> gate_phase_;
 };
 

@@ -1,6 +1,7 @@
 #include "trainer/methods/gate_phase.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "trainer/optim/adamw_lane.h"
@@ -13,16 +14,36 @@ namespace {
 constexpr std::uint32_t kGroupTensor = 0x80000000u;
 constexpr std::size_t kGrain = 8;
 
+/// Of the embeddings, a layer or the rest: where its lambda stands.
+std::size_t penalty_index(const Parameter& p, std::size_t count) {
+  const RolePart part = role_info(p.role).part;
+  return count == 1 || part == RolePart::embedding ? 0 : part == RolePart::layer ? static_cast<std::size_t>(p.layer) + 1 : count - 1;
+}
+
+/// A row of the gate that inactive rows share, without gradient or difference.
+struct SharedRun {
+  SharedRun(std::size_t width, float shared_alpha) : zeros(width), alpha(width, shared_alpha) {}
+  /// As if it began at element `first`.
+  GateRun at(std::size_t first) { return {.count = zeros.size(), .first = first, .w = zeros.data(), .alpha = alpha.data()}; }
+  std::vector<float> zeros, alpha;
+};
+
 }  // namespace
 
+GatePenalty gate_penalty(double lambda, bool product, double group, double open) {
+  const double slope = lambda * group * (1 - group);
+  return product ? GatePenalty{lambda * group, slope * open} : GatePenalty{lambda, slope};
+}
+
 GatePhase::GatePhase(Network& network, const MethodOptions& options, const GateSettings& settings)
-    : network_(network), options_(options), settings_(settings), shared_{static_cast<float>(settings.alpha_init), 0, 0} {
+    : network_(network), options_(options), settings_(settings) {
   for (std::size_t i = 0; i < network.parameters().size(); ++i) {
     const Parameter& p = network.parameters()[i];
     if (p.is_head || !p.trainable) continue;
     Gated t{i, p.count, p.by_rows() ? p.width() : 0, ZeroedFloats(p.count), ZeroedFloats(p.count), ZeroedFloats(p.count),
             ZeroedFloats(p.count), ZeroedFloats(p.count), ZeroedFloats(p.count), ZeroedFloats(p.count), {},
-            {static_cast<float>(settings.alpha_init), 0, 0}};
+            {static_cast<float>(settings.alpha_init), 0, 0}, 1, 0,
+            settings.penalties[penalty_index(p, settings.penalties.size())], {static_cast<float>(settings.alpha_init), 0, 0}};
     if (t.row_width != 0) {
       t.active.assign(p.rows(), 0);
     } else {
@@ -52,10 +73,15 @@ std::pair<std::size_t, std::size_t> GatePhase::run_range(const Gated& t, std::si
   return {run * length, std::min(length, t.count - run * length)};
 }
 
-std::uint64_t GatePhase::inactive_elements() const {
-  std::uint64_t total = 0;
-  for (const Gated& t : tensors_) total += static_cast<std::uint64_t>(std::count(t.active.begin(), t.active.end(), 0)) * t.row_width;
-  return total;
+template <typename Body>
+void GatePhase::for_each_active(const Gated& t, const Body& body) const {
+  parallel_ranges(runs(t), kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t r = begin; r < end; ++r) {
+      if (skipped(t, r)) continue;
+      const auto [first, count] = run_range(t, r);
+      body(r, first, count);
+    }
+  });
 }
 
 void GatePhase::draw_groups(long step) {
@@ -75,22 +101,21 @@ void GatePhase::activate_rows(Gated& t, const Gradient& gradient) {
     t.active[row] = 1;
     const std::size_t first = row * t.row_width;
     std::copy_n(network_.values(t.index).data() + first, t.row_width, t.base.data() + first);
-    std::fill_n(t.alpha.data() + first, t.row_width, shared_.alpha);
-    std::fill_n(t.alpha_m.data() + first, t.row_width, shared_.m);
-    std::fill_n(t.alpha_v.data() + first, t.row_width, shared_.v);
+    std::fill_n(t.alpha.data() + first, t.row_width, t.shared.alpha);
+    std::fill_n(t.alpha_m.data() + first, t.row_width, t.shared.m);
+    std::fill_n(t.alpha_v.data() + first, t.row_width, t.shared.v);
   }
 }
 
-GateSums GatePhase::sums(const Gated& t, long step) const {
+GateSums GatePhase::sums(const Gated& t, long step, float penalty) const {
   const Gradient gradient = network_.gradient(t.index);
+  SharedRun shared(t.row_width, t.shared.alpha);
+  std::array<GateSums, 4> inactive;  // by where a row begins in a block of the noise, which decides the order of its sum
+  for (std::size_t first = 0; first < inactive.size(); ++first) inactive[first] = gate_sums(shared.at(first), shared.zeros.data(), {}, 1, penalty);
   std::vector<GateSums> parts(runs(t));
-  parallel_ranges(parts.size(), kGrain, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t r = begin; r < end; ++r) {
-      if (skipped(t, r)) continue;
-      const auto [first, count] = run_range(t, r);
-      parts[r] = gate_sums(run_of(t, first, count), gradient.run(r).gradient, noise(t, step), static_cast<float>(t.group_z),
-                           static_cast<float>(settings_.penalty));
-    }
+  for (std::size_t r = 0; r < parts.size(); ++r) parts[r] = inactive[r * t.row_width % 4];
+  for_each_active(t, [&](std::size_t r, std::size_t first, std::size_t count) {
+    parts[r] = gate_sums(run_of(t, first, count), gradient.run(r).gradient, noise(t, step), static_cast<float>(t.group_z), penalty);
   });
   GateSums total;
   for (const GateSums& part : parts) {
@@ -101,35 +126,45 @@ GateSums GatePhase::sums(const Gated& t, long step) const {
   return total;
 }
 
-/// Runs the kernels on one element with no gradient: the same bits that every inactive element would get.
-/// Returns the squared penalty gradient of one element; with a step, also updates.
-double GatePhase::update_shared_row(const GateStep* step) {
+GateStatistics GatePhase::statistics(const Gated& t) const {
+  const float group = settings_.groups ? static_cast<float>(expected_gate(static_cast<double>(t.group_alpha[0]))) : 1;
+  std::vector<GateStatistics> parts(runs(t), gate_statistics(SharedRun(t.row_width, t.shared.alpha).at(0), group));
+  for_each_active(t, [&](std::size_t r, std::size_t first, std::size_t count) { parts[r] = gate_statistics(run_of(t, first, count), group); });
+  GateStatistics total;
+  for (const GateStatistics& part : parts) {
+    total.open += part.open;
+    total.nonzero += part.nonzero;
+  }
+  return total;
+}
+
+/// Runs the kernel on one element with no gradient: the same bits that every inactive element would get.
+void GatePhase::update_shared_row(Gated& t, const GateStep& step) {
   const float zero = 0;
   float w = 0, theta = 0, w_m = 0, w_v = 0;
-  const GateRun one{1, 0, &zero, &theta, &w, &shared_.alpha, &w_m, &w_v, &shared_.m, &shared_.v};
-  const double squared = gate_sums(one, &zero, {}, 1, static_cast<float>(settings_.penalty)).alpha;
-  if (step != nullptr) gate_update(one, &zero, {}, {}, *step);
-  return squared;
+  const GateRun one{1, 0, &zero, &theta, &w, &t.shared.alpha, &w_m, &w_v, &t.shared.m, &t.shared.v};
+  gate_update(one, &zero, {}, {}, step);
 }
 
 void GatePhase::step(const StepInfo& info, DenseOptimizer& head, double factor) {
   double w_norm = head.gradient_norm_squared(), alpha_norm = 0;
   std::vector<double> group_gradients(tensors_.size());
+  std::vector<float> penalties(tensors_.size());
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     Gated& t = tensors_[i];
     activate_rows(t, network_.gradient(t.index));
-    const GateSums s = sums(t, info.step);
-    const double open = open_probability(static_cast<double>(t.group_alpha[0]));
-    group_gradients[i] = settings_.groups ? s.group * t.group_slope + settings_.penalty * open * (1 - open) : 0;
+    const GatePenalty penalty = gate_penalty(t.lambda, settings_.product, open_probability(static_cast<double>(t.group_alpha[0])),
+                                             settings_.product ? statistics(t).open : 0);
+    penalties[i] = static_cast<float>(penalty.entry);
+    const GateSums s = sums(t, info.step, penalties[i]);
+    group_gradients[i] = settings_.groups ? s.group * t.group_slope + penalty.group : 0;
     w_norm += s.w;
     alpha_norm += s.alpha + group_gradients[i] * group_gradients[i];
   }
-  alpha_norm += static_cast<double>(inactive_elements()) * update_shared_row(nullptr);
 
   const AdamW w_settings{options_.lr * factor, 0.9, 0.999, 1e-8, 0};
   const AdamW gate_settings{settings_.gate_lr, 0.9, 0.999, settings_.gate_epsilon, 0};
   GateStep step;
-  step.penalty = static_cast<float>(settings_.penalty);
   step.w = AdamWStep::at(w_settings, info.phase_step + 1, clip_scale(w_norm, options_.clip));
   step.alpha = AdamWStep::at(gate_settings, info.phase_step + 1, clip_scale(alpha_norm, options_.clip));
 
@@ -142,20 +177,16 @@ void GatePhase::step(const StepInfo& info, DenseOptimizer& head, double factor) 
   }
   draw_groups(info.step + 1);
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    const Gated& t = tensors_[i];
+    Gated& t = tensors_[i];
     const Gradient gradient = network_.gradient(t.index);
-    GateStep tensor_step = step;
-    tensor_step.group = static_cast<float>(group_now[i]);
-    tensor_step.next_group = static_cast<float>(t.group_z);
-    parallel_ranges(runs(t), kGrain, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t r = begin; r < end; ++r) {
-        if (skipped(t, r)) continue;
-        const auto [first, count] = run_range(t, r);
-        gate_update(run_of(t, first, count), gradient.run(r).gradient, noise(t, info.step), noise(t, info.step + 1), tensor_step);
-      }
+    step.penalty = penalties[i];
+    step.group = static_cast<float>(group_now[i]);
+    step.next_group = static_cast<float>(t.group_z);
+    for_each_active(t, [&](std::size_t r, std::size_t first, std::size_t count) {
+      gate_update(run_of(t, first, count), gradient.run(r).gradient, noise(t, info.step), noise(t, info.step + 1), step);
     });
+    if (t.row_width != 0) update_shared_row(t, step);
   }
-  update_shared_row(&step);
   head.update(info.phase_step, factor, static_cast<double>(step.w.gradient_scale));
   network_.values_changed();
 }
@@ -163,28 +194,17 @@ void GatePhase::step(const StepInfo& info, DenseOptimizer& head, double factor) 
 std::vector<Reading> GatePhase::readings() const {
   double open = 0, nonzero = 0, elements = 0;
   for (const Gated& t : tensors_) {
-    std::vector<GateStatistics> parts(runs(t));
-    const float group = settings_.groups ? static_cast<float>(expected_gate(static_cast<double>(t.group_alpha[0]))) : 1;
-    parallel_ranges(parts.size(), kGrain, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t r = begin; r < end; ++r) {
-        if (skipped(t, r)) continue;
-        const auto [first, count] = run_range(t, r);
-        parts[r] = gate_statistics(run_of(t, first, count), group);
-      }
-    });
-    for (const GateStatistics& part : parts) {
-      open += part.open;
-      nonzero += part.nonzero;
-    }
+    const GateStatistics part = statistics(t);
+    open += part.open;
+    nonzero += part.nonzero;
     elements += static_cast<double>(t.count);
   }
-  open += static_cast<double>(inactive_elements()) * open_probability(static_cast<double>(shared_.alpha));
   return {{"mean_open", open / elements}, {"nonzero", nonzero / elements}};
 }
 
 void GatePhase::exchange_state(StateArchive& archive) {
-  archive.value("gates.shared", shared_);
   for (Gated& t : tensors_) {
+    archive.value("gates.shared", t.shared);
     archive.value("gates.group", t.group_alpha);
     archive.value("gates.group_z", t.group_z);
     archive.value("gates.group_slope", t.group_slope);

@@ -14,12 +14,20 @@ struct GateSettings {
   double alpha_init = 3;
   double gate_lr = 0.1;
   double gate_epsilon = 1e-8;
-  double penalty = 1.9e-6;  ///< lambda
-  bool groups = true;       ///< one more gate for each tensor
+  std::vector<double> penalties = {1.9e-6};  ///< lambda: one, or of the embeddings, each layer and the rest
+  bool groups = true;                        ///< one more gate for each tensor
+  bool product = false;                      ///< penalise P(z_group > 0) P(z > 0) of every entry, instead of each gate by itself
 };
 
+/// What the expected number of open gates costs a tensor with `open` = sum of P(z > 0), for a group gate with P(z_group > 0) = `group`:
+/// the weight of each entry's own P(z > 0), and the gradient by the group's alpha.
+struct GatePenalty {
+  double entry, group;
+};
+GatePenalty gate_penalty(double lambda, bool product, double group, double open);
+
 /// Diff pruning's first stage: theta = theta0 + z_group z w, with w and the gates trained together. The network's values
-/// are those of one draw of the noise (at the start theta0, since w = 0). A step is two passes over memory; rows of word embeddings that never had a gradient
+/// are those of one draw of the noise (at the start theta0, since w = 0). A step is two passes over memory, three with `product`; rows of word embeddings that never had a gradient
 /// have w = 0 and all the same gate, so they are kept as one number until a token makes them real.
 class GatePhase {
  public:
@@ -34,7 +42,8 @@ class GatePhase {
     std::uint64_t filled = 0;  ///< entries taken although their difference is zero, and of those
     std::uint64_t filled_by_w = 0, filled_by_gradient = 0;
   };
-  Projection project(std::uint64_t k) const;
+  /// `gates`: whether the values are so, or theta0 + w.
+  Projection project(std::uint64_t k, bool gates = true) const;
   /// Gates, differences, their moments and the network's values. Read into a new one, whose network holds theta0.
   void exchange_state(StateArchive& archive);
   /// Puts theta0 back into the network.
@@ -43,6 +52,10 @@ class GatePhase {
  private:
   friend struct GatePhaseProbe;  // tests set the gates by hand
 
+  /// The gate that all inactive rows of a tensor share: alpha and its moments.
+  struct SharedRow {
+    float alpha, m, v;
+  };
   struct Gated {
     std::size_t index;
     std::size_t count;
@@ -52,10 +65,8 @@ class GatePhase {
     float group_alpha[3];              ///< value and moments
     double group_z = 1;
     double group_slope = 0;
-  };
-  /// The gate that all inactive rows share: alpha and its moments.
-  struct SharedRow {
-    float alpha, m, v;
+    double lambda;
+    SharedRow shared;
   };
   GateRun run_of(const Gated& tensor, std::size_t first, std::size_t count) const;
   lanes::NoiseKey noise(const Gated& tensor, long step) const;
@@ -64,9 +75,13 @@ class GatePhase {
   std::pair<std::size_t, std::size_t> run_range(const Gated& tensor, std::size_t run) const;
   void activate_rows(Gated& tensor, const Gradient& gradient);
   void draw_groups(long step);
-  GateSums sums(const Gated& tensor, long step) const;
-  double update_shared_row(const GateStep* step);
-  std::uint64_t inactive_elements() const;
+  /// body(run, first, count) for each run with numbers of its own, on all threads.
+  template <typename Body>
+  void for_each_active(const Gated& tensor, const Body& body) const;
+  /// Of all runs in their order: as if every row had numbers of its own, bit for bit.
+  GateSums sums(const Gated& tensor, long step, float penalty) const;
+  GateStatistics statistics(const Gated& tensor) const;
+  static void update_shared_row(Gated& tensor, const GateStep& step);
   template <typename Score>
   std::vector<std::vector<std::uint32_t>> select(std::uint64_t k, bool active_only, const Score& score) const;
 
@@ -74,7 +89,6 @@ class GatePhase {
   MethodOptions options_;
   GateSettings settings_;
   std::vector<Gated> tensors_;
-  SharedRow shared_;
 };
 
 }  // namespace dstore

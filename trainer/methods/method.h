@@ -94,12 +94,16 @@ const MethodRow& find_method(std::string_view name);
 /// Marks what trains by the row.
 void select_trainable(Network& network, const MethodRow& method, const Settings& settings);
 
+/// Whether biases that the base lacks are to be added: match_parameters()'s `biases`.
+bool adds_missing_biases(const Settings& settings);
+
 std::vector<PhaseName> one_phase(const Settings&);
 std::unique_ptr<Training> start_dense(Network&, const MethodOptions&, const Settings&);
 
 /// One file each.
 MethodRow select_method();
 MethodRow diff_pruning_method();
+MethodRow far_method();
 MethodRow fish_method();
 MethodRow lt_sft_method();
 MethodRow top_k_method();

@@ -25,7 +25,7 @@ std::vector<std::vector<std::uint32_t>> GatePhase::select(std::uint64_t k, bool 
   return select_top_k(readers, k);
 }
 
-GatePhase::Projection GatePhase::project(std::uint64_t k) const {
+GatePhase::Projection GatePhase::project(std::uint64_t k, bool gates) const {
   const auto group = [&](const Gated& t) { return settings_.groups ? static_cast<float>(expected_gate(static_cast<double>(t.group_alpha[0]))) : 1.0f; };
   const auto expected = [&](const Gated& t, std::size_t r, std::size_t first, std::size_t count, float* out) {
     if (skipped(t, r)) {
@@ -78,8 +78,8 @@ GatePhase::Projection GatePhase::project(std::uint64_t k) const {
         values.push_back(network_.values(t.index)[at]);
         continue;
       }
-      float difference = 0;
-      gate_expected(run_of(t, at, 1), group(t), &difference);
+      float difference = t.w.data()[at];
+      if (gates) gate_expected(run_of(t, at, 1), group(t), &difference);
       values.push_back(t.base.data()[at] + difference);
     }
     projection.values.push_back(std::move(values));

@@ -101,7 +101,7 @@ LayerRange layer_range(std::string_view term, std::string_view text, std::int64_
   return {number, number + 1};
 }
 
-void select_term(const ParameterTable& table, std::string_view term, std::vector<bool>& selected) {
+void select_term(const ParameterTable& table, std::string_view term, std::string_view method, std::vector<bool>& selected) {
   constexpr std::string_view kLayer = "layer[";
   std::string_view pattern = term;
   std::optional<LayerRange> range;
@@ -121,7 +121,9 @@ void select_term(const ParameterTable& table, std::string_view term, std::vector
     selected[i] = true;
     any = true;
   }
-  if (!any) fail_no_match(term, pattern);
+  if (any) return;
+  if (method.empty()) fail_no_match(term, pattern);
+  throw Error(ErrorCode::invalid_argument, "--method " + std::string(method) + ": this model has no tensor of the kind that it trains (" + std::string(term) + ")");
 }
 
 struct RandomTerm {
@@ -166,7 +168,7 @@ void select_random(const ParameterTable& table, std::string_view term, const Ran
 
 }  // namespace
 
-std::vector<bool> select_parameters(const ParameterTable& table, std::string_view selector) {
+std::vector<bool> select_parameters(const ParameterTable& table, std::string_view selector, std::string_view method) {
   constexpr std::string_view kRole = "role=", kRandom = "random:";
   std::vector<bool> selected(table.parameters.size());
   if (selector.starts_with(kRole)) selector.remove_prefix(kRole.size());
@@ -174,7 +176,7 @@ std::vector<bool> select_parameters(const ParameterTable& table, std::string_vie
   const Words terms = split(selector, ',');
   for (std::size_t i = 0; i < terms.size(); ++i) {
     if (!terms[i].starts_with(kRandom)) {
-      select_term(table, terms[i], selected);
+      select_term(table, terms[i], method, selected);
       continue;
     }
     RandomTerm random;

@@ -14,7 +14,7 @@ namespace dstore {
 ///   layer[-1].ffn      only in these layers: a number (negative: from the end) or a range as in Python: layer[2:], layer[:-1]
 ///   random:p=0.25,unit=module,seed=1    that share of the encoder layers' modules (a weight with its bias), or of their tensors
 /// An empty selector selects nothing; "role=" before a selector may stand there. Error{invalid_argument} for a term that names nothing
-/// in this model, with what is near.
-std::vector<bool> select_parameters(const ParameterTable& table, std::string_view selector);
+/// in this model, with what is near; where the selector is that of a `method` and not a user's, the message says so.
+std::vector<bool> select_parameters(const ParameterTable& table, std::string_view selector, std::string_view method = {});
 
 }  // namespace dstore

@@ -23,6 +23,9 @@ struct Preset {
   std::span<const PresetValue> values;
 };
 
+/// A message: `no WHAT "NAME"; did you mean ...? (known names)`.
+std::string unknown_name(const std::string& what, const std::string& name, const std::vector<std::string>& known);
+
 /// The hyperparameters of one run.
 class Settings {
  public:
@@ -34,6 +37,8 @@ class Settings {
   const std::string& text(const std::string& name) const { return values_.at(name); }
   /// Error{invalid_argument} unless it is a number in [low, high].
   double number(const std::string& name, double low, double high) const;
+  /// Numbers joined by commas, at least one, each as above.
+  std::vector<double> numbers(const std::string& name, double low, double high) const;
   /// Error{invalid_argument} unless it is one of `words`.
   std::string word(const std::string& name, std::initializer_list<std::string_view> words) const;
   bool yes(const std::string& name) const { return word(name, {"yes", "no"}) == "yes"; }

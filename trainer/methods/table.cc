@@ -1,7 +1,6 @@
 #include <array>
 #include <cmath>
 
-#include "base/bytes.h"
 #include "dstore/error.h"
 #include "trainer/methods/method.h"
 #include "trainer/methods/selector.h"
@@ -10,6 +9,8 @@ namespace dstore {
 namespace {
 
 std::string trains_all(const Settings&) { return "*"; }
+
+constexpr std::string_view kMissing = "missing";
 
 std::string trains_bias(const Settings& settings) { return settings.word("terms", {"all", "query-ffn"}) == "all" ? "bias" : "attn.q.b,ffn.in.b"; }
 
@@ -22,6 +23,7 @@ std::string trains_pooler_if_asked(const Settings& settings) { return settings.y
 
 constexpr std::array kBitFit = {
     Hyperparameter{"terms", "all", "all, query-ffn: only those of the queries and of the FFN's first layer"},
+    Hyperparameter{kMissing, "refuse", "refuse, add: a bias that the base lacks begins as zeros, trains and is stored"},
     Hyperparameter{"lr", "", "learning rate; as --lr"},
 };
 constexpr std::array kBitFitPaper = {PresetValue{"lr", "1e-3"}};
@@ -49,6 +51,7 @@ const std::array kMethods = {
     fish_method(),
     lt_sft_method(),
     masking_method(),
+    far_method(),
     top_k_method(),
     random_mask_method(),
 };
@@ -58,22 +61,28 @@ const std::array kMethods = {
 std::span<const MethodRow> methods() { return kMethods; }
 
 const MethodRow& find_method(std::string_view name) {
-  std::string names;
+  std::vector<std::string> names;
   for (const MethodRow& row : kMethods) {
     if (row.name == name) return row;
-    names += (names.empty() ? "" : ", ") + std::string(row.name);
+    names.emplace_back(row.name);
   }
-  throw Error(ErrorCode::invalid_argument, "no method \"" + printable(name) + "\" (" + names + ")");
+  throw Error(ErrorCode::invalid_argument, unknown_name("method", std::string(name), names));
 }
 
 void select_trainable(Network& network, const MethodRow& method, const Settings& settings) {
   const ParameterTable& table = network.table();
-  const std::vector<bool> selected = select_parameters(table, method.trains(settings));
+  const std::string_view own = settings.all().contains("train") ? std::string_view() : method.name;
+  const std::vector<bool> selected = select_parameters(table, method.trains(settings), own);
   for (std::size_t i = 0; i < table.parameters.size(); ++i) {
     const Parameter& p = table.parameters[i];
     const bool unused = table.config.pooling == Pooling::mean && role_info(p.role).part == RolePart::pooler;
     network.set_trainable(i, !unused && (p.is_head || selected[i]));
   }
+}
+
+bool adds_missing_biases(const Settings& settings) {
+  const std::string key(kMissing);
+  return settings.all().contains(key) && settings.word(key, {"refuse", "add"}) == "add";
 }
 
 std::vector<PhaseName> one_phase(const Settings&) { return {{"train", 1}}; }

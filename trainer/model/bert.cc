@@ -18,6 +18,7 @@
 #include <limits>
 
 #include "trainer/model/encoder_pass.h"
+#include "trainer/model/split_linear.h"
 
 namespace dstore {
 namespace {
@@ -39,6 +40,7 @@ Tensor activate(Activation activation, const Tensor& x) {
 
 Tensor dense(const EncoderPass& m, const Tensor& x, Role weight, Role bias, std::int64_t layer = -1) {
   if (m.see_inputs != nullptr) m.see_inputs(m.viewer, weight, layer, x);
+  if (const SplitLinear* split = m.split == nullptr ? nullptr : m.split(m.tensors, weight, layer)) return split->forward(x);
   return at::linear(x, m(weight, layer), m(bias, layer));
 }
 

@@ -6,6 +6,8 @@
 
 namespace dstore {
 
+class SplitLinear;
+
 /// Draws dropout masks from Philox: the mask of a site is a function of (seed, step, site, element), not of threads.
 class Dropout {
  public:
@@ -36,6 +38,8 @@ struct EncoderPass {
   /// Called with what goes into each linear layer, [..., inputs], where it is set; then nothing is left out of the last layer.
   void (*see_inputs)(void* viewer, Role weight, std::int64_t layer, const at::Tensor& inputs) = nullptr;
   void* viewer = nullptr;
+  /// The linear layer of a weight if it is split (split_linear.h), else null; where it is set.
+  const SplitLinear* (*split)(const void* tensors, Role weight, std::int64_t layer) = nullptr;
 
   at::Tensor operator()(Role role, std::int64_t layer = -1) const { return lookup(tensors, role, layer); }
 };

@@ -18,6 +18,7 @@
 
 #include "dstore/error.h"
 #include "trainer/model/encoder_pass.h"
+#include "trainer/model/split_linear.h"
 #include "trainer/model/task_loss.h"
 #include "trainer/optim/dropout_mask.h"
 #include "trainer/optim/threads.h"
@@ -59,7 +60,27 @@ struct Network::Tensors {
   std::map<std::pair<Role, std::int64_t>, std::size_t> index;
   std::vector<at::Tensor> gradients;
   RowGradient rows;
+  struct Split {
+    std::size_t weight, bias;
+    SplitLinear linear;
+  };
+  std::vector<Split> splits;
 
+  /// Of a weight or a bias; null where its layer is whole.
+  const Split* split_of(std::size_t parameter) const {
+    const auto at = std::find_if(splits.begin(), splits.end(), [&](const Split& s) { return s.weight == parameter || s.bias == parameter; });
+    return at == splits.end() ? nullptr : &*at;
+  }
+  static const SplitLinear* find_split(const void* self, Role role, std::int64_t layer) {
+    const auto& tensors = *static_cast<const Tensors*>(self);
+    const Split* split = at::GradMode::is_enabled() ? tensors.split_of(tensors.index.at({role, layer})) : nullptr;
+    return split == nullptr ? nullptr : &split->linear;
+  }
+  /// What the graph's gradients of a parameter are of.
+  const at::Tensor& leaf(std::size_t parameter) const {
+    const Split* split = split_of(parameter);
+    return split == nullptr ? live[parameter] : split->weight == parameter ? split->linear.weight : split->linear.bias;
+  }
   static at::Tensor lookup(const void* self, Role role, std::int64_t layer) {
     const auto& tensors = *static_cast<const Tensors*>(self);
     const at::Tensor& tensor = tensors.live[tensors.index.at({role, layer})];
@@ -114,23 +135,35 @@ std::span<float> Network::values(std::size_t index) {
 }
 
 void Network::values_changed() {
-  if (tensors_->device.is_cpu()) return;
   const at::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < tensors_->live.size(); ++i) {
+  for (std::size_t i = 0; !tensors_->device.is_cpu() && i < tensors_->live.size(); ++i) {
     if (tensors_->table.parameters[i].trainable) tensors_->live[i].copy_(tensors_->host[i]);
   }
+  for (Tensors::Split& s : tensors_->splits) s.linear.refresh(tensors_->live[s.weight], tensors_->live[s.bias]);
 }
 
 void Network::set_trainable(std::size_t index, bool trainable) {
   Parameter& parameter = tensors_->table.parameters[index];
+  std::erase_if(tensors_->splits, [&](const Tensors::Split& s) { return s.weight == index || s.bias == index; });
   parameter.trainable = trainable;
   // Word embeddings are looked up outside the graph: their gradient is that of the looked-up rows.
   tensors_->live[index].set_requires_grad(trainable && !parameter.by_rows());
 }
 
+void Network::split_linear(std::size_t weight, std::size_t bias, std::span<const std::uint32_t> nodes) {
+  Tensors& t = *tensors_;
+  for (const std::size_t index : {weight, bias}) {
+    set_trainable(index, !nodes.empty());
+    t.live[index].set_requires_grad(false);
+    t.gradients[index].reset();
+  }
+  if (!nodes.empty()) t.splits.push_back({weight, bias, SplitLinear(t.live[weight], t.live[bias], nodes)});
+}
+
 EncoderPass Network::Tensors::pass(const Batch& batch, const Dropout& dropout) {
   const std::array<std::int64_t, 2> shape{batch.rows, batch.width};
   EncoderPass pass{table.config, lookup, this, {}, {}, {}, dropout, {}};
+  pass.split = find_split;
   const std::size_t words = index.at({Role::emb_tok, -1});
   {
     const at::NoGradGuard no_grad;
@@ -169,9 +202,9 @@ void Network::Tensors::collect(EncoderPass& pass, const Batch& batch) {
       if (!pass.words.grad().defined()) continue;
       sum_rows(batch, pass.words.grad().to(at::kCPU).contiguous());
       pass.words.mutable_grad().reset();
-    } else if (live[i].grad().defined()) {
-      gradients[i] = live[i].grad().to(at::kCPU).contiguous();
-      live[i].mutable_grad().reset();
+    } else if (const at::Tensor& values = leaf(i); values.grad().defined()) {
+      gradients[i] = values.grad().to(at::kCPU).contiguous();
+      values.mutable_grad().reset();
     }
   }
 }
@@ -239,8 +272,12 @@ Gradient Network::gradient(std::size_t index) const {
   if (parameter.by_rows()) {
     return Gradient::by_rows(t.rows.data.data(), t.rows.slots.data(), count, parameter.width());
   }
-  if (!t.gradients[index].defined()) return Gradient::absent(count);
-  return Gradient::dense(t.gradients[index].const_data_ptr<float>(), count);
+  const float* data = t.gradients[index].defined() ? t.gradients[index].const_data_ptr<float>() : nullptr;
+  if (const Tensors::Split* split = t.split_of(index)) {
+    return Gradient::by_rows(data, split->linear.slots.data(), count, split->weight == index ? parameter.width() : 1);
+  }
+  if (data == nullptr) return Gradient::absent(count);
+  return Gradient::dense(data, count);
 }
 
 std::vector<float> Network::logits(const Batch& batch) {

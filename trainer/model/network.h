@@ -38,6 +38,9 @@ class Network {
   std::span<float> values(std::size_t index);
   void values_changed();
   void set_trainable(std::size_t index, bool trainable);
+  /// Of a linear layer only these nodes (rows of its weight, entries of its bias; ascending) train from now on, until set_trainable(): the layer runs
+  /// as two (split_linear.h), at the cost of a copy of its values. gradient() of both is then by rows. Passes without gradients stay as they are.
+  void split_linear(std::size_t weight, std::size_t bias, std::span<const std::uint32_t> nodes);
 
   /// Mean loss of a batch with dropout drawn for `step` (none: without); leaves the gradients of the trainable parameters.
   double loss_and_gradients(const Batch& batch, std::optional<std::uint32_t> step);

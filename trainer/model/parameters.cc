@@ -69,7 +69,7 @@ std::size_t ParameterTable::find(Role role, std::int64_t layer) const {
 
 std::uint64_t ParameterTable::body_elements() const {
   std::uint64_t total = 0;
-  for (const Parameter& p : parameters) total += p.is_head ? 0 : p.count;
+  for (const Parameter& p : parameters) total += p.is_head || !p.source ? 0 : p.count;
   return total;
 }
 
@@ -80,7 +80,7 @@ std::uint64_t ParameterTable::trainable_elements() const {
 }
 
 ParameterTable match_parameters(const TensorSource& base, const ModelConfig& config, std::int64_t outputs, const std::string& where,
-                                bool keep_head) {
+                                bool keep_head, MissingBiases biases) {
   ParameterTable table;
   table.config = config;
   table.family = find_family(config.model_type);
@@ -105,16 +105,18 @@ ParameterTable match_parameters(const TensorSource& base, const ModelConfig& con
       } else if (const auto at = find_body(base, *table.family, name, prefixed)) {
         table.parameters.push_back(from_base(base, *at, row.role, layer, shape, where));
         continue;
-      } else if (info.part != RolePart::pooler) {
+      } else if (info.part != RolePart::pooler && (info.kind != RoleKind::bias || biases == MissingBiases::refuse)) {
         throw Error(ErrorCode::invalid_argument, where + ": no tensor " + name + " (nor with prefix " + std::string(table.family->prefix) +
-                                                     "), which a model of type " + config.model_type + " needs");
+                                                     "), which a model of type " + config.model_type + " needs" +
+                                                     (info.kind == RoleKind::bias ? "; --method bitfit --set missing=add begins with zeros there" : ""));
       }
       Parameter parameter;
       parameter.role = row.role;
+      parameter.layer = layer;
       parameter.name = (info.part == RolePart::head ? "" : std::string(table.family->prefix)) + name;
       parameter.shape = shape;
       parameter.count = product(shape);
-      parameter.is_head = true;
+      parameter.is_head = info.part == RolePart::head || info.part == RolePart::pooler;
       fresh.push_back(std::move(parameter));
     }
   }

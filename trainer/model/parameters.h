@@ -39,16 +39,21 @@ struct ParameterTable {
 
   /// Index by role and layer.
   std::size_t find(Role role, std::int64_t layer = -1) const;
-  /// N: elements of the base's tensors, without the head.
+  /// N: elements of the base's own tensors, without the head.
   std::uint64_t body_elements() const;
   std::uint64_t trainable_elements() const;
 };
 
+/// What happens where the base lacks a bias that the family has.
+enum class MissingBiases { refuse, add };
+
 /// Finds every tensor, with or without the family's prefix. A base's own head is used if `keep_head` and it has `outputs`
-/// rows, else a new one takes its place; a missing pooler is new and counts as head. Error{invalid_argument} for a missing tensor or one
+/// rows, else a new one takes its place; a missing pooler is new and counts as head; a missing bias is new
+/// if `biases` says so, and counts as body. Error{invalid_argument} for a missing tensor or one
 /// of another shape than config.json says, {unsupported} for a dtype that is not F64, F32, BF16 or F16.
 ParameterTable match_parameters(const TensorSource& base, const ModelConfig& config, std::int64_t outputs,
-                                const std::string& where, bool keep_head = true);
+                                const std::string& where, bool keep_head = true,
+                                MissingBiases biases = MissingBiases::refuse);
 
 /// The base's bytes as fp32 (exact for F32, BF16, F16). out.size() == parameter.count.
 void read_as_float(const TensorSource& base, const Parameter& parameter, std::span<float> out);
