@@ -575,7 +575,7 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(self.changed(out)[0], {"embeddings.word_embeddings.weight", "classifier.weight", "classifier.bias"})
 
     def test_a_dry_run_refuses_what_a_run_would(self):
-        for arguments in (["far", "--set", "learners=2"], ["diff-pruning", "--structure", "rows"], ["random-mask", "--density", "0.001%"]):
+        for arguments in (["far", "--set", "learners=2"], ["far", "--set", "priming=1"], ["lt-sft", "--set", "mask_share=-1"], ["diff-pruning", "--structure", "rows"], ["random-mask", "--density", "0.001%"]):
             done = subprocess.run([TRAIN, "train", self.base, "--data", self.tables["train"], "--dry-run", "--method", *arguments],
                                   capture_output=True, text=True)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)

@@ -187,6 +187,7 @@ int say_interrupted(long done, long steps) {
 int run_training(const TrainOptions& o) {
   const MethodRow& method = find_method(o.method);
   const Settings settings(method.hyperparameters, method.presets, o.settings);
+  const std::vector<PhaseName> phases = method.phases(settings);
   MethodOptions options = method_options(o, method, settings);
   const auto model = open_model(o.model, o.repository);
   set_training_threads(o.threads ? o.threads : available_threads());
@@ -216,7 +217,7 @@ int run_training(const TrainOptions& o) {
   if (added > 0) facts["added_biases"] = std::to_string(added);
   const auto training = method.start(network, options, settings);
   const InterruptGuard guard;
-  LoopResult loop = run_loop(network, *training, method.phases(settings), data, {o.seed, o.batch, steps, eval_every}, progress);
+  LoopResult loop = run_loop(network, *training, phases, data, {o.seed, o.batch, steps, eval_every}, progress);
   if (loop.interrupted) return say_interrupted(loop.steps_done, steps);
 
   std::vector<StagedMetric> metrics;

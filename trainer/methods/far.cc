@@ -174,7 +174,8 @@ class Far : public Training {
   /// Gives all that trains no longer the base's values.
   void roll_back() {
     for (const std::size_t index : body_) {
-      if (!rest_trains_ && !is_linear(index)) std::copy_n(base_.values(index).begin(), network_.parameters()[index].count, network_.values(index).begin());
+      if (rest_trains_ || is_linear(index)) continue;
+      std::copy_n(base_.values(index).begin(), network_.parameters()[index].count, network_.values(index).begin());
     }
     for (const LinearNodes& linear : linears_) {
       for (const std::size_t index : {linear.weight, linear.bias}) {

@@ -27,8 +27,9 @@ struct GatePenalty {
 GatePenalty gate_penalty(double lambda, bool product, double group, double open);
 
 /// Diff pruning's first stage: theta = theta0 + z_group z w, with w and the gates trained together. The network's values
-/// are those of one draw of the noise (at the start theta0, since w = 0). A step is two passes over memory, three with `product`; rows of word embeddings that never had a gradient
-/// have w = 0 and all the same gate, so they are kept as one number until a token makes them real.
+/// are those of one draw of the noise (at the start theta0, since w = 0). A step is two passes over memory, three with
+/// `product`; rows of word embeddings that never had a gradient have w = 0 and all the same gate, so they are kept as one
+/// number until a token makes them real.
 class GatePhase {
  public:
   GatePhase(Network& network, const MethodOptions& options, const GateSettings& settings);
