@@ -5,6 +5,7 @@
 #include "number_text.h"
 #include "output.h"
 #include "repo/history.h"
+#include "report/chart.h"
 #include "report/html.h"
 #include "report/sections.h"
 
@@ -34,36 +35,12 @@ Line line_of(const Repository& repository, const ObjectId& head) {
   return out;
 }
 
-/// Values of a chart's vertical axis: round ones that enclose what is shown.
-struct Axis {
-  double low = 0, high = 1, step = 0.25;
-};
-
-Axis axis_of(double low, double high) {
-  if (high - low < 1e-12 * std::max(1.0, std::fabs(high))) {
-    const double around = std::max(std::fabs(high) * 0.05, 1e-6);
-    low -= around;
-    high += around;
-  }
-  const double rough = (high - low) / 3;
-  const double power = std::pow(10, std::floor(std::log10(rough)));
-  Axis axis;
-  for (const double factor : {1.0, 2.0, 2.5, 5.0, 10.0}) {
-    axis.step = factor * power;
-    if (axis.step >= rough) break;
-  }
-  axis.low = std::floor(low / axis.step) * axis.step;
-  axis.high = std::ceil(high / axis.step) * axis.step;
-  return axis;
-}
-
 std::string id_text(const ObjectId& id) { return id.short_hex().substr(0, 7); }
-std::string place(double value) { return number_text(std::round(value * 10) / 10, 6); }
 
 /// The rows of one metric on several splits, as lines over two or more commits.
-class Chart {
+class HistoryChart {
  public:
-  Chart(const Line& line, std::vector<const MetricRow*> rows) : line_(line), rows_(std::move(rows)) {
+  HistoryChart(const Line& line, std::vector<const MetricRow*> rows) : line_(line), rows_(std::move(rows)) {
     double low = INFINITY, high = -INFINITY;
     for (const MetricRow* row : rows_) {
       for (const auto& value : row->values) {
@@ -110,9 +87,8 @@ class Chart {
     for (int i = 0; i <= steps; ++i) {
       const double value = axis_.low + i * axis_.step;
       const std::string at = place(y(value));
-      const std::string number = number_text(std::fabs(value) < axis_.step / 1e6 ? 0 : value, 4);
       out += "<line class=\"grid\" x1=\"" + place(kLeft) + "\" x2=\"" + place(kWidth - kRight) + "\" y1=\"" + at + "\" y2=\"" + at + "\"/>" +
-             "<text x=\"" + place(kLeft - 6) + "\" y=\"" + place(y(value) + 4) + "\" text-anchor=\"end\">" + number + "</text>\n";
+             "<text x=\"" + place(kLeft - 6) + "\" y=\"" + place(y(value) + 4) + "\" text-anchor=\"end\">" + axis_text(value, axis_.step) + "</text>\n";
     }
     const auto label = [&](std::size_t commit, const char* anchor) {
       return "<text x=\"" + place(x(commit)) + "\" y=\"" + place(kHeight - 8) + "\" text-anchor=\"" + anchor + "\">" + id_text(line_.ids[commit]) + "</text>\n";
@@ -138,14 +114,9 @@ class Chart {
 };
 
 std::string split_key(const std::vector<MetricRow>& all, const std::vector<const MetricRow*>& rows) {
-  std::string out = "<ul class=\"legend\">";
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::string style = std::to_string(i % kStyles + 1);
-    out += "<li class=\"key\"><svg class=\"chart\" style=\"width:32px\" viewBox=\"0 0 32 10\" aria-hidden=\"true\">"
-           "<line class=\"line l" + style + "\" x1=\"0\" x2=\"32\" y1=\"5\" y2=\"5\"/><circle class=\"p" + style + "\" cx=\"16\" cy=\"5\" r=\"3\"/></svg>" +
-           name_html(metric_label(all, *rows[i])) + "</li>";
-  }
-  return out + "</ul>\n";
+  std::vector<ChartSeries> series;
+  for (std::size_t i = 0; i < rows.size(); ++i) series.push_back({.name = metric_label(all, *rows[i]), .style = std::to_string(i % kStyles + 1)});
+  return line_legend(series);
 }
 
 std::string values_table(const Line& line, const std::vector<MetricRow>& rows) {
@@ -175,7 +146,7 @@ std::string charts_of(const Line& line, const std::string& revision, const std::
   }
   std::string out = "<div class=\"columns\">\n";
   for (std::size_t i = 0; i < metrics.size(); ++i) {
-    const Chart chart(line, metrics[i].second);
+    const HistoryChart chart(line, metrics[i].second);
     if (chart.is_empty()) continue;
     const std::string title = escaped(metrics[i].first) + " of " + escaped(revision) + " by commit";
     out += "<figure>\n<figcaption>" + name_html(metrics[i].first) + "</figcaption>\n" + chart.svg(title, id + "-" + std::to_string(i)) +

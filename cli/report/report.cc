@@ -74,6 +74,7 @@ std::string report_html(const Repository& repository, const ComparedTasks& compa
                                        {"heading", "Task differences: " + name_html(names)},
                                        {"summary", summary + "."},
                                        {"style", std::string(kPageStyle)},
+                                       {"footer", "Made by dstore stats. Counts are exact; weights are counted once, tensors that a task adds are told apart."},
                                        {"sections", sections}});
 }
 

@@ -71,7 +71,7 @@ class Cells {
   std::vector<Cell> cells_;
 };
 
-/// "topic/fish/seed-1" and "topic/*/seed-?" as in a shell.
+/// As a shell matches words: `*` also stands for names with '/' in them.
 bool matches(const std::string& pattern, const std::string& name);
 
 }  // namespace dstore::cli

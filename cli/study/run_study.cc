@@ -213,7 +213,7 @@ class Runner {
     } else if (stopped) {
       session_.say(std::to_string(left) + " of " + std::to_string(all.size()) + " cells are left: the next one would go beyond --max-minutes; the same command goes on");
     } else if (left == 0) {
-      session_.say("all " + std::to_string(all.size()) + " cells are done");
+      session_.say("all " + std::to_string(all.size()) + " cells are done; the report: dstore study FILE --report DIR");
     }
     return left == 0 ? kSuccess : kFindings;
   }

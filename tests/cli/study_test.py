@@ -1,13 +1,18 @@
 """dstore study: the grid, its learning rates, going on after kill -9 and after changes of the file, and what it refuses."""
+import csv
+import json
 import os
 import pathlib
 import signal
+import statistics
 import subprocess
 import time
 import unittest
 
+import safetensors_file as st
 import sandbox
 import tiny_bert
+from stats_test import Page
 from sandbox import DONE, DSTORE, FINDINGS, NOT_FOUND, USAGE, Case
 
 FILE = """\
@@ -122,16 +127,17 @@ class StudyTest(Studies):
         self.assertIsNone(before["topic/head/seed-1"])
         self.assertIsNotNone(before["topic/full/lr-0.001"])  # what a run waits for is run too
         self.write(FILE.replace("samples: 8", "samples: 4"))
-        self.assertEqual({name for name, commit in self.commits("--only", "topic/*/seed-1").items() if commit != before[name]}, {"topic/fish/seed-1"})
+        fish = {"topic/fish/seed-1", "topic/fish/1/seed-1"}
+        self.assertEqual({name for name, commit in self.commits("--only", "topic/*/seed-1").items() if commit != before[name]}, fish)
         self.study("--only", "topic/fish/seed-1")
         after = self.commits("--only", "topic/*/seed-1")
-        self.assertEqual({name for name, commit in after.items() if commit != before[name]}, {"topic/fish/seed-1"})
+        self.assertEqual({name for name, commit in after.items() if commit != before[name]}, fish)
         # Another training file: every run on it.
         tiny_bert.write_table(self.rng, self.repo / "train.tsv", 130)
         self.assertEqual({cell["state"] for cell in self.cells("--only", "topic/*").values()}, {"to do", "waiting"})
 
     def test_a_cell_that_cannot_be_trained_is_recorded(self):
-        self.write(FILE.replace("lr: [1e-3, 5e-3]", "lr: [1e30, 5e-3]").replace("method: head}", "method: head, lr: 1e30}"))
+        self.write(FILE.replace("lr: [1e-3, 5e-3]", "lr: [1e30, 5e-3]").replace("5%, lr: 1e-2}", "5%, lr: 1e30}"))
         text = self.study("--only", "topic/*/seed-1").text
         self.assertIn("topic/full/lr-1e30  failed: ", text)
         self.assertIn("not finite", text)
@@ -139,8 +145,8 @@ class StudyTest(Studies):
         self.assertEqual(cells["topic/full/lr-1e30"]["state"], "failed")
         self.assertIn("not finite", cells["topic/full/lr-1e30"]["error"])
         self.assertEqual((cells["topic/full/seed-1"]["state"], cells["topic/full/seed-1"]["lr"]), ("done", 0.005))
-        self.assertEqual(cells["topic/head/seed-1"]["state"], "failed")
-        self.assertEqual(self.weights("topic/head/seed-1"), self.ok("show", "tiny", "--json").json["weights"])
+        self.assertEqual(cells["topic/random/seed-1"]["state"], "failed")
+        self.assertEqual(self.weights("topic/random/seed-1"), self.ok("show", "tiny", "--json").json["weights"])
         before = self.commits()
         self.study("--only", "topic/*/seed-1")
         self.assertEqual(self.commits(), before)
@@ -185,6 +191,147 @@ class KilledTest(Studies):
         self.assertEqual(child.returncode, 130, err)
         self.assertRegex(err.decode(), r"\Adstore: interrupted[^\n]*\n\Z")
         self.assertGreater(sum(cell["state"] == "done" for cell in self.cells().values()), 0)
+
+
+def splitmix():
+    state, mask = 0, (1 << 64) - 1
+    while True:
+        state = (state + 0x9E3779B97F4A7C15) & mask
+        z = state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        yield z ^ (z >> 31)
+
+
+def interval(a, b):
+    """docs/study.md, "Intervals": difference, low and high of rows of '1' and '0', one for each seed."""
+    d = [[int(x) - int(y) for x, y in zip(p, q)] for p, q in zip(a, b)]
+    seeds, texts = len(d), len(d[0])
+    numbers = splitmix()
+
+    def draw(count):
+        return ((next(numbers) >> 32) * count) >> 32
+
+    means = []
+    for _ in range(10_000):
+        rows = [d[draw(seeds)] for _ in range(seeds)]
+        sums = [sum(column) for column in zip(*rows)]
+        means.append(sum(sums[draw(texts)] for _ in range(texts)) / (seeds * texts))
+    means.sort()
+    return sum(map(sum, d)) / (seeds * texts), means[250], means[-251]
+
+
+class ReportTest(Studies):
+    """The numbers of the report, made again from what eval and checkout say."""
+
+    def setUp(self):
+        super().setUp()
+        self.study()
+        self.report = self.root / "report"
+        self.study("--report", self.report)
+
+    def table(self, name):
+        with open(self.report / name, newline="") as file:
+            return list(csv.DictReader(file))
+
+    def folder(self, name):
+        out = self.root / "out" / name
+        if not out.exists():
+            out.parent.mkdir(parents=True, exist_ok=True)
+            self.ok("checkout", "study/colours/" + name, "-o", out)
+        return out
+
+    def correct(self, name):
+        """Of each test text, by eval: independent of what the run recorded."""
+        predictions = self.root / "predictions.tsv"
+        self.ok("eval", "study/colours/" + name, "--data", "test.tsv", "--predictions", predictions)
+        labels = [line.split("\t")[1] for line in (self.repo / "test.tsv").read_text().splitlines()[1:]]
+        said = [line.split("\t")[1] for line in predictions.read_text().splitlines()[1:]]
+        return "".join(str(int(a == b)) for a, b in zip(labels, said))
+
+    def changed(self, name):
+        """{(tensor, element)} that differ from the base."""
+        base, task = st.read(self.model / "model.safetensors"), {}
+        for shard in self.folder(name).glob("*.safetensors"):
+            task.update(st.read(shard))
+        return {(key, i) for key, tensor in base.items() for i in range(0, len(tensor.data), 4)
+                if tensor.data[i:i + 4] != task["bert." + key].data[i:i + 4]}
+
+    def test_numbers(self):
+        correct = {name: self.correct(name) for name in CELLS if "/seed-" in name and name.startswith("topic/")}
+        details = {name: json.loads((self.folder(name) / "dstore-study.json").read_text()) for name in correct}
+        self.assertEqual({name: value["correct"] for name, value in details.items()}, correct)
+
+        cells = {f"{row['task']}/{row['method']}" + ("/1" if row["kind"] == "sweep" else "") + f"/seed-{row['seed']}": row
+                 for row in self.table("cells.csv") if row["kind"] != "candidate"}
+        self.assertEqual(len(self.table("cells.csv")), len(CELLS))
+        for name, bits in correct.items():
+            row = cells[name]
+            self.assertAlmostEqual(float(row["test"]), bits.count("1") / len(bits))
+            self.assertAlmostEqual(float(row["gap"]), float(row["train"]) - float(row["dev"]))
+            self.assertEqual(int(row["changed"]), len(self.changed(name)), name)
+        steps = {(row["task"], row["method"], row["seed"], row["density"]) for row in self.table("curves.csv")}
+        self.assertEqual(len(steps), len(cells))
+        for name in correct:
+            best = max(value for _, value in details[name]["curve"])
+            self.assertAlmostEqual(best, float(cells[name]["dev"]), msg=name)
+
+        rows = {(row["task"], row["method"], row["density"], row["against"]): row for row in self.table("intervals.csv")}
+        seeds = {"": (1, 2), "/1": (1,)}
+        for method, sweep, density, against in (("fish", "", "0.05", "full"), ("fish", "/1", "0.01", "full"), ("random", "", "0.05", "full"), ("fish", "", "0.05", "random")):
+            with self.subTest(method=method, sweep=sweep, against=against):
+                a = [correct[f"topic/{method}{sweep}/seed-{seed}"] for seed in seeds[sweep]]
+                b = [correct[f"topic/{against}/seed-{seed}"] for seed in seeds[sweep]]
+                row = rows["topic", method, density, against]
+                for want, key in zip(interval(a, b), ("difference", "low", "high")):
+                    self.assertAlmostEqual(float(row[key]), want, places=12, msg=key)
+                self.assertEqual((int(row["seeds"]), int(row["texts"])), (len(a), 60))
+        self.assertEqual(len(rows), 6)
+
+        overlap = self.table("overlap.csv")
+        self.assertEqual(len(overlap), 6)
+        for row in overlap:
+            a, b = (self.changed(f"topic/{row[side]}/seed-{row['seed_' + side]}") for side in "ab")
+            self.assertEqual((int(row["shared"]), int(row["either"])), (len(a & b), len(a | b)))
+            self.assertAlmostEqual(float(row["jaccard"]), len(a & b) / len(a | b))
+
+        shares = self.table("shares.csv")
+        for method in ("fish", "random"):
+            positions = self.changed(f"topic/{method}/seed-1")
+            mine = [row for row in shares if (row["method"], row["seed"]) == (method, "1")]
+            for by in ("layer", "role"):
+                self.assertAlmostEqual(sum(float(row["share"]) for row in mine if row["by"] == by), 1, places=9)
+            row, = (row for row in mine if row["part"] == "layer 1")
+            self.assertEqual(int(row["changed"]), sum("layer.1." in key for key, _ in positions))
+
+        text = (self.report / "index.html").read_text()
+        page = Page(text)
+        self.assertEqual(len(page.ids), len(set(page.ids)))
+        self.assertNotIn("http", text.replace("http-equiv", ""))
+        self.assertFalse({"script", "img", "link"} & set(page.tags))
+        tests = [100 * correct[f"topic/fish/seed-{seed}"].count("1") / 60 for seed in (1, 2)]
+        self.assertIn(f"{statistics.mean(tests):.2f} \u00b1 {statistics.stdev(tests):.2f}", page.words)
+        difference, low, high = interval([correct[f"topic/fish/seed-{seed}"] for seed in (1, 2)], [correct[f"topic/full/seed-{seed}"] for seed in (1, 2)])
+        answer = "yes" if low >= -0.1 else "no" if high < -0.1 else "not decided"
+        self.assertEqual(page.words[page.words.index("Fish within ten points of full?") + 1], answer, (difference, low, high))
+
+    def test_it_is_made_again_the_same_and_of_a_part(self):
+        before = {path.name: path.read_bytes() for path in self.report.iterdir()}
+        self.assertEqual(set(before), {"index.html", "cells.csv", "curves.csv", "overlap.csv", "shares.csv", "intervals.csv"})
+        self.study("--report", self.report)
+        self.assertEqual({path.name: path.read_bytes() for path in self.report.iterdir()}, before)
+        for name in CELLS:
+            if "full" in name or "seed-2" in name:
+                self.ok("branch", "-d", "study/colours/" + name)
+        out = self.study("--report", self.root / "part", "--json").json
+        self.assertEqual(out["runs"], 5)
+        text = (self.root / "part" / "index.html").read_text()
+        Page(text)
+        self.assertIn("not run yet", text)
+        self.assertIn("What is missing", text)
+        self.write(FILE.replace("name: colours", "name: nothing"))
+        self.study("--report", self.root / "none")
+        self.assertIn("Nothing is done yet", (self.root / "none" / "index.html").read_text())
 
 
 class BadInputTest(Studies):
