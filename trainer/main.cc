@@ -1,6 +1,7 @@
 #include <malloc.h>
 
 #include <array>
+#include <csignal>
 #include <exception>
 #include <iostream>
 
@@ -33,6 +34,7 @@ std::string first_line(const char* text) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit (ulimit -f) is an error of write() like any other
 #ifdef M_MMAP_THRESHOLD
   // Gradients and activations come and go every step: keep their pages instead of faulting them in again.
   mallopt(M_MMAP_THRESHOLD, 32 << 20);

@@ -43,6 +43,7 @@ Leftovers::Leftovers(Filesystem& fs, const std::string& dir) : fs_(fs), dir_(dir
   find_atomic_files(fs, join_path(dir, "packs"), 0, atomic_files_);
   find_atomic_files(fs, join_path(dir, "refs"), 1, atomic_files_);
   find_atomic_files(fs, join_path(dir, "remotes"), kDepth, atomic_files_);
+  find_atomic_files(fs, join_path(dir, "runs"), 1, atomic_files_);
   owners_ = names_of(live_leases(fs, dir));
 }
 

@@ -5,47 +5,10 @@
 #include "dstore/error.h"
 #include "repo/commit_task.h"
 #include "repo/composed_checkpoint.h"
+#include "repo/overlay_source.h"
 
 namespace dstore {
 namespace {
-
-/// A trained model as a whole: the tensors it started from under the names of the result, the staged ones in their place.
-class OverlaySource : public TensorSource {
- public:
-  OverlaySource(const TensorSource& base, const TensorSource& staged, const std::vector<Pairing>& pairs)
-      : base_(base), staged_(staged), pairs_(pairs) {
-    for (const Pairing& pair : pairs) {
-      infos_.push_back(pair.task ? staged.tensors()[*pair.task] : base.tensors()[*pair.base]);
-      infos_.back().name = pair.name;
-    }
-  }
-
-  const std::vector<TensorInfo>& tensors() const override { return infos_; }
-  void read(std::size_t index, std::uint64_t offset, std::span<std::byte> out) const override {
-    const Pairing& pair = pairs_[index];
-    if (pair.task) return staged_.read(*pair.task, offset, out);
-    base_.read(*pair.base, offset, out);
-  }
-
- private:
-  const TensorSource& base_;
-  const TensorSource& staged_;
-  const std::vector<Pairing>& pairs_;  ///< sorted by name
-  std::vector<TensorInfo> infos_;
-};
-
-std::vector<Pairing> pair_up(const TensorSource& base, const TensorSource& staged, const std::string& prefix) {
-  std::vector<Pairing> pairs;
-  for (std::size_t i = 0; i < base.tensors().size(); ++i) {
-    const std::string& name = base.tensors()[i].name;
-    pairs.push_back({prefix + name, i, staged.find(name)});
-  }
-  for (std::size_t i = 0; i < staged.tensors().size(); ++i) {
-    if (!base.find(staged.tensors()[i].name)) pairs.push_back({staged.tensors()[i].name, std::nullopt, i});
-  }
-  std::sort(pairs.begin(), pairs.end(), [](const Pairing& a, const Pairing& b) { return a.name < b.name; });
-  return pairs;
-}
 
 /// The side files of the stage over those of what it was trained from.
 std::map<std::string, PlainFile> side_files(PackSession& session, Filesystem& fs, const Stage& stage,

@@ -226,6 +226,7 @@ class Check {
 
   void notice_leftovers() {
     notice_folder("tmp", "left by commands that were killed, or of one that is running");
+    notice_folder("runs", "of trainings that `dstore train --resume` can go on with (`dstore status`)");
     notice_folder("quarantine", "moved aside by a repair; delete it when nothing is missed");
   }
 

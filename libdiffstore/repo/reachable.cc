@@ -20,10 +20,10 @@ void add_old_entries(const RefLog& log, const KeepHistory& keep, std::vector<Obj
   }
 }
 
-/// The commits that staged trainings started from.
-void add_staged(const Repository& repository, std::vector<ObjectId>& out) {
+/// The commits that trainings started from which are in `place`: "staged" or "runs".
+void add_bases(const Repository& repository, const char* place, std::vector<ObjectId>& out) {
   Filesystem& fs = repository.fs();
-  const std::string folder = repository.path("staged");
+  const std::string folder = repository.path(place);
   if (!exists(fs, folder)) return;
   for (const std::string& name : fs.list(folder)) {
     const std::string path = join_path(join_path(folder, name), "base.json");
@@ -47,7 +47,7 @@ std::vector<ObjectId> collection_roots(const Repository& repository, const KeepH
   for (const RefLog& mirror : repository.mirrors()) {
     for (const RefEntry& head : mirror.heads()) optional_roots.push_back(head.new_commit);
   }
-  add_staged(repository, optional_roots);
+  for (const char* place : {"staged", "runs"}) add_bases(repository, place, optional_roots);
   add_old_entries(repository.refs(), keep, optional_roots);
   for (const ObjectId& root : optional_roots) {
     if (repository.store().contains(root)) roots.push_back(root);

@@ -14,23 +14,11 @@ import unittest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel
-from transformers.utils import logging
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-logging.set_verbosity_error()
-logging.disable_progress_bar()
+from tiny_folder import make_models, make_tables, read, write
+
 TRAIN = sys.argv.pop(1)
-WORDS = "red green blue small large old new cat dog tree house runs sleeps grows stands here there now".split()
-
-
-def write(path, text):
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def read(*path, mode="r"):
-    with open(os.path.join(*path), mode, encoding=None if "b" in mode else "utf-8") as file:
-        return file.read()
 
 
 def bits(tensor):
@@ -42,30 +30,8 @@ class CommandTest(unittest.TestCase):
     def setUpClass(cls):
         cls.scratch = tempfile.TemporaryDirectory()
         root = cls.root = cls.scratch.name
-        cls.base = os.path.join(root, "base")
-        torch.manual_seed(1)
-        config = BertConfig(vocab_size=5 + len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
-                            intermediate_size=48, max_position_embeddings=32)
-        model = BertModel(config)
-        model.save_pretrained(cls.base)
-        write(os.path.join(cls.base, "vocab.txt"), "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS) + "\n")
-        write(os.path.join(cls.base, "tokenizer_config.json"), '{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}')
-        cls.narrow = os.path.join(root, "narrow")
-        model.to(torch.bfloat16).save_pretrained(cls.narrow)
-        for name in ("vocab.txt", "tokenizer_config.json"):
-            write(os.path.join(cls.narrow, name), read(cls.base, name))
-        torch.manual_seed(2)
-        cls.tables = {}
-        for split, count in (("train", 160), ("dev", 40), ("test", 60)):
-            rows, values = ["text\tlabel"], ["text\tlabel"]
-            for _ in range(count):
-                words = [WORDS[int(i)] for i in torch.randint(0, len(WORDS), (int(torch.randint(3, 9, ())),))]
-                colour = WORDS[int(torch.randint(0, 3, ()))]
-                rows.append(f"{colour} {' '.join(words)}\tis-{colour}")
-                values.append(f"{colour} {' '.join(words)}\t{WORDS.index(colour) * 0.75}")
-            cls.tables[split] = os.path.join(root, split + ".tsv")
-            write(cls.tables[split], "\n".join(rows) + "\n")
-            write(os.path.join(root, split + "-values.tsv"), "\n".join(values) + "\n")
+        cls.base, cls.narrow = make_models(root)
+        cls.tables = make_tables(root)
 
     def train(self, *arguments, base=None, status=0, data=None):
         out = tempfile.mkdtemp(dir=self.root)

@@ -395,8 +395,8 @@ TEST_CASE("where no evaluation gives a number the last step is kept") {
   const auto training = method.start(network, options, settings);
   Progress progress(6, true);
   const LoopResult loop = run_loop(network, *training, method.phases(settings), data, {1, 8, 6, 2}, progress);
-  REQUIRE(!loop.dev.empty());
-  CHECK(std::isnan(loop.dev.front().value));
+  REQUIRE(!loop.dev_best.empty());
+  CHECK(std::isnan(loop.dev_best.front().value));
   CHECK(loop.best_step == 6);
 }
 

@@ -153,11 +153,15 @@ def adamw():
 
 
 def schedules():
-    for name in ("linear", "constant", "cosine"):
+    names = {"constant": ("constant_with_warmup", {}), "polynomial": ("polynomial", {"power": 1.0, "lr_end": 0.0}),
+             "polynomial:2": ("polynomial", {"power": 2.0, "lr_end": 0.0}), "polynomial:0.5": ("polynomial", {"power": 0.5, "lr_end": 0.0})}
+    for name in ("linear", "cosine", *names):
         for warmup, total in ((0, 10), (3, 20), (20, 20)):
+            kind, more = names.get(name, (name, {}))
+            if kind == "polynomial" and warmup == total:
+                continue  # transformers divides by zero
             optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-            kind = "constant_with_warmup" if name == "constant" else name
-            scheduler = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=total)
+            scheduler = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=total, scheduler_specific_kwargs=more)
             ours = [float(line) for line in drive("schedule", name, warmup, total).split()]
             worst = 0.0
             for factor in ours:

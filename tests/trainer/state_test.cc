@@ -3,35 +3,14 @@
 
 #include "catch.h"
 #include "dstore/error.h"
-#include "tests/trainer/message_of.h"
+#include "tests/trainer/method_cases.h"
 #include "tests/trainer/run_by_hand.h"
 
 using namespace dstore;
 using namespace dstore::test;
 
-namespace {
-
-struct Case {
-  const MethodRow* method;
-  std::vector<std::string> set;
-};
-
-std::vector<Case> cases() {
-  std::vector<Case> all;
-  for (const MethodRow& method : methods()) all.push_back({&method, {}});
-  const std::pair<const char*, std::vector<std::string>> variants[] = {
-      {"diff-pruning", {"structure=none"}}, {"fish", {"estimate=expect", "budget=all"}}, {"lt-sft", {"iterations=2", "full_l1=0.1", "mask_l1=0.1"}},
-      {"top-k", {"start=found"}}, {"top-k", {"start=none"}}, {"masking", {"head=paper"}},
-      {"diff-pruning", {"l0=product", "lambda=1e-3,1e-4,1e-5,1e-6", "mask_init=w"}}, {"far", {"rollback=no", "priming=0.3"}},
-      {"far", {"rest=trainable", "priming=0.3"}}};
-  for (const auto& [name, set] : variants) all.push_back({&find_method(name), set});
-  return all;
-}
-
-}  // namespace
-
 TEST_CASE("a training read from its saved state goes on bit for bit") {
-  for (const Case& c : cases()) {
+  for (const MethodCase& c : method_cases()) {
     Run whole(*c.method, c.set);
     whole.steps(0, kSteps);
     for (long split = 0; split <= kSteps; ++split) {
@@ -52,7 +31,7 @@ TEST_CASE("a training read from its saved state goes on bit for bit") {
 }
 
 TEST_CASE("the best values travel with the state") {
-  for (const Case& c : cases()) {
+  for (const MethodCase& c : method_cases()) {
     INFO(c.method->name);
     Run first(*c.method, c.set);
     first.keep_at = 9;
@@ -69,7 +48,7 @@ TEST_CASE("the best values travel with the state") {
 }
 
 TEST_CASE("a state that does not fit is refused") {
-  for (const Case& c : cases()) {
+  for (const MethodCase& c : method_cases()) {
     INFO(c.method->name);
     Run run(*c.method, c.set);
     run.steps(0, 9);

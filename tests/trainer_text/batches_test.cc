@@ -72,6 +72,24 @@ TEST_CASE("bucketing wastes little and keeps lengths mixed over the epoch") {
   CHECK(static_cast<double>(first_half) == Approx(static_cast<double>(tokens) / 2).epsilon(0.1));
 }
 
+TEST_CASE("with one bucket nothing is sorted: lengths in a batch are as mixed as in the data") {
+  std::vector<std::uint32_t> lengths(4096);
+  for (std::size_t i = 0; i < lengths.size(); ++i) lengths[i] = static_cast<std::uint32_t>(1 + i % 64);
+  const auto mean_range = [&](std::size_t buckets) {
+    double sum = 0;
+    const BatchPlan plan = training_batches(lengths, 32, 1, 0, buckets);
+    for (const auto& batch : plan) {
+      std::uint32_t low = 64, high = 0;
+      for (const std::uint32_t i : batch) low = std::min(low, lengths[i]), high = std::max(high, lengths[i]);
+      sum += high - low;
+    }
+    return sum / static_cast<double>(plan.size());
+  };
+  CHECK(mean_range(1) > 55);
+  CHECK(mean_range(4) < 25);
+  CHECK(mean_range(kBucketBatches) < 4);
+}
+
 TEST_CASE("evaluation takes the longest first, ties in file order") {
   CHECK(evaluation_batches(std::vector<std::uint32_t>{3, 9, 3, 9, 5}, 2) == BatchPlan{{1, 3}, {4, 0}, {2}});
 }

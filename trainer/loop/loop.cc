@@ -44,19 +44,29 @@ class BatchStream {
   BatchStream(const TaskData& data, const LoopOptions& options) : data_(data), options_(options), lengths_(data.train.lengths()) {}
   Batch next() {
     if (at_ == plan_.size()) {
-      plan_ = training_batches(lengths_, options_.batch, options_.seed, epoch_++);
+      ++epochs_;
+      make_plan();
       at_ = 0;
     }
     return make_batch(data_.train, plan_[at_++], data_.pad_id);
   }
+  void exchange_state(StateArchive& archive) {
+    archive.value("batches.epochs", epochs_);
+    archive.value("batches.at", at_);
+    if (!archive.reading() || epochs_ == 0) return;
+    make_plan();
+    StateArchive::require(at_ <= plan_.size(), "batches.at");
+  }
 
  private:
+  void make_plan() { plan_ = training_batches(lengths_, options_.batch, options_.seed, epochs_ - 1, options_.buckets); }
+
   const TaskData& data_;
   const LoopOptions& options_;
   std::vector<std::uint32_t> lengths_;
   BatchPlan plan_;
-  std::size_t at_ = 0;
-  std::uint32_t epoch_ = 0;
+  std::uint64_t at_ = 0;      ///< next batch of the plan
+  std::uint32_t epochs_ = 0;  ///< begun
 };
 
 double mean(const std::vector<double>& values, std::size_t begin, std::size_t end) {
@@ -73,26 +83,45 @@ double merit(const MetricValue& metric) {
   return metric.name == "mse" ? -metric.value : metric.value;
 }
 
+void exchange_metrics(StateArchive& archive, std::string_view name, std::vector<MetricValue>& metrics) {
+  std::uint64_t count = metrics.size();
+  archive.value(name, count);
+  StateArchive::require(count < 100, name);
+  metrics.resize(count);
+  for (MetricValue& metric : metrics) {
+    archive.text("metric.name", metric.name);
+    archive.value("metric.value", metric.value);
+  }
+}
+
 class Loop {
  public:
-  Loop(Network& network, Training& training, const TaskData& data, const LoopOptions& options, Progress& progress)
-      : network_(network), training_(training), data_(data), options_(options), progress_(progress), batches_(data, options) {}
+  Loop(Network& network, Training& training, const std::vector<PhaseName>& phases, const TaskData& data, const LoopOptions& options,
+       Progress& progress)
+      : network_(network), training_(training), phases_(phases), counts_(phase_steps(phases, options.steps)), data_(data), options_(options),
+        progress_(progress), batches_(data, options) {}
 
-  LoopResult run(const std::vector<PhaseName>& phases) {
-    const std::vector<long> counts = phase_steps(phases, options_.steps);
-    for (std::size_t phase = 0; phase < phases.size() && !interrupted(); ++phase) {
-      const Stopwatch stopwatch;
-      readings_.clear();
-      training_.begin_phase(phase);
-      count_time(stopwatch);
-      for (long i = 0; i < counts[phase] && !interrupted(); ++i) {
-        one_step(phases[phase].name, i, counts[phase]);
-        const bool last = i + 1 == counts[phase];
-        const bool due = options_.eval_every > 0 && result_.steps_done % options_.eval_every == 0;
-        if (data_.dev && training_.presentable() && (due || last) && !interrupted()) evaluate_dev(phase + 1 == phases.size() && last);
+  LoopResult run() {
+    if (options_.saving && options_.saving->from) go_on();
+    if (options_.log != nullptr) options_.log->begin(log_size_);
+    evaluate_if_due();
+    while (!interrupted() && result_.stopped_early == 0) {
+      if (!begun_) {
+        begin_phase();
+      } else if (phase_step_ < counts_[phase_]) {
+        one_step();
+        evaluate_if_due();
+        if (options_.saving && !interrupted() && (result_.steps_done % options_.saving->every == 0 || finished())) save();
+      } else if (!last_phase()) {
+        ++phase_;
+        phase_step_ = 0;
+        begun_ = false;
+      } else {
+        break;
       }
     }
     result_.interrupted = interrupted();
+    if (result_.interrupted && options_.saving && begun_ && phase_step_ > 0) save();
     if (!result_.interrupted) choose_result();
     const std::size_t n = losses_.size(), window = std::min<std::size_t>(20, n);
     result_.loss_first = mean(losses_, 0, window);
@@ -102,6 +131,9 @@ class Loop {
   }
 
  private:
+  bool last_phase() const { return phase_ + 1 == counts_.size(); }
+  bool finished() const { return result_.stopped_early != 0 || (last_phase() && phase_step_ == counts_[phase_]); }
+
   double count_time(const Stopwatch& stopwatch) {
     const double spent = stopwatch.seconds();
     result_.seconds += spent;
@@ -109,22 +141,96 @@ class Loop {
     return spent;
   }
 
-  void one_step(std::string_view phase, long i, long count) {
+  void begin_phase() {
     const Stopwatch stopwatch;
+    readings_.clear();
+    training_.begin_phase(phase_);
+    begun_ = true;
+    count_time(stopwatch);
+  }
+
+  void one_step() {
+    const Stopwatch stopwatch;
+    const long count = counts_[phase_];
     const double loss = network_.loss_and_gradients(batches_.next(), static_cast<std::uint32_t>(result_.steps_done));
-    if (!std::isfinite(loss)) fail_not_finite("the loss", result_.steps_done + 1);
-    training_.step({result_.steps_done, i, count});
+    if (!std::isfinite(loss)) stop_not_finite("the loss", result_.steps_done + 1);
+    nlohmann::ordered_json record = {{"event", "step"}, {"step", result_.steps_done + 1}, {"phase", phases_[phase_].name}, {"loss", loss}};
+    if (options_.rate) record["lr"] = options_.rate(phase_step_, count);
+    training_.step({result_.steps_done, phase_step_, count});
     ++result_.steps_done;
-    const double spent = count_time(stopwatch);
+    ++phase_step_;
+    record["seconds"] = count_time(stopwatch);
     losses_.push_back(loss);
-    if (result_.steps_done % kReadingsEvery == 0 || i + 1 == count) readings_ = training_.readings();
-    nlohmann::ordered_json record = {{"event", "step"}, {"step", result_.steps_done}, {"phase", phase}, {"loss", loss}, {"seconds", spent}};
-    if (result_.steps_done % kReadingsEvery == 0 || i + 1 == count) {
+    if (result_.steps_done % kReadingsEvery == 0 || phase_step_ == count) {
+      readings_ = training_.readings();
       for (const Reading& reading : readings_) record[reading.name] = reading.value;
     }
-    result_.log.push_back(record.dump());
-    progress_.step(result_.steps_done, phase, loss, readings_);
+    write_log(record);
+    progress_.step(result_.steps_done, phases_[phase_].name, loss, readings_);
     warn_if_stuck();
+  }
+
+  void write_log(const nlohmann::ordered_json& record) {
+    if (options_.log != nullptr) options_.log->write(record);
+    if (options_.events != nullptr) options_.events->write(record);
+  }
+
+  /// All that later steps and the result depend on.
+  void exchange_state(StateArchive& archive) {
+    archive.value("loop.steps_done", result_.steps_done);
+    archive.value("loop.phase", phase_);
+    archive.value("loop.phase_step", phase_step_);
+    archive.value("loop.seconds", result_.seconds);
+    archive.value("loop.cpu_seconds", result_.cpu_seconds);
+    archive.list("loop.losses", losses_, static_cast<std::size_t>(options_.steps));
+    archive.value("loop.best", best_);
+    archive.value("loop.best_step", result_.best_step);
+    archive.value("loop.evaluated", evaluated_);
+    archive.value("loop.fruitless", fruitless_);
+    archive.value("loop.stopped_early", result_.stopped_early);
+    archive.value("loop.log_size", log_size_);
+    exchange_metrics(archive, "loop.dev_best", result_.dev_best);
+    exchange_metrics(archive, "loop.dev_last", result_.dev_last);
+    StateArchive::require(phase_ < counts_.size() && phase_step_ <= counts_[phase_], "loop.phase");
+    batches_.exchange_state(archive);
+    training_.exchange_state(archive);
+  }
+
+  void save() {
+    const Saving& saving = *options_.saving;
+    if (result_.saved_step == result_.steps_done && evaluated_when_saved_ == evaluated_) return;
+    if (options_.log != nullptr) {
+      log_size_ = options_.log->size();
+      options_.log->sync();
+    }
+    try {
+      saving.folder.save(result_.steps_done, saving.run, [this](StateArchive& archive) { exchange_state(archive); });
+    } catch (const NoSpace& error) {
+      const std::string before = result_.saved_step == 0 ? "" : "; with more room " + resume_command(saving.folder.task()) + " goes on after step " + std::to_string(result_.saved_step);
+      throw NoSpace("cannot save the training after step " + std::to_string(result_.steps_done) + ": " + error.what() + before);
+    }
+    result_.saved_step = result_.steps_done;
+    evaluated_when_saved_ = evaluated_;
+  }
+
+  void go_on() {
+    const Saving& saving = *options_.saving;
+    saving.folder.load(*saving.from, saving.run, [this](StateArchive& archive) { exchange_state(archive); });
+    begun_ = true;
+    result_.saved_step = result_.steps_done;
+    evaluated_when_saved_ = evaluated_;
+    progress_.go_on_from(result_.steps_done);
+  }
+
+  /// What the values after the last step give is not finite: a state of that step would only break off again.
+  [[noreturn]] void stop_not_finite(std::string_view what, long step) {
+    if (!options_.saving) fail_not_finite(what, step);
+    RunFolder& folder = options_.saving->folder;
+    const auto left = folder.not_finite_after(result_.steps_done);
+    throw Error(ErrorCode::invalid_argument, std::string(what) + " is not finite at step " + std::to_string(step) +
+                                                 (left ? "; the last good state is that after step " + std::to_string(*left) + ": go on from it with " +
+                                                             resume_command(folder.task()) + " and a lower --lr"
+                                                       : "; no good state was saved before: " + resume_command(folder.task()) + " with a lower --lr begins anew"));
   }
 
   /// The best step's values, checked: the last update has had no loss after it.
@@ -132,11 +238,11 @@ class Loop {
     if (result_.best_step != 0 && best_ == kNoMerit) {
       progress_.warn("warning: no evaluation on --dev gave a number (all predictions alike); the last step is kept");
     }
-    if (result_.best_step != 0 && result_.best_step != result_.steps_done) training_.restore_best();
+    if (result_.best_step != 0 && result_.best_step != result_.steps_done && !options_.keep_last) training_.restore_best();
     std::vector<std::uint32_t> few(std::min(options_.batch, data_.train.examples.size()));
     std::iota(few.begin(), few.end(), 0u);
     for (const float logit : network_.logits(make_batch(data_.train, few, data_.pad_id))) {
-      if (!std::isfinite(logit)) fail_not_finite("the model's output", result_.steps_done);
+      if (!std::isfinite(logit)) stop_not_finite("the model's output", result_.steps_done);
     }
   }
 
@@ -151,26 +257,49 @@ class Loop {
     }
   }
 
-  void evaluate_dev(bool last) {
+  /// Also where an interrupt cut the evaluation of the saved step short.
+  void evaluate_if_due() {
+    if (!data_.dev || !begun_ || phase_step_ == 0 || evaluated_ == result_.steps_done) return;
+    const bool due = options_.eval_every > 0 && result_.steps_done % options_.eval_every == 0;
+    if (!interrupted() && training_.presentable() && (due || phase_step_ == counts_[phase_])) evaluate_dev();
+  }
+
+  void evaluate_dev() {
     const Predictions predictions = predict_as_stored(network_, *data_.dev, data_.pad_id);
     if (interrupted()) return;
-    if (!predictions.finite()) fail_not_finite("the model's output on --dev", result_.steps_done);
+    if (!predictions.finite()) stop_not_finite("the model's output on --dev", result_.steps_done);
     const std::vector<MetricValue> metrics = score(predictions, *data_.dev);
     const double value = merit(metrics.front());
     nlohmann::ordered_json record = {{"event", "dev"}, {"step", result_.steps_done}};
     for (const MetricValue& metric : metrics) record[metric.name] = metric.value;
-    result_.log.push_back(record.dump());
+    write_log(record);
     progress_.note("dev " + metrics.front().name + " " + shortest_decimal(std::round(metrics.front().value * 1e4) / 1e4) + " after step " + std::to_string(result_.steps_done));
-    const bool better = value > best_ || (value == kNoMerit && best_ == kNoMerit);
-    if (result_.best_step != 0 && !better) return;
-    best_ = value;
-    result_.best_step = result_.steps_done;
-    result_.dev = metrics;
-    if (!last) training_.keep_best();
+    evaluated_ = result_.steps_done;
+    result_.dev_last = metrics;
+    const bool first = result_.best_step == 0;
+    const bool better = first || value > best_ || (value == kNoMerit && best_ == kNoMerit);
+    const bool enough = first || value > best_ + options_.min_delta;
+    if (better) {
+      best_ = value;
+      result_.best_step = result_.steps_done;
+      result_.dev_best = metrics;
+      if (!finished()) training_.keep_best();
+    }
+    fruitless_ = enough || !last_phase() ? 0 : fruitless_ + 1;
+    if (options_.patience > 0 && fruitless_ >= options_.patience && last_phase() && !finished()) stop_early();
+  }
+
+  void stop_early() {
+    result_.stopped_early = result_.steps_done;
+    progress_.note("stops after step " + std::to_string(result_.steps_done) + ": no improvement on --dev in " + std::to_string(fruitless_) +
+                   (fruitless_ == 1 ? " evaluation" : " evaluations"));
+    write_log({{"event", "stop"}, {"step", result_.steps_done}, {"reason", "no improvement on dev"}});
   }
 
   Network& network_;
   Training& training_;
+  const std::vector<PhaseName>& phases_;
+  std::vector<long> counts_;  ///< steps of each phase
   const TaskData& data_;
   const LoopOptions& options_;
   Progress& progress_;
@@ -178,7 +307,14 @@ class Loop {
   LoopResult result_;
   std::vector<double> losses_;
   std::vector<Reading> readings_;
+  std::uint64_t phase_ = 0;
+  long phase_step_ = 0;  ///< done, of the phase
+  bool begun_ = false;   ///< the phase
   double best_ = 0;
+  long evaluated_ = 0;  ///< the step of the last evaluation
+  long evaluated_when_saved_ = 0;
+  long fruitless_ = 0;  ///< evaluations since the last improvement
+  std::uint64_t log_size_ = 0;
 };
 
 }  // namespace
@@ -214,7 +350,7 @@ void give_examples(MethodOptions& options, const TaskData& data, std::function<v
 
 LoopResult run_loop(Network& network, Training& training, const std::vector<PhaseName>& phases, const TaskData& data,
                     const LoopOptions& options, Progress& progress) {
-  return Loop(network, training, data, options, progress).run(phases);
+  return Loop(network, training, phases, data, options, progress).run();
 }
 
 }  // namespace dstore

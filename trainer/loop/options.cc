@@ -1,13 +1,18 @@
 #include "trainer/loop/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
+#include <memory>
 
 #include "base/bytes.h"
 #include "base/decimal.h"
+#include "base/filesystem.h"
 #include "dstore/error.h"
+#include "trainer/loop/config_words.h"
 #include "trainer/loop/evaluate.h"
 #include "trainer/loop/predict.h"
+#include "trainer/loop/run_folder.h"
 #include "trainer/loop/statistics.h"
 #include "trainer/loop/train.h"
 
@@ -51,7 +56,7 @@ struct Commands {
   EvalOptions eval;
   PredictOptions predict;
   StatisticsOptions statistics;
-  std::string density, structure, selector;
+  std::string density, structure, selector, config;
   bool list_methods = false, list_models = false;
   CLI::App* train_command = nullptr;
   CLI::App* eval_command = nullptr;
@@ -64,8 +69,10 @@ void add_train(Commands& c) {
   CLI::App& app = *(c.train_command = c.app.add_subcommand("train", "Train a task on a base"));
   app.footer(
       "Example: dstore train base --method diff-pruning --density 0.5% --data train.tsv --dev dev.tsv --name topic");
-  app.add_option("--repository", o.repository)->group("");
-  app.add_option("--out", o.out)->group("");
+  for (const auto& [name, text] : {std::pair{"--repository", &o.repository}, {"--out", &o.out}, {"--run", &o.run}, {"--name", &o.name}, {"--expect-data", &o.expected_data}}) {
+    app.add_option(name, *text)->group("");
+  }
+  app.add_flag("--resume", o.resume)->group("");
   app.add_option("model", o.model, "base to train on: a revision or a folder")->type_name("REV");
   app.add_option("--method", o.method, "how to train; --list-methods shows all")->type_name("NAME");
   app.add_flag("--list-methods", c.list_methods, "show the methods with their settings");
@@ -80,14 +87,24 @@ void add_train(Commands& c) {
   auto* epochs = app.add_option("--epochs", o.epochs, "passes over the data")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--steps", o.steps, "optimiser steps instead of epochs")->check(CLI::PositiveNumber)->excludes(epochs);
   app.add_option("--batch", o.batch, "texts a step")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app.add_option("--buckets", o.buckets, "batches that are filled together, sorted by length; 1: not sorted")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_option("--lr", o.lr, "peak learning rate (else the method's)");
   app.add_option("--head-lr", o.head_lr, "peak learning rate of the new head (else the method's)");
   app.add_option("--warmup", o.warmup, "share of the steps in which the rate rises (else the method's)")->check(CLI::Range(0.0, 1.0));
-  app.add_option("--schedule", o.schedule, "linear, constant or cosine")->capture_default_str();
+  app.add_option("--schedule", o.schedule, "linear, constant, cosine or polynomial:POWER")->capture_default_str();
   app.add_option("--weight-decay", o.weight_decay, "AdamW's, on weight matrices; it changes every row of a full fine-tune")
       ->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--clip", o.clip, "gradient norm limit, 0: none")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--eval-every", o.eval_every, "steps between evaluations on --dev (else once an epoch)")->check(CLI::PositiveNumber);
+  app.add_option("--patience", o.patience, "stop after so many evaluations on --dev without improvement")->check(CLI::PositiveNumber);
+  app.add_option("--min-delta", o.min_delta, "what counts as an improvement")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--keep", o.keep, "the result: best on --dev, or last")->check(CLI::IsMember({"best", "last"}))->capture_default_str();
+  app.add_option("--save-every", o.save_every, "steps between saved states, from which --resume TASK goes on")->check(CLI::PositiveNumber);
+  app.add_option("--from-step", o.from_step, "with --resume: the saved step to go on from (else the last)")->check(CLI::PositiveNumber);
+  app.add_flag("--restart", o.restart, "start anew where a saved run of that name is unfinished");
+  app.add_option("--log", o.log, "write the log there too, a line of JSON a step")->type_name("FILE");
+  app.add_option("--tensorboard", o.tensorboard, "write TensorBoard event files there")->type_name("DIR");
+  app.add_option("--config", c.config, "YAML or JSON with options by their long names; the command line wins")->type_name("FILE");
   app.add_option("--train-sample", o.train_sample, "measure the result on so many training texts too, evenly spread over the file")
       ->check(CLI::PositiveNumber);
   app.add_option("--threads", o.threads, "threads (else all processors)")->check(CLI::Range(1, 4096));
@@ -155,17 +172,47 @@ void require(const std::string& value, const char* option, const char* command) 
   if (value.empty()) throw Error(ErrorCode::invalid_argument, std::string(option) + " is missing (dstore " + command + " --help shows an example)");
 }
 
+/// The words of the command line, last first, as CLI11 wants them.
+std::vector<std::string> reversed(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  std::reverse(words.begin(), words.end());
+  return words;
+}
+
+/// Options that the command line leaves open, from a config: parses it again with them in front.
+void add_config(Commands& c, std::vector<std::string>& words, const RunConfig& config) {
+  const std::vector<std::string> more = config_words(*c.train_command, config);
+  words.insert(words.end() - 1, more.rbegin(), more.rend());
+  c.app.parse(std::vector<std::string>(words));
+}
+
+/// Config file and saved run. The run stays held for what follows.
+std::unique_ptr<RunFolder> complete_train(Commands& c, std::vector<std::string> words) {
+  std::unique_ptr<RunFolder> folder;
+  if (!c.config.empty()) add_config(c, words, parse_config(read_text_file(posix_filesystem(), c.config), c.config, config_keys(*c.train_command)));
+  if (c.train.resume) {
+    folder = std::make_unique<RunFolder>(c.train.run, c.train.name);
+    if (!folder->started()) throw Error(ErrorCode::not_found, "nothing is saved of " + printable(c.train.name) + ": `dstore train ... --save-every N` saves");
+    add_config(c, words, folder->record().config_here());
+  }
+  c.train.given = given_options(*c.train_command);
+  return folder;
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
   Commands c;
+  std::unique_ptr<RunFolder> folder;
   c.app.require_subcommand(1);
   add_train(c);
   add_eval(c);
   add_predict(c);
   add_statistics(c);
   try {
-    c.app.parse(argc, argv);
+    const std::vector<std::string> words = reversed(argc, argv);
+    c.app.parse(std::vector<std::string>(words));
+    if (*c.train_command) folder = complete_train(c, words);
   } catch (const CLI::CallForHelp& help) {
     return c.app.exit(help);
   } catch (const CLI::ParseError& error) {
@@ -195,7 +242,7 @@ int run_command_line(int argc, char** argv) {
   if (!c.train.dry_run) require(c.train.out, "--out", "train");
   if (!c.density.empty()) c.train.density = parse_density(c.density);
   if (!c.structure.empty()) c.train.settings.push_back("structure=" + c.structure);
-  return run_training(c.train);
+  return run_training(c.train, std::move(folder));
 }
 
 Device parse_device(const std::string& name) {

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "trainer/loop/run_config.h"
 #include "trainer/methods/method.h"
+#include "trainer/text/batches.h"
 #include "trainer/text/table.h"
 
 namespace dstore {
@@ -34,11 +36,24 @@ struct TrainOptions {
   double epochs = 3;
   long steps = 0;  ///< 0: from epochs
   std::size_t batch = 32;
+  std::size_t buckets = kBucketBatches;
   long eval_every = 0;  ///< 0: once an epoch
   std::size_t train_sample = 0;  ///< training texts that the result is measured on too
   unsigned threads = 0;
   std::string device = "cpu";
   std::vector<std::string> settings;
+  long patience = 0;
+  double min_delta = 0;
+  std::string keep = "best";
+  std::string log, tensorboard;
+  std::string name;     ///< of the task, for messages
+  std::string run;      ///< folder where the run is saved
+  long save_every = 0;  ///< 0: it is not
+  bool resume = false;
+  bool restart = false;
+  std::optional<long> from_step;
+  std::string expected_data;  ///< digests as the record of a run has them; empty: any
+  RunConfig given;  ///< what was typed, by option, config files included
   bool dry_run = false;
   bool quiet = false;
   bool json = false;

@@ -44,7 +44,7 @@ Progress::Progress(long steps, bool quiet)
 
 std::string Progress::line(long done, std::string_view phase, double loss, const std::vector<Reading>& readings) const {
   const double elapsed = seconds(Clock::now() - start_);
-  const double rate = elapsed > 0 ? static_cast<double>(done) / elapsed : 0;
+  const double rate = elapsed > 0 ? static_cast<double>(done - before_) / elapsed : 0;
   std::string text = std::string(phase) + " " + std::to_string(done) + "/" + std::to_string(steps_) + "  loss " + format("%.3f", loss) + "  " +
                      format("%.2f", rate) + " steps/s  ETA " + clock_text(rate > 0 ? static_cast<double>(steps_ - done) / rate : 0);
   for (const Reading& reading : readings) {
@@ -58,11 +58,16 @@ void Progress::clear() {
   drawn_ = false;
 }
 
+void Progress::go_on_from(long done) {
+  before_ = done;
+  note("goes on after step " + std::to_string(done) + " of " + std::to_string(steps_));
+}
+
 void Progress::step(long done, std::string_view phase, double loss, const std::vector<Reading>& readings) {
-  smooth_loss_ = done == 1 ? loss : 0.95 * smooth_loss_ + 0.05 * loss;
+  smooth_loss_ = smooth_loss_ ? 0.95 * *smooth_loss_ + 0.05 * loss : loss;
   if (quiet_) return;
   if (!terminal_) {
-    if (done % kLineEvery == 0 || done == steps_) std::fprintf(stderr, "%s\n", line(done, phase, smooth_loss_, readings).c_str());
+    if (done % kLineEvery == 0 || done == steps_) std::fprintf(stderr, "%s\n", line(done, phase, *smooth_loss_, readings).c_str());
     return;
   }
   const auto now = Clock::now();
@@ -71,7 +76,7 @@ void Progress::step(long done, std::string_view phase, double loss, const std::v
   constexpr long kWidth = 20;
   const long filled = steps_ > 0 ? done * kWidth / steps_ : kWidth;
   std::string bar = "[" + std::string(static_cast<std::size_t>(filled), '=') + std::string(static_cast<std::size_t>(kWidth - filled), ' ') + "] ";
-  std::fprintf(stderr, "\r\033[K%s", (bar + line(done, phase, smooth_loss_, readings)).substr(0, line_columns()).c_str());
+  std::fprintf(stderr, "\r\033[K%s", (bar + line(done, phase, *smooth_loss_, readings)).substr(0, line_columns()).c_str());
   std::fflush(stderr);
   drawn_ = true;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace dstore {
 class Progress {
  public:
   Progress(long steps, bool quiet);
+  /// So many steps were done before.
+  void go_on_from(long done);
   void step(long done, std::string_view phase, double loss, const std::vector<Reading>& readings);
   /// A line above the bar.
   void note(const std::string& line);
@@ -24,10 +27,11 @@ class Progress {
   std::string line(long done, std::string_view phase, double loss, const std::vector<Reading>& readings) const;
 
   long steps_;
+  long before_ = 0;  ///< steps of an earlier process
   bool quiet_;
   bool terminal_;
   bool drawn_ = false;
-  double smooth_loss_ = 0;
+  std::optional<double> smooth_loss_;
   std::chrono::steady_clock::time_point start_, last_draw_;
 };
 

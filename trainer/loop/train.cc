@@ -15,6 +15,7 @@
 #include "trainer/loop/interrupt.h"
 #include "trainer/loop/loop.h"
 #include "trainer/loop/result.h"
+#include "trainer/loop/saved_run.h"
 #include "trainer/optim/threads.h"
 
 namespace dstore {
@@ -111,6 +112,7 @@ Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOpti
   f["steps"] = std::to_string(steps);
   if (o.steps == 0) f["epochs"] = shortest_decimal(o.epochs);
   f["batch"] = std::to_string(o.batch);
+  f["buckets"] = std::to_string(o.buckets);
   f["lr"] = shortest_decimal(m.lr);
   f["head_lr"] = shortest_decimal(m.head_lr);
   f["warmup"] = shortest_decimal(m.warmup);
@@ -142,7 +144,7 @@ Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOpti
   return f;
 }
 
-void add_outcome(Facts& f, const LoopResult& loop, const Training& training, const ChangedCounts& counts, std::uint64_t trainable) {
+void add_outcome(Facts& f, const LoopResult& loop, const Training& training, const ChangedCounts& counts, std::uint64_t trainable, const std::string& keep) {
   const auto rounded = [](double value) { return shortest_decimal(std::round(value * 1e4) / 1e4); };
   f.merge(training.facts());
   f["selected"] = std::to_string(training.selected());
@@ -154,7 +156,13 @@ void add_outcome(Facts& f, const LoopResult& loop, const Training& training, con
   f["cpu_seconds_per_step"] = rounded(loop.cpu_seconds / static_cast<double>(std::max(1L, loop.steps_done)));
   f["loss_first"] = rounded(loop.loss_first);
   f["loss_last"] = rounded(loop.loss_last);
-  if (loop.best_step != 0) f["best_step"] = std::to_string(loop.best_step);
+  if (loop.best_step != 0) {
+    f["best_step"] = std::to_string(loop.best_step);
+    f["dev_best"] = rounded(loop.dev_best.front().value);
+    f["dev_last"] = rounded(loop.dev_last.front().value);
+    f["kept"] = keep;
+  }
+  if (loop.stopped_early != 0) f["stopped_early"] = std::to_string(loop.stopped_early);
   struct rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
   f["peak_rss_bytes"] = std::to_string(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
@@ -177,18 +185,27 @@ Dataset sample_of(const Dataset& dataset, std::size_t count) {
   return sample;
 }
 
-int say_interrupted(long done, long steps) {
-  std::cerr << "dstore: interrupted after step " << done << " of " << steps << "; nothing is staged\n";
+int say_interrupted(const LoopResult& loop, long steps, const RunFolder* folder) {
+  std::cerr << "dstore: interrupted after step " << loop.steps_done << " of " << steps << "; ";
+  if (folder == nullptr) {
+    std::cerr << "nothing is staged\n";
+  } else {
+    std::cerr << (loop.saved_step > 0 ? "saved after step " + std::to_string(loop.saved_step) : "nothing is saved yet") << ": go on with "
+              << resume_command(folder->task()) << '\n';
+  }
   return 130;
 }
 
 }  // namespace
 
-int run_training(const TrainOptions& o) {
+int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   const MethodRow& method = find_method(o.method);
+  if (o.resume) require_method(o, *folder);
   const Settings settings(method.hyperparameters, method.presets, o.settings);
   const std::vector<PhaseName> phases = method.phases(settings);
   MethodOptions options = method_options(o, method, settings);
+  if (o.patience > 0 && o.data.dev.empty()) throw Error(ErrorCode::invalid_argument, "--patience: needs --dev");
+  if (o.save_every > 0 && !folder && !o.dry_run) folder = new_run_folder(o);
   const auto model = open_model(o.model, o.repository);
   set_training_threads(o.threads ? o.threads : available_threads());
 
@@ -214,29 +231,50 @@ int run_training(const TrainOptions& o) {
   const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);
   const long eval_every = o.eval_every > 0 ? o.eval_every : epoch;
   Facts facts = run_facts(o, method, options, settings, data, config.pooling, steps, eval_every);
+  LoopOptions how{o.seed, o.batch, steps, eval_every, o.patience, o.min_delta, o.keep == "last", o.buckets};
+  RunRecord record = new_record(o, method, options, settings, data, config.pooling, eval_every);
+  if (model->commit()) record.base = model->commit()->hex();
+  record.data = digests(data);
+  if (!o.expected_data.empty()) require_data(o.expected_data, record.data, "--reproduce");
+  if (folder) {
+    const auto from = settle_run(o, *folder, record);
+    how.saving.emplace(Saving{*folder, record.id(), o.save_every, from});
+  }
+  facts["config"] = config_line(recorded_part(record.config));
+  if (!record.changes.empty()) facts["changed_on_the_way"] = record.changes;
+  how.rate = [&options](long step, long of) {
+    return options.lr * schedule_factor(options.schedule, step, std::lround(options.warmup * static_cast<double>(of)), of);
+  };
+  TrainingLog log(join_path(folder ? folder->path() : o.out, "train.jsonl"), o.log);
+  if (folder) log.keep();
+  how.log = &log;
+  std::optional<EventFile> events;
+  if (!o.tensorboard.empty()) how.events = &events.emplace(o.tensorboard, how.saving ? how.saving->from.value_or(0) : 0);
   if (added > 0) facts["added_biases"] = std::to_string(added);
   const auto training = method.start(network, options, settings);
   const InterruptGuard guard;
-  LoopResult loop = run_loop(network, *training, phases, data, {o.seed, o.batch, steps, eval_every}, progress);
-  if (loop.interrupted) return say_interrupted(loop.steps_done, steps);
+  LoopResult loop = run_loop(network, *training, phases, data, how, progress);
+  if (loop.interrupted) return say_interrupted(loop, steps, folder.get());
 
   std::vector<StagedMetric> metrics;
   Predictions on_test;
   if (data.test) on_test = measure(network, *data.test, "test", data, loop.steps_done, metrics);
-  if (interrupted()) return say_interrupted(loop.steps_done, steps);
-  for (const MetricValue& metric : loop.dev) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
+  if (interrupted()) return say_interrupted(loop, steps, folder.get());
+  for (const MetricValue& metric : o.keep == "last" ? loop.dev_last : loop.dev_best) metrics.push_back({"dev", metric, data.dev->examples.size(), data.dev->sha256.hex()});
   if (o.train_sample > 0) measure(network, sample_of(data.train, o.train_sample), "train", data, loop.steps_done, metrics);
-  if (interrupted()) return say_interrupted(loop.steps_done, steps);
+  if (interrupted()) return say_interrupted(loop, steps, folder.get());
   const ChangedCounts counts = write_tensors(network, model->tensors(), join_path(o.out, "tensors.safetensors"));
   if (!counts.finite) fail_not_finite("a trained value", loop.steps_done);
   if (data.test) write_outcomes(on_test, *data.test, join_path(o.out, "outcomes.tsv"));
-  add_outcome(facts, loop, *training, counts, trainable);
+  add_outcome(facts, loop, *training, counts, trainable, o.keep);
   make_directories(posix_filesystem(), join_path(o.out, "files"));
   write_text(join_path(o.out, "files/config.json"), task_config(config_json, *network.table().family, data, config.pooling));
   write_text(join_path(o.out, "stage.json"), stage_json(network.table().base_prefix, model->commit(), facts, metrics));
-  std::string log;
-  for (const std::string& line : loop.log) log += line + "\n";
-  write_text(join_path(o.out, "train.jsonl"), log);
+  if (folder) {
+    write_text(join_path(o.out, "train.jsonl"), log.text());
+    write_text(join_path(o.out, "saved-run"), "");  // for dstore: once this is staged, the saved run is not needed
+  }
+  log.keep();
 
   if (!o.quiet && !o.json) {
     std::cout << method.name << ": " << facts["selected"] << " weights selected, " << facts["changed"] << " changed";

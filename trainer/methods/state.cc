@@ -7,12 +7,13 @@ namespace {
 
 constexpr std::size_t kTextLimit = std::size_t{1} << 20;
 
-void append(std::vector<std::byte>& out, const void* data, std::size_t size) {
-  const auto* bytes = static_cast<const std::byte*>(data);
-  out.insert(out.end(), bytes, bytes + size);
-}
-
 }  // namespace
+
+void StateArchive::put(const void* data, std::size_t size) {
+  const std::span<const std::byte> bytes(static_cast<const std::byte*>(data), size);
+  if (sink_) return sink_(bytes);
+  out_.insert(out_.end(), bytes.begin(), bytes.end());
+}
 
 void StateArchive::require(bool fits, std::string_view member) {
   if (!fits) throw Error(ErrorCode::corrupt, "the saved state of the training does not fit this one at \"" + std::string(member) + "\"");
@@ -29,10 +30,10 @@ std::span<const std::byte> StateArchive::next(std::string_view name, std::size_t
 void StateArchive::exchange(std::string_view name, std::span<std::byte> bytes) {
   const std::uint64_t sizes[] = {name.size(), bytes.size()};
   if (!reading_) {
-    append(out_, &sizes[0], sizeof sizes[0]);
-    append(out_, name.data(), name.size());
-    append(out_, &sizes[1], sizeof sizes[1]);
-    append(out_, bytes.data(), bytes.size());
+    put(&sizes[0], sizeof sizes[0]);
+    put(name.data(), name.size());
+    put(&sizes[1], sizeof sizes[1]);
+    put(bytes.data(), bytes.size());
     return;
   }
   const auto expect = [&](const void* data, std::size_t size) {

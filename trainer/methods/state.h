@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -16,8 +17,11 @@ namespace dstore {
 /// Numbers as they lie in memory (little-endian). Error{corrupt} where the bytes are not a state of this training.
 class StateArchive {
  public:
+  using Sink = std::function<void(std::span<const std::byte>)>;
   /// Collects.
   StateArchive() = default;
+  /// Gives the bytes to `sink`, piece by piece.
+  explicit StateArchive(Sink sink) : sink_(std::move(sink)) {}
   /// Restores from `bytes`, which must outlive it.
   explicit StateArchive(std::span<const std::byte> bytes) : reading_(true), in_(bytes) {}
 
@@ -52,9 +56,11 @@ class StateArchive {
   void exchange(std::string_view name, std::span<std::byte> bytes);
   std::size_t length(std::string_view name, std::size_t count, std::size_t limit);
   std::span<const std::byte> next(std::string_view name, std::size_t size);
+  void put(const void* data, std::size_t size);
 
   bool reading_ = false;
   std::vector<std::byte> out_;
+  Sink sink_;
   std::span<const std::byte> in_;
 };
 

@@ -9,8 +9,6 @@
 namespace dstore {
 namespace {
 
-constexpr std::size_t kBatchesInRun = 50;
-
 void require_batch_size(std::size_t batch_size) {
   if (batch_size == 0) throw Error(ErrorCode::invalid_argument, "the batch size is 0");
 }
@@ -44,16 +42,16 @@ void add_target(const Dataset& dataset, const Example& example, Batch& batch) {
 }  // namespace
 
 BatchPlan training_batches(std::span<const std::uint32_t> lengths, std::size_t batch_size, std::uint64_t seed,
-                           std::uint32_t epoch) {
+                           std::uint32_t epoch, std::size_t buckets) {
   require_batch_size(batch_size);
   std::vector<std::uint32_t> order = all_indices(lengths.size());
   PhiloxSequence random(Philox(seed, RandomStream::data_order, epoch));
   shuffle(std::span(order), random);
   BatchPlan plan;
-  const std::size_t run = std::min(batch_size, order.size()) * kBatchesInRun;
+  const std::size_t run = std::min(batch_size, order.size()) * buckets;
   for (std::size_t start = 0; start < order.size(); start += run) {
     const auto part = std::span(order).subspan(start, std::min(run, order.size() - start));
-    std::stable_sort(part.begin(), part.end(), [&](std::uint32_t a, std::uint32_t b) { return lengths[a] < lengths[b]; });
+    if (buckets > 1) std::stable_sort(part.begin(), part.end(), [&](std::uint32_t a, std::uint32_t b) { return lengths[a] < lengths[b]; });
     cut(part, batch_size, plan);
   }
   shuffle(std::span(plan), random);

@@ -11,10 +11,11 @@ namespace dstore {
 /// Example indices of each batch. Every example stands in exactly one; only one batch may be smaller than batch_size.
 using BatchPlan = std::vector<std::vector<std::uint32_t>>;
 
-/// One epoch's batches: shuffled (Philox keyed seed, data_order, epoch), cut into runs of 50 batches, each run sorted by
-/// length, cut into batches, the batches shuffled. A function of its arguments alone.
+inline constexpr std::size_t kBucketBatches = 50;
+/// One epoch's batches: shuffled (Philox keyed seed, data_order, epoch), cut into runs of `buckets` batches, each run sorted by
+/// length (unless it is one batch), cut into batches, the batches shuffled. A function of its arguments alone.
 BatchPlan training_batches(std::span<const std::uint32_t> lengths, std::size_t batch_size, std::uint64_t seed,
-                           std::uint32_t epoch);
+                           std::uint32_t epoch, std::size_t buckets = kBucketBatches);
 /// Longest first, ties in file order: the largest batch comes first, so a lack of memory shows at once.
 BatchPlan evaluation_batches(std::span<const std::uint32_t> lengths, std::size_t batch_size);
 
