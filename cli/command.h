@@ -73,6 +73,7 @@ Command init_command();
 Command key_command();
 Command log_command();
 Command merge_command();
+Command predict_command();
 Command pull_command();
 Command push_command();
 Command query_command();

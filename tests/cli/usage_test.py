@@ -4,7 +4,7 @@ import unittest
 
 from sandbox import CONFLICT, DONE, FINDINGS, IO, NOT_FOUND, REMOTE, UNSUPPORTED, UNTRUSTED, USAGE, Case
 
-COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "sparsify", "merge", "rebase", "status", "log", "query", "show", "diff", "stats", "compare", "tasks", "branch", "tag",
+COMMANDS = ["init", "import", "train", "commit", "checkout", "eval", "predict", "sparsify", "merge", "rebase", "status", "log", "query", "show", "diff", "stats", "compare", "tasks", "branch", "tag",
             "verify", "fsck", "cat", "remote", "push", "fetch", "pull", "clone", "key", "reset", "du", "gc", "repack", "forget"]
 
 
@@ -26,7 +26,7 @@ class UsageTest(Case):
                 self.assertIn("Example", result.text)
                 self.assertEqual(result.err, "")
                 for option in ("-C", "--json", "-q,--quiet"):
-                    if command not in ("train", "eval"):
+                    if command not in ("train", "eval", "predict"):
                         self.assertIn(option, result.text)
 
     def test_version_names_what_it_was_built_with(self):

@@ -35,7 +35,20 @@ def drive(*arguments):
     return subprocess.run([DRIVER, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
 
 
-def batch(config, rows, width, regression, full=False):
+TASKS = {None: "classification", "single_label_classification": "classification", "regression": "regression",
+         "multi_label_classification": "multi-label"}
+
+
+def targets_of(config, rows):
+    """Of the config's problem type, as transformers takes them."""
+    if config.problem_type == "multi_label_classification":
+        return torch.randint(0, 2, (rows, config.num_labels)).double()
+    if config.problem_type == "regression":
+        return torch.randn(rows, dtype=torch.float64)
+    return torch.randint(0, config.num_labels, (rows,))
+
+
+def batch(config, rows, width, full=False):
     ids = torch.randint(1, config.vocab_size, (rows, width))
     mask = torch.ones_like(ids)
     if not full:
@@ -44,19 +57,14 @@ def batch(config, rows, width, regression, full=False):
         mask[-1, 1:] = 0
     types = torch.zeros_like(ids) if config.type_vocab_size == 1 else torch.randint(0, 2, ids.shape)
     ids = torch.where(mask == 1, ids, config.pad_token_id)
-    data = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-    if regression:
-        data["values"] = torch.randn(rows, dtype=torch.float64)
-    else:
-        data["labels"] = torch.randint(0, config.num_labels, (rows,))
-    return data
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types, "targets": targets_of(config, rows)}
 
 
 def compare_model(name, model, folder, data, dtype, limits, dropout=0.0):
     model = model.to(dtype).eval()
     model.zero_grad()
     inputs = {k: data[k] for k in ("input_ids", "attention_mask", "token_type_ids")}
-    labels = data["values"].to(dtype) if "values" in data else data["labels"]
+    labels = data["targets"].to(dtype) if data["targets"].is_floating_point() else data["targets"]
     out = model(**inputs, labels=labels)
     out.loss.backward()
     with tempfile.TemporaryDirectory() as work:
@@ -64,7 +72,7 @@ def compare_model(name, model, folder, data, dtype, limits, dropout=0.0):
         os.mkdir(source)
         save_file(data, os.path.join(source, "model.safetensors"))
         result = os.path.join(work, "out.safetensors")
-        task = "regression" if "values" in data else "classification"
+        task = TASKS[model.config.problem_type]
         drive("model", folder, source, result, "f64" if dtype == torch.float64 else "f32", task, "first-token", dropout)
         ours = load_file(result)
     scale = out.logits.abs().max().item()
@@ -89,6 +97,7 @@ def tiny_models():
         "gelu_new, odd sizes": dict(hidden_size=21, num_attention_heads=3, intermediate_size=29, hidden_act="gelu_new", num_labels=5),
         "relu, eps 1e-5, one layer": dict(hidden_act="relu", layer_norm_eps=1e-5, num_hidden_layers=1, num_labels=2),
         "silu, regression": dict(hidden_act="silu", num_labels=1, problem_type="regression"),
+        "gelu, 6 labels at once": dict(num_labels=6, problem_type="multi_label_classification"),
     }
     for name, changes in cases.items():
         settings = dict(vocab_size=97, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
@@ -100,9 +109,8 @@ def tiny_models():
             parameter.data += 0.1 * torch.randn_like(parameter)
         with tempfile.TemporaryDirectory() as folder:
             model.save_pretrained(folder)
-            regression = config.num_labels == 1
             for full in (False, True):
-                data = batch(config, 5, 24, regression, full)
+                data = batch(config, 5, 24, full)
                 label = f"{name}{', no padding' if full else ''}"
                 compare_model(label + ", fp32", model, folder, data, torch.float32, (1e-5, 1e-5))
                 compare_model(label + ", fp64", model, folder, data, torch.float64, (1e-10, 1e-10))
@@ -116,8 +124,8 @@ def real_model(folder):
     model = BertForSequenceClassification.from_pretrained(folder, num_labels=4)
     with tempfile.TemporaryDirectory() as copy:
         model.save_pretrained(copy)
-        compare_model("real model, fp32", model, copy, batch(model.config, 6, 40, False), torch.float32, (1e-5, 1e-5))
-        compare_model("real model, fp64", model, copy, batch(model.config, 3, 17, False), torch.float64, (1e-10, 1e-10))
+        compare_model("real model, fp32", model, copy, batch(model.config, 6, 40), torch.float32, (1e-5, 1e-5))
+        compare_model("real model, fp64", model, copy, batch(model.config, 3, 17), torch.float64, (1e-10, 1e-10))
 
 
 def adamw():

@@ -4,10 +4,8 @@
 //   parity_driver schedule NAME WARMUP TOTAL                  one factor a line
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mse_loss.h>
 
 #include <cstdio>
 #include <iostream>
@@ -19,6 +17,7 @@
 #include "tensor/safetensors.h"
 #include "trainer/model/encoder_pass.h"
 #include "trainer/model/parameters.h"
+#include "trainer/model/task_loss.h"
 #include "trainer/optim/adamw.h"
 #include "trainer/optim/schedule.h"
 
@@ -72,7 +71,8 @@ at::Tensor lookup(const void* tensors, Role role, std::int64_t layer) { return s
 
 int run_model(char** argv) {
   const CheckpointFolder folder(posix_filesystem(), argv[0]), input(posix_filesystem(), argv[1]);
-  const bool wide = std::string(argv[3]) == "f64", regression = std::string(argv[4]) == "regression";
+  const bool wide = std::string(argv[3]) == "f64";
+  const TaskKind task = parse_task(argv[4]);
   ModelConfig config = ModelConfig::parse(*folder.side_file("config.json"), argv[0]);
   config.pooling = parse_pooling(argv[5]);
   config.attention_dropout = std::stod(argv[6]);
@@ -88,8 +88,9 @@ int run_model(char** argv) {
   EncoderPass pass{config, lookup, &live, {}, in.at("token_type_ids"), in.at("attention_mask"), Dropout(1, 0), {}};
   pass.words = at::embedding(live.at({Role::emb_tok, -1}), in.at("input_ids"));
   table.family->forward(pass);
-  const at::Tensor loss = regression ? at::mse_loss(pass.logits.squeeze(-1), in.at("values").to(pass.logits.scalar_type()))
-                                     : at::cross_entropy_loss(pass.logits, in.at("labels"));
+  const at::Tensor targets = in.at("targets");
+  const at::Tensor loss = task_loss(task, pass.logits, at::isFloatingType(targets.scalar_type()) ? targets.to(pass.logits.scalar_type()) : targets,
+                                    pass.logits.size(0));
   loss.backward();
   Tensors out{{"logits", pass.logits}, {"loss", loss}};
   for (const Parameter& p : table.parameters) {

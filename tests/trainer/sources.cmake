@@ -6,6 +6,7 @@ if(TARGET dstore_trainer)
             ${CMAKE_CURRENT_LIST_DIR}/loop_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/methods_test.cc ${CMAKE_CURRENT_LIST_DIR}/reference_test.cc ${CMAKE_CURRENT_LIST_DIR}/selector_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/settings_test.cc ${CMAKE_CURRENT_LIST_DIR}/state_test.cc
+            ${CMAKE_CURRENT_LIST_DIR}/task_loss_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/top_k_test.cc
     LINK dstore_trainer dstore::diffstore)
   target_include_directories(trainer_test PRIVATE ${PROJECT_SOURCE_DIR}/libdiffstore)

@@ -96,7 +96,7 @@ TEST_CASE("evaluation takes the longest first, ties in file order") {
 
 TEST_CASE("a batch is padded on the right") {
   Dataset data;
-  data.examples = {{{{2, 5, 3}, {0, 0, 0}}, 1, 0.0}, {{{2, 5, 3, 6, 3}, {0, 0, 0, 1, 1}}, 0, 0.0}};
+  data.examples = {{{{2, 5, 3}, {0, 0, 0}}, 1, {}, 0.0}, {{{2, 5, 3, 6, 3}, {0, 0, 0, 1, 1}}, 0, {}, 0.0}};
   const std::vector<std::uint32_t> order{1, 0};
   const Batch batch = make_batch(data, order, 99);
   CHECK(batch.rows == 2);

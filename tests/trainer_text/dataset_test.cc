@@ -1,6 +1,7 @@
 #include "trainer/text/dataset.h"
 
 #include "fixture.h"
+#include "trainer/text/batches.h"
 
 using namespace dstore;
 
@@ -15,6 +16,14 @@ WordPieceTokenizer small_tokenizer() {
 }
 
 using Names = std::vector<std::string>;
+
+TextTable lists(const std::string& bytes, const std::string& name) {
+  TableOptions options;
+  options.labels = LabelForm::list;
+  return parse_text_table(bytes, name, options);
+}
+
+const EncodeOptions kMultiLabel{TaskKind::multi_label, 128, Truncation::longest_first};
 
 }  // namespace
 
@@ -78,6 +87,9 @@ TEST_CASE("an unknown label names its place and the known ones") {
   CHECK(test::error_of(ErrorCode::invalid_argument,
                        [&] { encode_table(dev, small_tokenizer(), LabelMap({"a", "b"}), {}); }) ==
         "dev.tsv:3: unknown label \"q\" (known: a, b)");
+  const LabelMap labels = LabelMap::from_table(table_of("x\ta\ny\tb\n", "train.tsv"));
+  CHECK(test::error_of(ErrorCode::invalid_argument, [&] { encode_table(dev, small_tokenizer(), labels, {}); }) ==
+        "dev.tsv:3: unknown label \"q\" (those of train.tsv: a, b)");
 }
 
 TEST_CASE("regression labels are finite decimal numbers and nothing else") {
@@ -96,8 +108,66 @@ TEST_CASE("regression labels are finite decimal numbers and nothing else") {
 
 TEST_CASE("data without labels can be encoded for prediction") {
   TableOptions options;
-  options.need_label = false;
+  options.labels = LabelForm::ignored;
   const Dataset data = encode_table(parse_text_table("text\na\n", "t.tsv", options), small_tokenizer(), {}, {});
   CHECK_FALSE(data.labelled);
   CHECK(data.examples[0].label == -1);
+}
+
+TEST_CASE("multi-label rows have any number of labels, none too") {
+  const auto text = [](const char* rows) { return lists(std::string("text\tlabel\n") + rows, "t.tsv"); };
+  const TextTable table = text("x\tb, a\ny\t\nz\tc\nw\t b \n");
+  const LabelMap labels = LabelMap::from_table(table);
+  CHECK(labels.names() == Names{"a", "b", "c"});
+  const Dataset data = encode_table(table, small_tokenizer(), labels, kMultiLabel);
+  CHECK(data.classes == 3);
+  std::vector<std::vector<std::int32_t>> ids;
+  for (const Example& example : data.examples) ids.push_back(example.labels);
+  CHECK(ids == std::vector<std::vector<std::int32_t>>{{0, 1}, {}, {2}, {1}});
+  const Batch batch = make_batch(data, std::vector<std::uint32_t>{0, 1, 3}, 0);
+  CHECK(batch.values == std::vector<double>{1, 1, 0, 0, 0, 0, 0, 1, 0});
+  CHECK(batch.labels.empty());
+
+  const TextTable json = lists(R"({"text": "x", "label": ["b, c", 7, true]})" "\n" R"({"text": "y", "label": []})" "\n", "t.jsonl");
+  CHECK(json.rows[0].labels == Names{"b, c", "7", "true"});
+  CHECK(json.rows[1].labels.empty());
+}
+
+TEST_CASE("multi-label rows that make no sense are refused with their line") {
+  const auto refused = [](const std::string& bytes, const char* name) {
+    return test::error_of(ErrorCode::invalid_argument, [&] {
+      const TextTable table = lists(bytes, name);
+      (void)encode_table(table, small_tokenizer(), LabelMap::from_table(table), kMultiLabel);
+    });
+  };
+  CHECK(refused("text\tlabel\nx\ta,b\ny\tb,a,b\n", "t.tsv") == "t.tsv:3: label \"b\" stands there twice");
+  CHECK(refused("text\tlabel\nx\ta,,b\n", "t.tsv") == "t.tsv:2: an empty name between the commas of the labels");
+  CHECK(refused("text\tlabel\nx\ta,\n", "t.tsv") == "t.tsv:2: an empty name between the commas of the labels");
+  CHECK(refused("text\tlabel\nx\ta,b\ny\tb,a\n", "t.tsv") == "t.tsv: every row has the labels \"a, b\": nothing to learn (column \"label\")");
+  CHECK(refused("text\tlabel\nx\t\ny\t\n", "t.tsv") == "t.tsv: every row has no label: nothing to learn (column \"label\")");
+  CHECK(refused("text\tlabel\nx\ta\ny\t\n", "t.tsv") == "t.tsv: classification needs at least two labels");
+  CHECK(refused(R"({"text": "x", "label": "a"})", "t.jsonl") == "t.jsonl:1: \"label\" is not a list of labels");
+  CHECK(refused(R"({"text": "x", "label": [["a"]]})", "t.jsonl").starts_with("t.jsonl:1: \"label\" is neither a string nor a number"));
+  CHECK(refused(R"({"text": "x", "label": ["", "a"]})", "t.jsonl") == "t.jsonl:1: empty label");
+  CHECK(test::error_of(ErrorCode::invalid_argument, [] { parse_text_table(R"({"text": "x", "label": ["a"]})", "t.jsonl"); }) ==
+        "t.jsonl:1: \"label\" is neither a string nor a number (lists are for --task multi-label)");
+}
+
+TEST_CASE("empty texts are counted, and a file of nothing else is refused") {
+  const TextTable some = table_of("\ta\nx\tb\n \tb\n");
+  const Dataset data = encode_table(some, small_tokenizer(), LabelMap::from_table(some), {});
+  CHECK(data.empty_texts == 2);
+  require_texts(data);
+  const TextTable none = table_of("\ta\n  \tb\n");
+  CHECK(test::error_of(ErrorCode::invalid_argument, [&] { require_texts(encode_table(none, small_tokenizer(), LabelMap::from_table(none), {})); }) ==
+        "t.tsv: every text is empty; name the column with the texts with --text-column");
+}
+
+TEST_CASE("every task has a name that is read back") {
+  for (const TaskInfo& task : task_infos()) {
+    CHECK(parse_task(task.name) == task.kind);
+    CHECK(task_info(task.kind).name == task.name);
+  }
+  CHECK(test::error_of(ErrorCode::invalid_argument, [] { parse_task("multilabel"); }) ==
+        "--task multilabel: one of classification, multi-label, regression");
 }

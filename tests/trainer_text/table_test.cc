@@ -43,7 +43,7 @@ TEST_CASE("a damaged data file is refused with its line") {
       {"a.tsv", "text\tlabel\nx\t1\ny\xE9\t1\n", "a.tsv:3: not UTF-8 (convert it, for example: iconv -f ISO-8859-1 -t UTF-8)"},
       {"a.tsv", "text\tlabel\nx\0y\t1\n"s, "a.tsv:2: a NUL byte (is this a text file?)"},
       {"a.tsv", "text\tlabel\n" + std::string(101, 'x') + "\t1\n",
-       "a.tsv:2: the line has 103 bytes, more than the 100 that are allowed"},
+       "a.tsv:2: the line is longer than the 100 bytes that are allowed"},
       {"a.tsv", "text\tlabel\nx\t1\ny\n", "a.tsv:3: 1 column, but the header has 2"},
       {"a.tsv", "text\tlabel\nx\t1\t2\n", "a.tsv:2: 3 columns, but the header has 2"},
       {"a.tsv", "text\tlabel\nx\t1\n\ny\t2\n", "a.tsv:3: empty line"},
@@ -117,10 +117,10 @@ TEST_CASE("columns are found by default names or by option") {
   CHECK(test::error_of(ErrorCode::invalid_argument, [&] { parse_text_table(text, "a.tsv", options); }) ==
         "a.tsv:1: no column \"gold\" (columns: id, sentence1, sentence2, label); name one with --label-column");
   TableOptions unlabelled;
-  unlabelled.need_label = false;
+  unlabelled.labels = LabelForm::ignored;
   CHECK(flat(parse_text_table("gloss\tx\na\tb\n", "a.tsv", unlabelled)) == Rows{"2|a||"});
   unlabelled.format = table_format("csv");
-  CHECK(flat(parse_text_table("label,gloss\na,b\n", "a.tsv", unlabelled)) == Rows{"2|b||a"});
+  CHECK(flat(parse_text_table("label,gloss\na,b\n", "a.tsv", unlabelled)) == Rows{"2|b||"});
   CHECK(test::error_of(ErrorCode::invalid_argument, [] { table_format("xml"); }) ==
         "unknown data format \"xml\" (known: tsv, csv, jsonl)");
 }

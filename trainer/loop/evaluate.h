@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "trainer/loop/options.h"
@@ -14,6 +15,7 @@ struct Predictions {
   std::size_t outputs = 0;
   std::vector<float> logits;  ///< [examples, outputs]
   std::size_t size() const { return outputs == 0 ? 0 : logits.size() / outputs; }
+  std::span<const float> of(std::size_t example) const { return std::span(logits).subspan(example * outputs, outputs); }
   std::int32_t label(std::size_t example) const;
   bool finite() const;
 };
@@ -29,13 +31,22 @@ WordPieceTokenizer load_tokenizer(const Model& model);
 /// config.json's content. Error{invalid_argument} that says what is missing.
 std::string load_config(const Model& model);
 
-/// A task with data to look at it with.
-struct TrainedTask {
+/// A task ready to predict.
+struct TrainedModel {
   std::unique_ptr<Model> model;
+  ModelConfig config;
   LabelMap labels;  ///< empty for regression
+  EncodeOptions encoding;
+  std::optional<WordPieceTokenizer> tokenizer;
   std::int32_t pad_id = 0;
-  Dataset dataset;
   std::optional<Network> network;
+};
+/// Error{invalid_argument} for a model without a head or without names for its labels.
+TrainedModel load_trained_model(const std::string& what, const std::string& repository, std::size_t max_length, unsigned threads, const std::string& device);
+
+/// A task with data to look at it with.
+struct TrainedTask : TrainedModel {
+  Dataset dataset;
 };
 /// Error{invalid_argument} for a model without a head, bad data.
 TrainedTask load_trained_task(const std::string& what, const std::string& repository, const DataOptions& data, unsigned threads,

@@ -11,6 +11,7 @@
 #include "dstore/error.h"
 #include "trainer/loop/config_words.h"
 #include "trainer/loop/evaluate.h"
+#include "trainer/loop/predict.h"
 #include "trainer/loop/run_folder.h"
 #include "trainer/loop/statistics.h"
 #include "trainer/loop/train.h"
@@ -50,14 +51,16 @@ void print_models() {
 }
 
 struct Commands {
-  CLI::App app{"Training and evaluation for dstore (started by `dstore train` and `dstore eval`)", "dstore-train"};
+  CLI::App app{"Training and evaluation for dstore (started by `dstore train`, `dstore eval` and `dstore predict`)", "dstore-train"};
   TrainOptions train;
   EvalOptions eval;
+  PredictOptions predict;
   StatisticsOptions statistics;
   std::string density, structure, selector, config;
   bool list_methods = false, list_models = false;
   CLI::App* train_command = nullptr;
   CLI::App* eval_command = nullptr;
+  CLI::App* predict_command = nullptr;
   CLI::App* statistics_command = nullptr;
 };
 
@@ -77,7 +80,7 @@ void add_train(Commands& c) {
   add_data_options(app, o.data);
   app.add_option("--dev", o.data.dev, "data to choose the best step by")->type_name("FILE");
   app.add_option("--test", o.data.test, "data for the number that is reported")->type_name("FILE");
-  app.add_option("--task", o.data.task, "classification or regression")->capture_default_str();
+  app.add_option("--task", o.data.task, "classification, multi-label (a list in JSONL, else labels between commas) or regression")->capture_default_str();
   app.add_option("--pooling", o.pooling, "first-token (as transformers) or mean")->type_name("NAME");
   app.add_option("--density", c.density, "share of the base's weights that may change: 0.5% or 0.005")->type_name("T");
   app.add_option("--seed", o.seed, "seed of everything random")->capture_default_str();
@@ -124,6 +127,24 @@ void add_eval(Commands& c) {
   app.add_option("model", o.model, "revision or folder")->type_name("REV|FOLDER");
   add_data_options(app, o.data);
   app.add_option("--predictions", o.predictions, "write a TSV: index, label, one logit for each class")->type_name("FILE");
+  app.add_option("--batch", o.batch, "texts at a time")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app.add_option("--threads", o.threads, "threads (else all processors)")->check(CLI::Range(1, 4096));
+  app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
+  app.add_flag("--json", o.json, "print JSON");
+  app.add_flag("-q,--quiet", o.quiet)->group("");
+}
+
+void add_predict(Commands& c) {
+  PredictOptions& o = c.predict;
+  CLI::App& app = *(c.predict_command = c.app.add_subcommand("predict", "Label texts: one line out for each row, in order"));
+  app.footer("Example: dstore predict base+topic --data texts.tsv -o predictions.tsv\n"
+             "  printf 'text\\na flat sheet of glass\\n' | dstore predict topic --data - --format tsv --json");
+  app.add_option("--repository", o.repository)->group("");
+  app.add_option("model", o.model, "revision or folder")->type_name("REV|FOLDER");
+  add_data_options(app, o.data);
+  app.get_option("--data")->description("texts: .tsv, .csv or .jsonl, or - for standard input (with --format)");
+  app.get_option("--label-column")->description("column that is not a text (else label); its content is ignored");
+  app.add_option("-o,--output", o.output, ".tsv or .jsonl (else to standard output: TSV, or JSON lines with --json)")->type_name("FILE");
   app.add_option("--batch", o.batch, "texts at a time")->check(CLI::Range(1, 1 << 16))->capture_default_str();
   app.add_option("--threads", o.threads, "threads (else all processors)")->check(CLI::Range(1, 4096));
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
@@ -187,6 +208,7 @@ int run_command_line(int argc, char** argv) {
   c.app.require_subcommand(1);
   add_train(c);
   add_eval(c);
+  add_predict(c);
   add_statistics(c);
   try {
     const std::vector<std::string> words = reversed(argc, argv);
@@ -201,6 +223,11 @@ int run_command_line(int argc, char** argv) {
     require(c.eval.model, "REV or FOLDER", "eval");
     require(c.eval.data.data, "--data", "eval");
     return run_evaluation(c.eval);
+  }
+  if (*c.predict_command) {
+    require(c.predict.model, "REV or FOLDER", "predict");
+    require(c.predict.data.data, "--data", "predict");
+    return run_prediction(c.predict);
   }
   if (*c.statistics_command) {
     require(c.statistics.data.data, "--data", "stats");
@@ -225,8 +252,9 @@ Device parse_device(const std::string& name) {
   throw Error(ErrorCode::invalid_argument, "--device " + printable(name) + ": cpu or cuda");
 }
 
-TableOptions table_options(const DataOptions& options) {
+TableOptions table_options(const DataOptions& options, LabelForm labels) {
   TableOptions table;
+  table.labels = labels;
   if (!options.format.empty()) table.format = table_format(options.format);
   table.text_column = options.text_column;
   table.pair_column = options.pair_column;

@@ -72,6 +72,18 @@ struct EvalOptions {
   bool quiet = false;
 };
 
+struct PredictOptions {
+  std::string repository = ".";
+  std::string model;
+  DataOptions data;    ///< data "-": standard input
+  std::string output;  ///< empty: standard output
+  std::size_t batch = 64;
+  unsigned threads = 0;
+  std::string device = "cpu";
+  bool json = false;
+  bool quiet = false;
+};
+
 struct StatisticsOptions {
   std::string repository = ".";
   std::string kind;     ///< fisher or gram
@@ -91,6 +103,6 @@ struct StatisticsOptions {
 int run_command_line(int argc, char** argv);
 
 Device parse_device(const std::string& name);
-TableOptions table_options(const DataOptions& options);
+TableOptions table_options(const DataOptions& options, LabelForm labels);
 
 }  // namespace dstore

@@ -8,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/decimal.h"
 #include "tensor/safetensors.h"
+#include "trainer/loop/prediction_lines.h"
 #include "trainer/model/float_cast.h"
 
 namespace dstore {
@@ -20,6 +21,12 @@ struct ChangedTensor {
 
 bool all_finite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+}
+
+std::string between_commas(const std::vector<std::int32_t>& numbers) {
+  std::string text;
+  for (const std::int32_t number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+  return text;
 }
 
 TensorInfo info_of(const Parameter& p) { return {p.name, p.dtype, p.shape, 0}; }
@@ -87,7 +94,7 @@ std::string task_config(const std::string& base_config, const ModelFamily& famil
   }
   config["id2label"] = std::move(id2label);
   config["label2id"] = std::move(label2id);
-  config["problem_type"] = data.task == TaskKind::regression ? "regression" : "single_label_classification";
+  config["problem_type"] = std::string(task_info(data.task).problem_type);
   config.erase("dstore_pooling");
   if (pooling != Pooling::first_token) config["dstore_pooling"] = std::string(pooling_name(pooling));
   return config.dump(2) + "\n";
@@ -113,6 +120,8 @@ void write_outcomes(const Predictions& predictions, const Dataset& dataset, cons
     const Example& example = dataset.examples[i];
     if (dataset.task == TaskKind::regression) {
       text += shortest_decimal(example.value) + "\t" + shortest_decimal(static_cast<double>(predictions.logits[i])) + "\n";
+    } else if (dataset.task == TaskKind::multi_label) {
+      text += between_commas(example.labels) + "\t" + between_commas(chosen_labels(predictions.of(i))) + "\n";
     } else {
       text += std::to_string(example.label) + "\t" + std::to_string(predictions.label(i)) + "\n";
     }

@@ -10,16 +10,32 @@
 namespace dstore {
 namespace {
 
-TaskKind parse_task(const std::string& name) {
-  if (name == "classification") return TaskKind::classification;
-  if (name == "regression") return TaskKind::regression;
-  throw Error(ErrorCode::invalid_argument, "--task " + printable(name) + ": classification or regression");
+void choose_labels(const Model& model, const std::string& config_json, const TextTable& train, TaskData& data) {
+  require_different_labels(train);
+  if (data.task == TaskKind::regression) return;
+  const auto known = LabelMap::from_config(config_json, model.description());
+  const auto is_known = [&](const std::string& label) { return known->find(label).has_value(); };
+  data.same_task = known && std::all_of(train.rows.begin(), train.rows.end(), [&](const TextRow& row) {
+    const std::vector<std::string> labels = row_labels(train, row);
+    return std::all_of(labels.begin(), labels.end(), is_known);
+  });
+  data.labels = data.same_task ? *known : LabelMap::from_table(train);
 }
 
-void choose_labels(const Model& model, const std::string& config_json, const TextTable& train, TaskData& data) {
-  const auto known = LabelMap::from_config(config_json, model.description());
-  data.same_task = known && std::all_of(train.rows.begin(), train.rows.end(), [&](const TextRow& row) { return known->find(row.label).has_value(); });
-  data.labels = data.same_task ? *known : LabelMap::from_table(train);
+/// One text or two, as the training data.
+void require_as_many_texts(const TextTable& train, const TextTable& other) {
+  if (train.has_pair() == other.has_pair()) return;
+  const TextTable& one = train.has_pair() ? other : train;
+  const TextTable& two = train.has_pair() ? train : other;
+  throw Error(ErrorCode::invalid_argument, printable(one.path) + " has one text a row, but " + printable(two.path) + " has pairs (column \"" +
+                                               printable(two.pair_column) + "\"); name the second text with --pair-column");
+}
+
+Dataset encode(const TextTable& table, const WordPieceTokenizer& tokenizer, const LabelMap& labels, const EncodeOptions& options, const ModelConfig& config) {
+  Dataset dataset = encode_table(table, tokenizer, labels, options);
+  require_texts(dataset);
+  check_ids(dataset, config);
+  return dataset;
 }
 
 }  // namespace
@@ -29,25 +45,30 @@ TaskData load_task_data(const Model& model, const std::string& config_json, cons
   data.task = parse_task(options.task);
   const WordPieceTokenizer tokenizer = load_tokenizer(model);
   data.pad_id = tokenizer.pad_id();
-  EncodeOptions encode;
-  encode.task = data.task;
-  encode.max_length = data.max_length = std::min(options.max_length, static_cast<std::size_t>(config.positions));
-  const TextTable train = read_text_table(posix_filesystem(), options.data, table_options(options));
+  EncodeOptions encoding;
+  encoding.task = data.task;
+  encoding.max_length = data.max_length = std::min(options.max_length, static_cast<std::size_t>(config.positions));
+  const TableOptions columns = table_options(options, label_form(data.task));
+  const TextTable train = read_text_table(posix_filesystem(), options.data, columns);
   data.format = table_format_name(train.format);
   data.text_column = train.text_column;
   data.pair_column = train.pair_column;
   data.label_column = train.label_column;
-  if (data.task == TaskKind::classification) choose_labels(model, config_json, train, data);
+  choose_labels(model, config_json, train, data);
   const auto load = [&](const std::string& path) {
-    return encode_table(read_text_table(posix_filesystem(), path, table_options(options)), tokenizer, data.labels, encode);
+    const TextTable table = read_text_table(posix_filesystem(), path, columns);
+    require_as_many_texts(train, table);
+    return encode(table, tokenizer, data.labels, encoding, config);
   };
   if (!options.dev.empty()) data.dev = load(options.dev);
   if (!options.test.empty()) data.test = load(options.test);
-  data.train = encode_table(train, tokenizer, data.labels, encode);
-  check_ids(data.train, config);
-  if (data.dev) check_ids(*data.dev, config);
-  if (data.test) check_ids(*data.test, config);
+  data.train = encode(train, tokenizer, data.labels, encoding, config);
   return data;
+}
+
+Dataset load_dataset(const std::string& path, const DataOptions& options, const WordPieceTokenizer& tokenizer, const LabelMap& labels,
+                     const EncodeOptions& encoding, const ModelConfig& config) {
+  return encode(read_text_table(posix_filesystem(), path, table_options(options, label_form(encoding.task))), tokenizer, labels, encoding, config);
 }
 
 void check_ids(const Dataset& dataset, const ModelConfig& config) {
@@ -67,13 +88,18 @@ void check_ids(const Dataset& dataset, const ModelConfig& config) {
 std::optional<double> prior_loss(const TaskData& data) {
   if (data.task == TaskKind::regression) return std::nullopt;
   std::vector<double> counts(data.labels.size());
-  for (const Example& example : data.train.examples) counts[static_cast<std::size_t>(example.label)] += 1;
-  double entropy = 0;
-  const auto total = static_cast<double>(data.train.examples.size());
-  for (const double count : counts) {
-    if (count > 0) entropy -= count / total * std::log(count / total);
+  for (const Example& example : data.train.examples) {
+    if (example.label >= 0) counts[static_cast<std::size_t>(example.label)] += 1;
+    for (const std::int32_t label : example.labels) counts[static_cast<std::size_t>(label)] += 1;
   }
-  return entropy;
+  const auto surprise = [](double share) { return share > 0 ? -share * std::log(share) : 0; };
+  const auto total = static_cast<double>(data.train.examples.size());
+  double entropy = 0;
+  for (const double count : counts) {
+    entropy += surprise(count / total);
+    if (data.task == TaskKind::multi_label) entropy += surprise(1 - count / total);
+  }
+  return data.task == TaskKind::multi_label ? entropy / static_cast<double>(counts.size()) : entropy;
 }
 
 }  // namespace dstore

@@ -91,7 +91,10 @@ std::string truncated_texts(const TaskData& data) {
   return text;
 }
 
-void note_truncated(Progress& progress, const TaskData& data) {
+void note_odd_texts(Progress& progress, const TaskData& data) {
+  if (data.train.empty_texts > 0) {
+    progress.note("note: " + std::to_string(data.train.empty_texts) + " of " + std::to_string(data.train.examples.size()) + " texts are empty");
+  }
   if (data.train.truncated == 0) return;
   progress.note("note: " + std::to_string(data.train.truncated) + " of " + std::to_string(data.train.examples.size()) + " texts were cut to " +
                 std::to_string(data.max_length) + " tokens (--max-length)");
@@ -176,7 +179,7 @@ Predictions measure(Network& network, const Dataset& dataset, const char* split,
 
 /// `count` examples, or all if there are fewer, evenly spread: the file may be sorted.
 Dataset sample_of(const Dataset& dataset, std::size_t count) {
-  Dataset sample{dataset.path, dataset.sha256, dataset.task, {}, 0, dataset.labelled};
+  Dataset sample{dataset.path, dataset.sha256, dataset.task, dataset.classes, {}, 0, 0, dataset.labelled};
   count = std::min(count, dataset.examples.size());
   for (std::size_t i = 0; i < count; ++i) sample.examples.push_back(dataset.examples[i * dataset.examples.size() / count]);
   return sample;
@@ -224,7 +227,7 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   const std::uint64_t trainable = network.table().trainable_elements();
   const auto added = std::count_if(network.parameters().begin(), network.parameters().end(), [](const Parameter& p) { return !p.source && !p.is_head; });
   if (added > 0) progress.note("note: the base lacks " + std::to_string(added) + " biases; they begin as zeros and are stored with the task");
-  note_truncated(progress, data);
+  note_odd_texts(progress, data);
   const long epoch = static_cast<long>((data.train.examples.size() + o.batch - 1) / o.batch);
   const long eval_every = o.eval_every > 0 ? o.eval_every : epoch;
   Facts facts = run_facts(o, method, options, settings, data, config.pooling, steps, eval_every);

@@ -5,13 +5,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/mse_loss.h>
 
 #include <algorithm>
 #include <array>
@@ -22,6 +19,7 @@
 #include "dstore/error.h"
 #include "trainer/model/encoder_pass.h"
 #include "trainer/model/split_linear.h"
+#include "trainer/model/task_loss.h"
 #include "trainer/optim/dropout_mask.h"
 #include "trainer/optim/threads.h"
 
@@ -91,6 +89,7 @@ struct Network::Tensors {
     return at::GradMode::is_enabled() ? tensor : tensor.detach();
   }
   EncoderPass pass(const Batch& batch, const Dropout& dropout);
+  at::Tensor targets(const Batch& batch) const;
   void sum_rows(const Batch& batch, const at::Tensor& gradient);
   void collect(EncoderPass& pass, const Batch& batch);
 };
@@ -176,18 +175,19 @@ EncoderPass Network::Tensors::pass(const Batch& batch, const Dropout& dropout) {
   return pass;
 }
 
+at::Tensor Network::Tensors::targets(const Batch& batch) const {
+  if (options.task == TaskKind::classification) return from_ints(batch.labels, {batch.rows}, device);
+  std::vector<std::int64_t> shape{batch.rows};
+  if (options.task == TaskKind::multi_label) shape.push_back(table.outputs);
+  return at::from_blob(const_cast<double*>(batch.values.data()), shape, at::TensorOptions().dtype(at::kDouble)).to(device, at::kFloat);
+}
+
 double Network::loss_and_gradients(const Batch& batch, std::optional<std::uint32_t> step) {
   Tensors& t = *tensors_;
   for (at::Tensor& gradient : t.gradients) gradient.reset();
   EncoderPass pass = t.pass(batch, step ? Dropout(t.options.seed, *step) : Dropout());
   t.table.family->forward(pass);
-  at::Tensor loss;
-  if (t.options.task == TaskKind::regression) {
-    const at::Tensor target = at::from_blob(const_cast<double*>(batch.values.data()), {batch.rows}, at::TensorOptions().dtype(at::kDouble));
-    loss = at::mse_loss(pass.logits.squeeze(-1), target.to(t.device, at::kFloat));
-  } else {
-    loss = at::cross_entropy_loss(pass.logits, from_ints(batch.labels, {batch.rows}, t.device));
-  }
+  const at::Tensor loss = task_loss(t.options.task, pass.logits, t.targets(batch), batch.rows);
   loss.backward();
   t.collect(pass, batch);
   return loss.item<double>();
@@ -213,15 +213,12 @@ void Network::for_each_class(const Batch& batch, const std::function<void(double
   Tensors& t = *tensors_;
   EncoderPass pass = t.pass(batch, Dropout());
   t.table.family->forward(pass);
-  const bool regression = t.options.task == TaskKind::regression;
-  const at::Tensor scores = regression ? pass.logits : at::log_softmax(pass.logits, -1);
-  const std::int64_t classes = scores.size(1);
-  for (std::int64_t y = 0; y < classes; ++y) {
-    const at::Tensor score = scores.select(1, y).sum();
+  const FisherTerms terms = fisher_terms(t.options.task, pass.logits);
+  for (std::size_t i = 0; i < terms.weights.size(); ++i) {
     for (at::Tensor& gradient : t.gradients) gradient.reset();
-    score.backward({}, y + 1 < classes);
+    terms.scores.select(1, static_cast<std::int64_t>(i)).sum().backward({}, i + 1 < terms.weights.size());
     t.collect(pass, batch);
-    take(regression ? 1 : std::exp(score.item<double>()));
+    take(terms.weights[i]);
   }
 }
 

@@ -45,9 +45,10 @@ class Network {
   /// Mean loss of a batch with dropout drawn for `step` (none: without); leaves the gradients of the trainable parameters.
   double loss_and_gradients(const Batch& batch, std::optional<std::uint32_t> step);
   Gradient gradient(std::size_t index) const;
-  /// For a batch of one example, without dropout: for each class calls take(its probability) when gradient() is that of its log-probability.
-  /// Regression: once, with 1 and the gradient of the output.
-  void for_each_class(const Batch& batch, const std::function<void(double probability)>& take);
+  /// For a batch of one example, without dropout: calls take(weight) for each output, so that the sum of weight times gradient()'s squares is
+  /// the example's Fisher information (fisher_terms() in task_loss.h). Classification: weight and gradient are the class's probability and
+  /// that of its logarithm.
+  void for_each_class(const Batch& batch, const std::function<void(double weight)>& take);
   /// Adds X^T X of what goes into each linear layer, tokens but no padding, without dropout, to sums[index of its weight] ([inputs, inputs]);
   /// the sums of other tensors stay empty.
   void add_grams(const Batch& batch, std::vector<std::vector<double>>& sums);

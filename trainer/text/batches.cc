@@ -27,6 +27,18 @@ void cut(std::span<const std::uint32_t> order, std::size_t batch_size, BatchPlan
   }
 }
 
+void add_target(const Dataset& dataset, const Example& example, Batch& batch) {
+  switch (dataset.task) {
+    case TaskKind::classification: batch.labels.push_back(example.label); return;
+    case TaskKind::regression: batch.values.push_back(example.value); return;
+    case TaskKind::multi_label: {
+      const std::size_t start = batch.values.size();
+      batch.values.resize(start + dataset.classes, 0.0);
+      for (const std::int32_t label : example.labels) batch.values[start + static_cast<std::size_t>(label)] = 1.0;
+    }
+  }
+}
+
 }  // namespace
 
 BatchPlan training_batches(std::span<const std::uint32_t> lengths, std::size_t batch_size, std::uint64_t seed,
@@ -71,11 +83,7 @@ Batch make_batch(const Dataset& dataset, std::span<const std::uint32_t> examples
     std::copy(example.encoding.ids.begin(), example.encoding.ids.end(), batch.ids.begin() + start);
     std::copy(example.encoding.type_ids.begin(), example.encoding.type_ids.end(), batch.type_ids.begin() + start);
     std::fill_n(batch.mask.begin() + start, example.encoding.size(), 1);
-    if (dataset.task == TaskKind::classification) {
-      batch.labels.push_back(example.label);
-    } else {
-      batch.values.push_back(example.value);
-    }
+    add_target(dataset, example, batch);
   }
   return batch;
 }

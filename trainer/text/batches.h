@@ -25,7 +25,7 @@ struct Batch {
   std::int64_t width = 0;
   std::vector<std::int64_t> ids, type_ids, mask;
   std::vector<std::int64_t> labels;     ///< [rows], classification
-  std::vector<double> values;           ///< [rows], regression
+  std::vector<double> values;           ///< [rows], regression; [rows, classes] of 0 and 1, multi-label
   std::vector<std::uint32_t> examples;  ///< [rows], indices into the dataset
 };
 

@@ -7,104 +7,59 @@
 
 #include "base/bytes.h"
 #include "base/parallel.h"
-#include "trainer/text/json_field.h"
+#include "dstore/error.h"
 
 namespace dstore {
 namespace {
-
-std::optional<std::int64_t> integer(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-/// "a, b, c" and how many more, short enough for one line.
-std::string listed(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 30;
-  std::string out;
-  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) out += (i ? ", " : "") + printable(names[i]);
-  if (names.size() > kShown) out += " and " + std::to_string(names.size() - kShown) + " more";
-  return out;
-}
 
 [[noreturn]] void fail_at(const TextTable& table, const TextRow& row, const std::string& what) {
   throw Error(ErrorCode::invalid_argument, printable(table.path) + ":" + std::to_string(row.line) + ": " + what);
 }
 
-double finite_number(const TextTable& table, const TextRow& row) {
-  double value = 0;
+std::int32_t known_label(const TextTable& table, const TextRow& row, const std::string& label, const LabelMap& labels) {
+  if (const auto id = labels.find(label)) return *id;
+  fail_at(table, row, "unknown label \"" + printable(label) + "\" (" + labels.description() + ")");
+}
+
+void set_class(Example& example, const TextTable& table, const TextRow& row, const LabelMap& labels) {
+  example.label = known_label(table, row, row.label, labels);
+}
+
+void set_classes(Example& example, const TextTable& table, const TextRow& row, const LabelMap& labels) {
+  for (const std::string& label : row.labels) example.labels.push_back(known_label(table, row, label, labels));
+  std::sort(example.labels.begin(), example.labels.end());
+  const auto twin = std::adjacent_find(example.labels.begin(), example.labels.end());
+  if (twin != example.labels.end()) {
+    fail_at(table, row, "label \"" + printable(labels.names()[static_cast<std::size_t>(*twin)]) + "\" stands there twice");
+  }
+}
+
+void set_value(Example& example, const TextTable& table, const TextRow& row, const LabelMap&) {
   const char* end = row.label.data() + row.label.size();
-  const auto [stop, error] = std::from_chars(row.label.data(), end, value);
-  if (row.label.empty() || error != std::errc() || stop != end || !std::isfinite(value)) {
+  const auto [stop, error] = std::from_chars(row.label.data(), end, example.value);
+  if (row.label.empty() || error != std::errc() || stop != end || !std::isfinite(example.value)) {
     fail_at(table, row, "label \"" + printable(row.label) + "\" is not a finite number (regression)");
   }
-  return value;
 }
 
-std::int32_t known_label(const TextTable& table, const TextRow& row, const LabelMap& labels) {
-  if (const auto id = labels.find(row.label)) return *id;
-  fail_at(table, row, "unknown label \"" + printable(row.label) + "\" (known: " + listed(labels.names()) + ")");
+struct TargetRow {
+  TaskKind task;
+  LabelForm form;
+  void (*set)(Example&, const TextTable&, const TextRow&, const LabelMap&);
+};
+constexpr TargetRow kTargets[] = {
+    {TaskKind::classification, LabelForm::one, set_class},
+    {TaskKind::multi_label, LabelForm::list, set_classes},
+    {TaskKind::regression, LabelForm::one, set_value},
+};
+
+const TargetRow& target_row(TaskKind task) {
+  return *std::find_if(std::begin(kTargets), std::end(kTargets), [&](const TargetRow& row) { return row.task == task; });
 }
+
+bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
 
 }  // namespace
-
-LabelMap::LabelMap(std::vector<std::string> names) : names_(std::move(names)), by_name_(names_.size()) {
-  if (names_.size() < 2) throw Error(ErrorCode::invalid_argument, "classification needs at least two labels");
-  std::iota(by_name_.begin(), by_name_.end(), 0);
-  const auto name = [&](std::int32_t id) -> const std::string& { return names_[static_cast<std::size_t>(id)]; };
-  std::sort(by_name_.begin(), by_name_.end(), [&](std::int32_t a, std::int32_t b) { return name(a) < name(b); });
-  const auto twin = std::adjacent_find(by_name_.begin(), by_name_.end(),
-                                       [&](std::int32_t a, std::int32_t b) { return name(a) == name(b); });
-  if (twin != by_name_.end()) {
-    throw Error(ErrorCode::invalid_argument, "label \"" + printable(name(*twin)) + "\" stands for two classes");
-  }
-}
-
-std::optional<std::int32_t> LabelMap::find(std::string_view wanted) const {
-  const auto it = std::lower_bound(by_name_.begin(), by_name_.end(), wanted, [&](std::int32_t id, std::string_view text) {
-    return names_[static_cast<std::size_t>(id)] < text;
-  });
-  if (it == by_name_.end() || names_[static_cast<std::size_t>(*it)] != wanted) return std::nullopt;
-  return *it;
-}
-
-LabelMap LabelMap::from_table(const TextTable& table) {
-  std::vector<std::string> names;
-  for (const TextRow& row : table.rows) {
-    if (row.label.empty()) fail_at(table, row, "empty label");
-    names.push_back(row.label);
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  if (names.size() < 2) {
-    throw Error(ErrorCode::invalid_argument, printable(table.path) + ": every row has the label \"" + listed(names) +
-                                                 "\": nothing to learn (column \"" + printable(table.label_column) + "\")");
-  }
-  if (std::all_of(names.begin(), names.end(), [](const std::string& name) { return integer(name).has_value(); })) {
-    std::stable_sort(names.begin(), names.end(), [](const auto& a, const auto& b) { return *integer(a) < *integer(b); });
-  }
-  return LabelMap(std::move(names));
-}
-
-std::optional<LabelMap> LabelMap::from_config(std::string_view config_json, std::string_view where) {
-  const nlohmann::json config = parse_json(config_json, std::string(where));
-  const JsonObject root(config, std::string(where));
-  if (!root.find("id2label")) return std::nullopt;
-  const JsonObject id2label = root.object("id2label");
-  std::vector<std::string> names;
-  bool placeholders = true;
-  for (std::size_t id = 0; id < id2label.json().size(); ++id) {
-    const std::string key = std::to_string(id);
-    names.push_back(id2label.text(key.c_str()));
-    placeholders = placeholders && names.back() == "LABEL_" + key;
-  }
-  if (names.size() < 2) return std::nullopt;
-  if (placeholders) {
-    for (std::size_t id = 0; id < names.size(); ++id) names[id] = std::to_string(id);
-  }
-  return LabelMap(std::move(names));
-}
 
 std::vector<std::uint32_t> Dataset::lengths() const {
   std::vector<std::uint32_t> out;
@@ -113,21 +68,26 @@ std::vector<std::uint32_t> Dataset::lengths() const {
   return out;
 }
 
+void require_texts(const Dataset& dataset) {
+  if (dataset.empty_texts < dataset.examples.size()) return;
+  throw Error(ErrorCode::invalid_argument, printable(dataset.path) + ": every text is empty; name the column with the texts with --text-column");
+}
+
+LabelForm label_form(TaskKind task) { return target_row(task).form; }
+
 Dataset encode_table(const TextTable& table, const WordPieceTokenizer& tokenizer, const LabelMap& labels,
                      const EncodeOptions& options) {
   Dataset out;
   out.path = table.path;
   out.sha256 = table.sha256;
   out.task = options.task;
+  out.classes = labels.size();
   out.labelled = table.has_label();
+  out.empty_texts = static_cast<std::size_t>(
+      std::count_if(table.rows.begin(), table.rows.end(), [](const TextRow& row) { return is_blank(row.text) && is_blank(row.pair); }));
   out.examples.resize(table.rows.size());
-  for (std::size_t i = 0; out.labelled && i < table.rows.size(); ++i) {
-    if (options.task == TaskKind::regression) {
-      out.examples[i].value = finite_number(table, table.rows[i]);
-    } else {
-      out.examples[i].label = known_label(table, table.rows[i], labels);
-    }
-  }
+  const TargetRow& target = target_row(options.task);
+  for (std::size_t i = 0; out.labelled && i < table.rows.size(); ++i) target.set(out.examples[i], table, table.rows[i], labels);
   constexpr std::size_t kRowsAtOnce = 512;
   std::vector<std::size_t> truncated((table.rows.size() + kRowsAtOnce - 1) / kRowsAtOnce);
   parallel_for(truncated.size(), 0, [&](std::size_t part) {

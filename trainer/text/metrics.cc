@@ -39,6 +39,10 @@ struct ClassCounts {
   std::int64_t correct() const { return std::accumulate(both.begin(), both.end(), std::int64_t{0}); }
 };
 
+double f1(std::int64_t both, std::int64_t truth, std::int64_t predicted) {
+  return truth + predicted == 0 ? 0 : 2 * static_cast<double>(both) / static_cast<double>(truth + predicted);
+}
+
 double dot(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
@@ -95,12 +99,17 @@ double macro_f1(std::span<const std::int32_t> truth, std::span<const std::int32_
   double sum = 0;
   int classes = 0;
   for (std::size_t c = 0; c < counts.truth.size(); ++c) {
-    const std::int64_t total = counts.truth[c] + counts.predicted[c];
-    if (total == 0) continue;
-    sum += 2 * static_cast<double>(counts.both[c]) / static_cast<double>(total);
+    if (counts.truth[c] + counts.predicted[c] == 0) continue;
+    sum += f1(counts.both[c], counts.truth[c], counts.predicted[c]);
     ++classes;
   }
   return sum / classes;
+}
+
+double binary_f1(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted) {
+  const ClassCounts counts(truth, predicted);
+  if (counts.truth.size() > 2) throw Error(ErrorCode::invalid_argument, "a binary F1 needs two classes");
+  return counts.truth.size() < 2 ? 0 : f1(counts.both[1], counts.truth[1], counts.predicted[1]);
 }
 
 double matthews_correlation(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted) {
@@ -133,11 +142,37 @@ double spearman(std::span<const double> x, std::span<const double> y) {
   return pearson(average_ranks(x), average_ranks(y));
 }
 
-std::vector<MetricValue> classification_metrics(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted) {
-  return {{"accuracy", accuracy(truth, predicted)},
-          {"macro_f1", macro_f1(truth, predicted)},
-          {"micro_f1", micro_f1(truth, predicted)},
-          {"mcc", matthews_correlation(truth, predicted)}};
+std::vector<MetricValue> classification_metrics(std::span<const std::int32_t> truth, std::span<const std::int32_t> predicted, std::size_t classes) {
+  std::vector<MetricValue> out{{"accuracy", accuracy(truth, predicted)},
+                               {"macro_f1", macro_f1(truth, predicted)},
+                               {"micro_f1", micro_f1(truth, predicted)},
+                               {"mcc", matthews_correlation(truth, predicted)}};
+  if (classes == 2) out.push_back({"f1", binary_f1(truth, predicted)});
+  return out;
+}
+
+std::vector<MetricValue> multi_label_metrics(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> predicted, std::size_t classes) {
+  require_pairs(truth, predicted);
+  if (classes == 0 || truth.size() % classes != 0) throw Error(ErrorCode::invalid_argument, "a row of labels is incomplete");
+  std::vector<std::int64_t> of_truth(classes), of_predicted(classes), of_both(classes);
+  std::int64_t equal_rows = 0;
+  for (std::size_t row = 0; row < truth.size(); row += classes) {
+    bool equal = true;
+    for (std::size_t c = 0; c < classes; ++c) {
+      const bool t = truth[row + c] != 0, p = predicted[row + c] != 0;
+      of_truth[c] += t;
+      of_predicted[c] += p;
+      of_both[c] += t && p;
+      equal = equal && t == p;
+    }
+    equal_rows += equal;
+  }
+  const auto total = [](const std::vector<std::int64_t>& counts) { return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}); };
+  double sum = 0;
+  for (std::size_t c = 0; c < classes; ++c) sum += f1(of_both[c], of_truth[c], of_predicted[c]);
+  return {{"micro_f1", f1(total(of_both), total(of_truth), total(of_predicted))},
+          {"macro_f1", sum / static_cast<double>(classes)},
+          {"subset_accuracy", static_cast<double>(equal_rows) / static_cast<double>(truth.size() / classes)}};
 }
 
 std::vector<MetricValue> regression_metrics(std::span<const double> truth, std::span<const double> predicted) {

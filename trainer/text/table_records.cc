@@ -10,8 +10,7 @@ namespace {
 
 /// Calls line(number, text without its end) for each line; a file need not end with a line feed.
 template <typename F>
-void each_line(std::string_view text, const F& line) {
-  std::uint32_t number = 1;
+void each_line(std::string_view text, std::uint32_t number, const F& line) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     line(number++, text.substr(0, end));
@@ -28,7 +27,7 @@ std::string_view without_carriage_return(std::string_view line) {
 template <typename F>
 void each_full_line(const TableBytes& bytes, const F& sink) {
   std::uint32_t first_empty = 0;
-  each_line(bytes.text(), [&](std::uint32_t number, std::string_view line) {
+  each_line(bytes.text(), bytes.first_line(), [&](std::uint32_t number, std::string_view line) {
     line = without_carriage_return(line);
     if (line.empty()) {
       if (first_empty == 0) first_empty = number;
@@ -42,7 +41,7 @@ void each_full_line(const TableBytes& bytes, const F& sink) {
 /// RFC 4180 with LF or CRLF. One object reads one file.
 class CsvReader {
  public:
-  CsvReader(const TableBytes& bytes, const RecordSink& sink) : bytes_(bytes), text_(bytes.text()), sink_(sink) {}
+  CsvReader(const TableBytes& bytes, const RecordSink& sink) : bytes_(bytes), text_(bytes.text()), sink_(sink), line_(bytes.first_line()) {}
 
   void run() {
     while (at_ < text_.size()) {
@@ -104,27 +103,30 @@ class CsvReader {
   std::string_view text_;
   const RecordSink& sink_;
   std::size_t at_ = 0;
-  std::uint32_t line_ = 1, start_ = 1, first_empty_ = 0;
+  std::uint32_t line_, start_ = 0, first_empty_ = 0;
   std::vector<std::string> fields_;
 };
 
 }  // namespace
 
-TableBytes::TableBytes(std::string_view bytes, std::string path, std::size_t max_line_bytes)
-    : text_(bytes), path_(std::move(path)) {
+TableBytes::TableBytes(std::string_view bytes, std::string path, std::size_t max_line_bytes, std::uint32_t first_line)
+    : text_(bytes), path_(std::move(path)), first_line_(first_line) {
+  if (first_line == 1) check_start();
+  check_lines(max_line_bytes);
+}
+
+void TableBytes::check_start() {
   if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
   if (text_.empty()) throw Error(ErrorCode::invalid_argument, printable(path_) + ": the file is empty");
   if (text_.starts_with("\xFF\xFE") || text_.starts_with("\xFE\xFF")) {
     fail(1, "the file is UTF-16, not UTF-8 (convert it: iconv -f UTF-16 -t UTF-8)");
   }
-  check_lines(max_line_bytes);
 }
 
 void TableBytes::check_lines(std::size_t max_line_bytes) const {
-  each_line(text_, [&](std::uint32_t number, std::string_view line) {
+  each_line(text_, first_line_, [&](std::uint32_t number, std::string_view line) {
     if (line.size() > max_line_bytes) {
-      fail(number, "the line has " + std::to_string(line.size()) + " bytes, more than the " + std::to_string(max_line_bytes) +
-                       " that are allowed");
+      fail(number, "the line is longer than the " + std::to_string(max_line_bytes) + " bytes that are allowed");
     }
     if (line.find('\0') != line.npos) fail(number, "a NUL byte (is this a text file?)");
     if (!is_utf8(line)) fail(number, "not UTF-8 (convert it, for example: iconv -f ISO-8859-1 -t UTF-8)");
