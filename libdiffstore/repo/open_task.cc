@@ -1,5 +1,7 @@
 #include "repo/open_task.h"
 
+#include "repo/shard_hashes.h"
+
 namespace dstore {
 
 OpenTask open_task(const Repository& repository, const Revision& revision, const Progress& progress) {
@@ -18,7 +20,8 @@ OpenTask open_task(const Repository& repository, const Revision& revision, const
   ObjectStore& store = out.scratch->store();
   const auto base = StoredWeights::load(repository.store(), model.lineage->base_weights);
   PackSession session = store.begin_write();
-  out.delta = write_delta(session, *base, model.files.source(), model.lineage->pairs, 0, progress, {}, model.changes).table;
+  ShardOrder order(model.files.source(), model.files.shards, model.lineage->pairs);
+  out.delta = write_delta(session, *base, model.files.source(), model.lineage->pairs, 0, progress, {}, model.changes, &order).table;
   out.delta_bytes = session.bytes_stored();
   session.commit();
   out.loaded = std::move(model);

@@ -256,16 +256,17 @@ WrittenDelta write_delta(PackSession& session, const StoredWeights& base, const 
     total += bytes;
   }
 
+  const bool wanted = viewer != nullptr && viewer->wants_pieces();
   SegmentFiller filler(session, out);
   ordered_pipeline(
       jobs.size(), threads,
       [&](std::size_t i, Bytes& buffer) {
         const std::size_t p = jobs[i].pair;
         const std::uint64_t offset = jobs[i].piece * kPieceBytes, size = std::min(kPieceBytes, results[p].derived->info.bytes - offset);
-        run(jobs[i], {base, *results[p].derived, task, *pairs[p].task, changes, offset, size, viewer != nullptr}, session.profile(), buffer);
+        run(jobs[i], {base, *results[p].derived, task, *pairs[p].task, changes, offset, size, wanted}, session.profile(), buffer);
       },
       [&](std::size_t i, const Bytes& buffer) {
-        if (viewer != nullptr) viewer->take(jobs[i].pair, jobs[i].piece * kPieceBytes, buffer);
+        if (wanted) viewer->take(jobs[i].pair, jobs[i].piece * kPieceBytes, buffer);
         PairResult& result = results[jobs[i].pair];
         result.chunks.insert(result.chunks.end(), jobs[i].chunks.begin(), jobs[i].chunks.end());
         if (!jobs[i].encoded.bytes.empty()) filler.add(jobs[i].encoded, result.change);

@@ -22,9 +22,11 @@ class TaskViewer {
   virtual ~TaskViewer() = default;
   /// Places of all pairs, each once: the order in which the task is made, and its segments are filled.
   virtual std::vector<std::size_t> order() const = 0;
-  /// Each piece of the task that is made from a tensor of the base, changed or not: the place of its pair, where in the tensor it starts,
-  /// its bytes. One call at a time, each tensor from its start.
-  virtual void take(std::size_t pair, std::uint64_t offset, ByteSpan bytes) = 0;
+  /// Whether take() is to be called, also for pieces that are the base's.
+  virtual bool wants_pieces() const { return false; }
+  /// Each piece of the task that is made from a tensor of the base: the place of its pair, where in the tensor it starts, its bytes. One call at
+  /// a time, each tensor from its start.
+  virtual void take(std::size_t pair, std::uint64_t offset, ByteSpan bytes) { (void)pair, (void)offset, (void)bytes; }
 };
 
 struct WrittenDelta {
