@@ -1,8 +1,8 @@
 """Step time and peak memory of dstore-train against the same loop in Python with torch and transformers.
 
-Usage: train_step.py --bin FOLDER --model FOLDER [--data FILE.tsv] [--steps 20] [--batch 32] [--threads N] [--rounds 3] [--rows WORDS]
+Usage: train_step.py --bin FOLDER --model FOLDER [--data FILE.tsv] [--tokens N] [--steps 20] [--batch 32] [--threads N] [--rounds 3] [--rows WORDS]
 
-Without --data: 4,000 noun glosses of WordNet as examples/wordnet makes them.
+Without --data: 4,000 noun glosses of WordNet as examples/wordnet makes them. --tokens joins texts and cuts them to exactly N tokens: no padding.
 Both sides train the same model on the very same batches (dstore's order, made again in training_order.py), with AdamW,
 clipping and a linear schedule. The rounds alternate, so that load on the machine hits both. A time is CPU seconds (user + system) of a run of
 2 * STEPS steps minus one of STEPS steps, divided by STEPS: start-up cancels. Prints a table; ratios are to its first line, Python's unless --rows leaves that out.
@@ -31,7 +31,7 @@ def wordnet(folder):
     return os.path.join(folder, "noun-topic", "train.tsv")
 
 
-def python_loop(folder, data, steps, batch, threads):
+def python_loop(folder, data, steps, batch, threads, tokens):
     """The baseline: what a careful user of transformers writes."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_scheduler
@@ -41,7 +41,7 @@ def python_loop(folder, data, steps, batch, threads):
     rows = [line.rstrip("\n").split("\t") for line in open(data, encoding="utf-8")][1:]
     names = sorted({label for _, label in rows})
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    ids = tokenizer([text for text, _ in rows], truncation=True, max_length=128)["input_ids"]
+    ids = tokenizer([text for text, _ in rows], truncation=True, max_length=tokens)["input_ids"]
     examples = [(x, names.index(label)) for x, (_, label) in zip(ids, rows)]
     batches = training_order.batches([len(x) for x in ids], batch, SEED)
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=len(names)).train()
@@ -77,7 +77,8 @@ def measure(command):
 def dstore(options, method, steps):
     out = tempfile.mkdtemp()
     command = [options.train, "train", "--out", out, options.model, "--data", options.data, "--method", method[0], *method[1:],
-               "--steps", str(steps), "--batch", str(options.batch), "--threads", str(options.threads), "--seed", str(SEED), "-q"]
+               "--steps", str(steps), "--batch", str(options.batch), "--threads", str(options.threads), "--seed", str(SEED),
+               "--max-length", str(options.tokens or 128), "-q"]
     try:
         return measure(command)
     finally:
@@ -86,7 +87,21 @@ def dstore(options, method, steps):
 
 def python(options, _, steps):
     return measure([sys.executable, __file__, "--baseline", "--bin", options.bin, "--model", options.model, "--data", options.data, "--steps", str(steps),
-                    "--batch", str(options.batch), "--threads", str(options.threads)])
+                    "--batch", str(options.batch), "--threads", str(options.threads), "--tokens", str(options.tokens or 128)])
+
+
+def joined(path, out, tokens):
+    """The texts with so many of their successors behind them that each has more than `tokens` tokens."""
+    rows = [line.rstrip("\n").split("\t") for line in open(path, encoding="utf-8")][1:]
+    with open(out, "w", encoding="utf-8") as file:
+        file.write("text\tlabel\n")
+        for i, (_, label) in enumerate(rows):
+            text, at = "", i
+            while len(text.split()) < tokens:
+                text += " " + rows[at % len(rows)][0]
+                at += 1
+            file.write(f"{text.strip()}\t{label}\n")
+    return out
 
 
 def main():
@@ -95,6 +110,7 @@ def main():
     parser.add_argument("--bin", required=True, help="folder of dstore-train")
     parser.add_argument("--model", required=True, help="model folder")
     parser.add_argument("--data", help="TSV with the columns text and label")
+    parser.add_argument("--tokens", type=int, help="length of every text; else as the texts are, up to 128")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -102,11 +118,13 @@ def main():
     parser.add_argument("--rows", help="only the lines that contain one of these words, joined by commas")
     options = parser.parse_args()
     if options.baseline:
-        python_loop(options.model, options.data, options.steps, options.batch, options.threads)
+        python_loop(options.model, options.data, options.steps, options.batch, options.threads, options.tokens)
         return
     options.train = os.path.join(options.bin, "dstore-train")
     with tempfile.TemporaryDirectory() as folder:
         options.data = options.data or wordnet(folder)
+        if options.tokens:
+            options.data = joined(options.data, os.path.join(folder, "joined.tsv"), options.tokens)
         compare(options)
 
 
@@ -116,10 +134,16 @@ def compare(options):
         "dstore, full": (dstore, ["full"]),
         "dstore, diff-pruning, gates": (dstore, ["diff-pruning", "--set", "mask_share=0"]),
         "dstore, diff-pruning, both stages": (dstore, ["diff-pruning"]),
+        "dstore, random-mask": (dstore, ["random-mask"]),
+        "dstore, fish (its steps)": (dstore, ["fish", "--set", "samples=64"]),
+        "dstore, lt-sft, second phase": (dstore, ["lt-sft", "--set", "mask_share=0.99"]),
         "dstore, last-layer": (dstore, ["last-layer"]),
         "dstore, bitfit": (dstore, ["bitfit"]),
         "dstore, far, 10 % learners": (dstore, ["far"]),
         "dstore, far, 40 % learners": (dstore, ["far", "--set", "learners=0.4"]),
+        "dstore, full, --accumulate 4": (dstore, ["full", "--accumulate", "4"]),
+        "dstore, full, checkpointing": (dstore, ["full", "--checkpoint-activations"]),
+        "dstore, full, bf16": (dstore, ["full", "--precision", "bf16"]),
     }
     if options.rows:
         rows = {name: row for name, row in rows.items() if any(word in name for word in options.rows.split(","))}
@@ -133,7 +157,7 @@ def compare(options):
             peaks[name] = max(peaks[name], peak)
     base = statistics.median(times[first])
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
-    print(f"{versions}, {platform.machine()}, {options.threads} threads, batch {options.batch}, {options.steps} steps, median of {options.rounds}")
+    print(f"{versions}, {platform.machine()}, {options.threads} threads, batch {options.batch}, {options.tokens or 'up to 128'} tokens, {options.steps} steps, median of {options.rounds}")
     print(f"{'':36}{'CPU s/step':>11}{'ratio':>8}{'peak MB':>9}{'ratio':>8}")
     for name in rows:
         seconds = statistics.median(times[name])

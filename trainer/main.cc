@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "dstore/error.h"
+#include "trainer/loop/memory.h"
 #include "trainer/loop/options.h"
 
 namespace {
@@ -45,9 +46,11 @@ int main(int argc, char** argv) {
   } catch (const dstore::Error& error) {
     std::cerr << "dstore: " << error.what() << '\n';
     return exit_status(error.code());
-  } catch (const std::bad_alloc&) {
-    std::cerr << "dstore: out of memory\n";
   } catch (const std::exception& error) {
+    if (dstore::is_out_of_memory(error)) {
+      std::cerr << "dstore: out of memory: " << dstore::kMemoryAdvice << '\n';
+      return exit_status(dstore::ErrorCode::io);
+    }
     std::cerr << "dstore: " << first_line(error.what()) << '\n';
   }
   return 1;

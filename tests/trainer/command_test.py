@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from tiny_folder import make_models, make_tables, read, write
+from tiny_folder import WORDS, make_models, make_tables, read, write
 
 TRAIN = sys.argv.pop(1)
+LIMIT = 2_000_000  # kilobytes of address space, of which the program with LibTorch takes about half
 
 
 def bits(tensor):
@@ -278,7 +279,7 @@ class CommandTest(unittest.TestCase):
         out = tempfile.mkdtemp(dir=self.root)
         process = subprocess.Popen([TRAIN, "train", "--out", out, self.base, "--data", self.tables["train"], "--method", "head",
                                     "--steps", "1", "--test", many, "--threads", "1"], stderr=subprocess.PIPE, text=True)
-        self.assertIn("1/1", process.stderr.readline())
+        self.assertTrue(any("1/1" in line for line in iter(process.stderr.readline, "")))
         process.send_signal(signal.SIGINT)
         message = process.communicate(timeout=120)[1]
         self.assertEqual(process.returncode, 130, message)
@@ -552,6 +553,47 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("frozen  emb.tok", done.stdout)
         self.assertIn("train   attn.q.b  encoder.layer.1.attention.self.query.bias", done.stdout)
+        self.assertRegex(done.stdout, r"training 608 of 17952 weights and 99 of the head\nmemory about .*: program and weights .*, method .*, activations ")
+
+    def test_a_batch_in_parts_trains_the_same(self):
+        def train(*arguments):
+            out = self.train("--method", "full", "--steps", "8", "--batch", "20", *arguments)
+            training = self.stage(out)["training"]
+            return training, load_file(os.path.join(out, "tensors.safetensors")), read(out, "tensors.safetensors", mode="rb")
+
+        whole, tensors, bits_of_whole = train()
+        self.assertEqual({k: whole[k] for k in ("accumulate", "precision", "checkpoint_activations")},
+                         {"accumulate": "1", "precision": "fp32", "checkpoint_activations": "no"})
+        parts, others, bits_of_parts = train("--accumulate", "3")
+        self.assertEqual(parts["accumulate"], "3")
+        self.assertNotEqual(bits_of_parts, bits_of_whole)
+        for name, tensor in tensors.items():
+            if not name.endswith("key.bias"):  # no gradient but rounding's
+                self.assertLess(float((tensor - others[name]).abs().max()), 2e-5, name)
+        self.assertEqual(train("--accumulate", "3", "--checkpoint-activations")[2], bits_of_parts)
+        self.assertEqual(train("--checkpoint-activations")[2], bits_of_whole)
+        narrow = train("--precision", "bf16")
+        self.assertEqual(narrow[0]["precision"], "bf16")
+        self.assertNotEqual(narrow[2], bits_of_whole)
+
+    def test_too_little_memory_is_one_line_with_advice(self):
+        many = os.path.join(self.root, "long.tsv")
+        write(many, "text\tlabel\n" + "".join(f"{' '.join(WORDS[(i + k) % len(WORDS)] for k in range(28))}\tis-{i % 3}\n" for i in range(16000)))
+
+        def limited(*arguments, status=8):
+            out = tempfile.mkdtemp(dir=self.root)
+            command = [TRAIN, "train", "--out", out, self.base, "--data", many, "--method", "full", "--steps", "1", "--batch", "16000", "--threads", "1",
+                       "-q", *arguments]
+            done = subprocess.run(["bash", "-c", f'ulimit -v {LIMIT} && exec "$@"', "-", *command], capture_output=True, text=True)
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertEqual(bool(os.listdir(out)), status == 0)
+            return done
+
+        refused = r"^dstore: this needs about .*GB of memory and can have .*: try a smaller --batch.*--accumulate.*--checkpoint-activations; --ignore-memory.*\n$"
+        self.assertRegex(limited().stderr, refused)
+        self.assertRegex(limited("--dry-run").stderr, refused)
+        self.assertRegex(limited("--ignore-memory").stderr, r"^dstore: out of memory: try a smaller --batch.*--accumulate.*\n$")
+        limited("--accumulate", "100", status=0)
 
 
 if __name__ == "__main__":

@@ -60,12 +60,25 @@ def batch(config, rows, width, full=False):
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types, "targets": targets_of(config, rows)}
 
 
+def loss_of(problem_type, logits, targets):
+    if problem_type == "multi_label_classification":
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, targets)
+    if problem_type == "regression":
+        return torch.nn.functional.mse_loss(logits.squeeze(-1), targets)
+    return torch.nn.functional.cross_entropy(logits, targets)
+
+
 def compare_model(name, model, folder, data, dtype, limits, dropout=0.0):
-    model = model.to(dtype).eval()
+    """dtype bfloat16: fp32 values under torch.autocast, against the trainer's --precision bf16."""
+    values = torch.float32 if dtype == torch.bfloat16 else dtype
+    model = model.to(values).eval()
     model.zero_grad()
     inputs = {k: data[k] for k in ("input_ids", "attention_mask", "token_type_ids")}
-    labels = data["targets"].to(dtype) if data["targets"].is_floating_point() else data["targets"]
-    out = model(**inputs, labels=labels)
+    labels = data["targets"].to(values) if data["targets"].is_floating_point() else data["targets"]
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        out = model(**inputs)
+    out.logits = out.logits.to(values)
+    out.loss = loss_of(model.config.problem_type, out.logits, labels)
     out.loss.backward()
     with tempfile.TemporaryDirectory() as work:
         source = os.path.join(work, "in")
@@ -73,20 +86,24 @@ def compare_model(name, model, folder, data, dtype, limits, dropout=0.0):
         save_file(data, os.path.join(source, "model.safetensors"))
         result = os.path.join(work, "out.safetensors")
         task = TASKS[model.config.problem_type]
-        drive("model", folder, source, result, "f64" if dtype == torch.float64 else "f32", task, "first-token", dropout)
+        name_of = {torch.float64: "f64", torch.float32: "f32", torch.bfloat16: "bf16"}
+        drive("model", folder, source, result, name_of[dtype], task, "first-token", dropout)
         ours = load_file(result)
     scale = out.logits.abs().max().item()
     check(f"{name} logits", (ours["logits"] - out.logits).abs().max().item() / scale, limits[0])
     check(f"{name} loss", abs(ours["loss"].item() - out.loss.item()) / abs(out.loss.item()), limits[0])
     total = sum(p.grad.norm() ** 2 for p in model.parameters()) ** 0.5
-    worst, count = 0.0, 0
+    worst, count, difference = 0.0, 0, 0.0
     for parameter, tensor in model.named_parameters():
         count += 1
         # A key bias shifts all scores of a query alike: its gradient is zero but for rounding, so the whole one is the scale.
         scale = total if parameter.endswith("key.bias") else tensor.grad.norm()
         error = (ours["grad." + parameter] - tensor.grad).norm() / scale
         worst = max(worst, error.item())
+        difference += (ours["grad." + parameter] - tensor.grad).norm() ** 2
     assert count == sum(k.startswith("grad.") for k in ours)
+    if dtype == torch.bfloat16:  # a tensor's own gradient can be small beside the rounding of what goes into it
+        worst = (difference ** 0.5 / total).item()
     check(f"{name} gradients of {count} parameters", worst, limits[1])
 
 
@@ -116,6 +133,9 @@ def tiny_models():
                 compare_model(label + ", fp64", model, folder, data, torch.float64, (1e-10, 1e-10))
                 # A probability that never drops, yet takes the way of training through the attention.
                 compare_model(label + ", fp32, attention of training", model, folder, data, torch.float32, (1e-5, 1e-5), 1e-9)
+                # 2^-8 is a rounding to bf16; some of them add up, in large random weights more than in a trained model's.
+                compare_model(label + ", bf16", model, folder, data, torch.bfloat16, (4e-2, 4e-2))
+                compare_model(label + ", bf16, attention of training", model, folder, data, torch.bfloat16, (1e-1, 8e-2), 1e-9)
                 model.to(torch.float32)
 
 
@@ -126,6 +146,8 @@ def real_model(folder):
         model.save_pretrained(copy)
         compare_model("real model, fp32", model, copy, batch(model.config, 6, 40), torch.float32, (1e-5, 1e-5))
         compare_model("real model, fp64", model, copy, batch(model.config, 3, 17), torch.float64, (1e-10, 1e-10))
+        compare_model("real model, bf16", model, copy, batch(model.config, 6, 40), torch.bfloat16, (2e-2, 2e-2))
+        compare_model("real model, bf16, attention of training", model, copy, batch(model.config, 6, 40), torch.bfloat16, (2e-2, 2e-2), 1e-9)
 
 
 def adamw():

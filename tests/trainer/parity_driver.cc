@@ -1,5 +1,5 @@
 // The C++ side of parity.py: runs one piece of the trainer on tensors from a safetensors file and writes what came out.
-//   parity_driver model FOLDER IN OUT f32|f64 TASK POOLING ATTENTION_DROPOUT   logits, loss and the gradient of every parameter
+//   parity_driver model FOLDER IN OUT f32|f64|bf16 TASK POOLING ATTENTION_DROPOUT   logits, loss and the gradient of every parameter
 //   parity_driver adamw IN OUT LR BETA1 BETA2 EPS DECAY CLIP  values after each step
 //   parity_driver schedule NAME WARMUP TOTAL                  one factor a line
 #include <ATen/TensorOperators.h>
@@ -86,6 +86,7 @@ int run_model(char** argv) {
     live[{p.role, p.layer}] = read_tensor(folder.tensors(), *p.source).to(wide ? at::kDouble : at::kFloat).requires_grad_();
   }
   EncoderPass pass{config, lookup, &live, {}, in.at("token_type_ids"), in.at("attention_mask"), Dropout(1, 0), {}};
+  pass.bf16 = std::string(argv[3]) == "bf16";
   pass.words = at::embedding(live.at({Role::emb_tok, -1}), in.at("input_ids"));
   table.family->forward(pass);
   const at::Tensor targets = in.at("targets");

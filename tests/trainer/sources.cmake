@@ -1,7 +1,7 @@
 if(TARGET dstore_trainer)
   dstore_test(trainer
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/bitfit_test.cc ${CMAKE_CURRENT_LIST_DIR}/config_test.cc ${CMAKE_CURRENT_LIST_DIR}/float_cast_test.cc
-            ${CMAKE_CURRENT_LIST_DIR}/far_test.cc ${CMAKE_CURRENT_LIST_DIR}/gate_phase_test.cc
+            ${CMAKE_CURRENT_LIST_DIR}/engine_test.cc ${CMAKE_CURRENT_LIST_DIR}/far_test.cc ${CMAKE_CURRENT_LIST_DIR}/gate_phase_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/gates_autograd_test.cc ${CMAKE_CURRENT_LIST_DIR}/kernels_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/loop_test.cc
             ${CMAKE_CURRENT_LIST_DIR}/methods_test.cc ${CMAKE_CURRENT_LIST_DIR}/reference_test.cc ${CMAKE_CURRENT_LIST_DIR}/selector_test.cc

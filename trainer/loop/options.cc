@@ -87,6 +87,11 @@ void add_train(Commands& c) {
   auto* epochs = app.add_option("--epochs", o.epochs, "passes over the data")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--steps", o.steps, "optimiser steps instead of epochs")->check(CLI::PositiveNumber)->excludes(epochs);
   app.add_option("--batch", o.batch, "texts a step")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app.add_option("--accumulate", o.accumulate, "parts that each batch is computed in: less memory, the same training but for rounding")
+      ->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app.add_option("--precision", o.precision, "fp32, or bf16: matrix products of training in bf16, all else in fp32")->capture_default_str();
+  app.add_flag("--checkpoint-activations", o.checkpoint_activations, "compute each layer twice instead of keeping what is in it: less memory, the same bits");
+  app.add_flag("--ignore-memory", o.ignore_memory, "train also where the memory seems not to suffice");
   app.add_option("--buckets", o.buckets, "batches that are filled together, sorted by length; 1: not sorted")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_option("--lr", o.lr, "peak learning rate (else the method's)");
   app.add_option("--head-lr", o.head_lr, "peak learning rate of the new head (else the method's)");
@@ -250,6 +255,12 @@ Device parse_device(const std::string& name) {
   if (name == "cpu") return Device::cpu;
   if (name == "cuda") return Device::cuda;
   throw Error(ErrorCode::invalid_argument, "--device " + printable(name) + ": cpu or cuda");
+}
+
+Precision parse_precision(const std::string& name) {
+  if (name == "fp32") return Precision::fp32;
+  if (name == "bf16") return Precision::bf16;
+  throw Error(ErrorCode::invalid_argument, "--precision " + printable(name) + ": fp32 or bf16");
 }
 
 TableOptions table_options(const DataOptions& options, LabelForm labels) {

@@ -36,6 +36,10 @@ struct TrainOptions {
   double epochs = 3;
   long steps = 0;  ///< 0: from epochs
   std::size_t batch = 32;
+  std::size_t accumulate = 1;
+  std::string precision = "fp32";
+  bool checkpoint_activations = false;
+  bool ignore_memory = false;
   std::size_t buckets = kBucketBatches;
   long eval_every = 0;  ///< 0: once an epoch
   std::size_t train_sample = 0;  ///< training texts that the result is measured on too
@@ -103,6 +107,7 @@ struct StatisticsOptions {
 int run_command_line(int argc, char** argv);
 
 Device parse_device(const std::string& name);
+Precision parse_precision(const std::string& name);
 TableOptions table_options(const DataOptions& options, LabelForm labels);
 
 }  // namespace dstore

@@ -19,7 +19,7 @@ constexpr PartRow kParts[] = {
     {"lr", ConfigPart::rate},          {"head-lr", ConfigPart::rate},    {"clip", ConfigPart::rate},
     {"data", ConfigPart::data},        {"dev", ConfigPart::data},        {"test", ConfigPart::data},
     {"save-every", ConfigPart::beside}, {"threads", ConfigPart::beside}, {"log", ConfigPart::beside},
-    {"tensorboard", ConfigPart::beside},
+    {"tensorboard", ConfigPart::beside}, {"ignore-memory", ConfigPart::beside}, {"checkpoint-activations", ConfigPart::beside},
 };
 
 std::string joined(const std::vector<std::string>& values) {

@@ -31,6 +31,8 @@ RunConfig resolved_config(const TrainOptions& o, const MethodRow& method, const 
   put("seed", std::to_string(o.seed));
   o.steps > 0 ? put("steps", std::to_string(o.steps)) : put("epochs", shortest_decimal(o.epochs));
   put("batch", std::to_string(o.batch));
+  put("accumulate", std::to_string(o.accumulate));
+  put("precision", o.precision);
   put("buckets", std::to_string(o.buckets));
   put("eval-every", std::to_string(eval_every));
   put("max-length", std::to_string(data.max_length));

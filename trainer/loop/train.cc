@@ -14,6 +14,8 @@
 #include "trainer/loop/evaluate.h"
 #include "trainer/loop/interrupt.h"
 #include "trainer/loop/loop.h"
+#include "trainer/loop/memory.h"
+#include "trainer/loop/memory_room.h"
 #include "trainer/loop/result.h"
 #include "trainer/loop/saved_run.h"
 #include "trainer/optim/threads.h"
@@ -55,26 +57,25 @@ long total_steps(const TrainOptions& o, std::size_t examples) {
   return std::max(1L, std::lround(o.epochs * per_epoch));
 }
 
-/// fp32 arrays of a run in bytes: values, gradients and what the method keeps.
-double memory_estimate(const Network& network, const MethodRow& method) {
-  double all = 0, trained = 0;
-  for (const Parameter& p : network.parameters()) {
-    all += static_cast<double>(p.count);
-    trained += p.trainable ? static_cast<double>(p.count) : 0;
-  }
-  return 4 * (all + trained * method.arrays);
+/// "training 22713216 of 22713216 weights and 9625 of the head, to select 113566" and a line on memory.
+std::string start_text(const Network& network, const MethodRow& method, const MethodOptions& options, const MemoryNeed& need) {
+  const ParameterTable& table = network.table();
+  std::uint64_t body = 0;
+  for (const Parameter& p : table.parameters) body += p.trainable && !p.is_head ? p.count : 0;
+  std::string text = "training " + std::to_string(body) + " of " + std::to_string(table.body_elements()) + " weights and " +
+                     std::to_string(table.trainable_elements() - body) + " of the head";
+  if (method.density > 0) text += ", to select " + std::to_string(density_count(options.density, table.body_elements()));
+  return text + "\n" + memory_text(need);
 }
 
-void print_plan(const Network& network, const MethodRow& method, const MethodOptions& options, const TaskData& data, long steps) {
+void print_plan(const Network& network, const MethodRow& method, const MethodOptions& options, const TaskData& data, long steps, const MemoryNeed& need) {
   const ParameterTable& table = network.table();
   for (const Parameter& p : table.parameters) {
     std::cout << (p.trainable ? "train   " : "frozen  ") << role_info(p.role).word << "  " << printable(p.name) << (p.source ? "" : "  (new)") << '\n';
   }
   for (const std::string& name : table.unused) std::cout << "unused  -  " << printable(name) << '\n';
-  std::cout << "base elements " << table.body_elements() << ", trainable " << table.trainable_elements();
-  if (method.density > 0) std::cout << ", selected " << density_count(options.density, table.body_elements());
-  std::cout << "\nexamples " << data.train.examples.size() << ", outputs " << table.outputs << ", steps " << steps << "\narrays about "
-            << std::lround(memory_estimate(network, method) / 1e6) << " MB\n";
+  std::cout << start_text(network, method, options, need) << "\nexamples " << data.train.examples.size() << ", outputs " << table.outputs
+            << ", steps " << steps << '\n';
 }
 
 std::string digests(const TaskData& data) {
@@ -112,6 +113,9 @@ Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOpti
   f["steps"] = std::to_string(steps);
   if (o.steps == 0) f["epochs"] = shortest_decimal(o.epochs);
   f["batch"] = std::to_string(o.batch);
+  f["accumulate"] = std::to_string(o.accumulate);
+  f["precision"] = o.precision;
+  f["checkpoint_activations"] = o.checkpoint_activations ? "yes" : "no";
   f["buckets"] = std::to_string(o.buckets);
   f["lr"] = shortest_decimal(m.lr);
   f["head_lr"] = shortest_decimal(m.head_lr);
@@ -214,14 +218,22 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   if (!o.pooling.empty()) config.pooling = parse_pooling(o.pooling);
   const TaskData data = load_task_data(*model, config_json, config, o.data);
   Network network(model->tensors(), match_parameters(model->tensors(), config, data.outputs(), model->description(), data.same_task,
-                                                    adds_missing_biases(settings) ? MissingBiases::add : MissingBiases::refuse),
-                  {data.task, o.seed, parse_device(o.device)});
+                                                     adds_missing_biases(settings) ? MissingBiases::add : MissingBiases::refuse),
+                  {data.task, o.seed, parse_device(o.device), parse_precision(o.precision), o.accumulate, o.checkpoint_activations});
   select_trainable(network, method, settings);
   const long steps = total_steps(o, data.train.examples.size());
-  if (o.dry_run) (void)method.start(network, options, settings);  // refuses what a run would
-  if (o.dry_run) return print_plan(network, method, options, data, steps), 0;
+  const MemoryNeed need = memory_need(network, method, data, o, steps);
+  if (o.dry_run) {
+    (void)method.start(network, options, settings);  // refuses what a run would
+    print_plan(network, method, options, data, steps, need);
+  }
+  if (!o.ignore_memory) require_memory(need, memory_room());
+  if (o.dry_run) return 0;
 
   Progress progress(steps, o.quiet);
+  if (o.precision == "bf16" && o.device == "cpu" && !cpu_has_bf16()) {
+    progress.note("note: this processor has no bf16 instructions (AVX512-BF16, AMX): --precision bf16 saves memory here, not time");
+  }
   options.warn = [&](const std::string& line) { progress.warn("warning: " + line); };
   give_examples(options, data, [&](const std::string& line) { progress.note(line); });
   const std::uint64_t trainable = network.table().trainable_elements();
@@ -252,6 +264,7 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
   if (!o.tensorboard.empty()) how.events = &events.emplace(o.tensorboard, how.saving ? how.saving->from.value_or(0) : 0);
   if (added > 0) facts["added_biases"] = std::to_string(added);
   const auto training = method.start(network, options, settings);
+  progress.note(start_text(network, method, options, need));
   const InterruptGuard guard;
   LoopResult loop = run_loop(network, *training, phases, data, how, progress);
   if (loop.interrupted) return say_interrupted(loop, steps, folder.get());

@@ -87,7 +87,7 @@ std::unique_ptr<Training> start(Network& network, const MethodOptions& options, 
 
 MethodRow fish_method() {
   return {"fish", "the entries with the largest Fisher information (Sung, Nair, Raffel 2021)", kKeys, kPresets, 1e-3, 1e-3, 0.06, 0.005, 3, trains_setting,
-          one_phase, start};
+          one_phase, start, 2};
 }
 
 }  // namespace dstore

@@ -1,5 +1,7 @@
 #include "trainer/methods/mask_phase.h"
 
+#include <algorithm>
+
 namespace dstore {
 
 MaskPhase::MaskPhase(Network& network, const MethodOptions& options, const MaskSettings& settings, Selection selection)
@@ -10,7 +12,11 @@ MaskPhase::MaskPhase(Network& network, const MethodOptions& options, const MaskS
       const std::span<const float> base = network.values(parameters_[i]);
       for (const std::uint32_t index : indices_[i]) base_.push_back(base[index]);
     }
-    if (indices_[i].empty()) network.set_trainable(parameters_[i], false);
+    if (indices_[i].empty()) {
+      network.set_trainable(parameters_[i], false);
+    } else {
+      network.sample(parameters_[i], indices_[i]);
+    }
   }
   m_.assign(values_.size(), 0.0f);
   v_.assign(values_.size(), 0.0f);
@@ -39,11 +45,10 @@ void MaskPhase::scatter() {
 }
 
 void MaskPhase::step(const StepInfo& info, DenseOptimizer& head, double factor) {
-  std::size_t at = 0;
+  auto to = gradient_.begin();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (indices_[i].empty()) continue;
-    const Gradient gradient = network_.gradient(parameters_[i]);
-    for (const std::uint32_t index : indices_[i]) gradient_[at++] = gradient.at(index);
+    const std::span<const float> sampled = network_.sampled_gradient(parameters_[i]);
+    to = std::copy(sampled.begin(), sampled.end(), to);
   }
   for (std::size_t i = 0; i < base_.size(); ++i) gradient_[i] += l1_gradient(values_[i], base_[i], static_cast<float>(settings_.l1));
   const double scale = clip_scale(squared_norm(gradient_) + head.gradient_norm_squared(), options_.clip);

@@ -177,7 +177,7 @@ std::unique_ptr<Training> start(Network& network, const MethodOptions& options, 
 
 MethodRow masking_method() {
   return {"masking", "weights keep their value or become zero (Zhao and others 2020)", kKeys, kPresets, 1e-3, 1e-3, 0.06, 0, 5, trains_setting,
-          one_phase, start};
+          one_phase, start, 4};
 }
 
 }  // namespace dstore

@@ -81,11 +81,12 @@ struct MethodRow {
   double head_lr;
   double warmup;
   double density;  ///< default; 0: the method has none
-  double arrays;   ///< fp32 arrays that a trained weight costs, besides its value
+  double arrays;   ///< fp32 arrays that a trained weight costs at most, besides its value
   /// Selector (selector.h) of the body parameters that train; heads always do.
   std::string (*trains)(const Settings&);
   std::vector<PhaseName> (*phases)(const Settings&);
   std::unique_ptr<Training> (*start)(Network&, const MethodOptions&, const Settings&);
+  double idle_row_arrays = 0;  ///< as `arrays`, for a word of the vocabulary that the data does not have
 };
 
 std::span<const MethodRow> methods();

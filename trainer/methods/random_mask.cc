@@ -43,7 +43,7 @@ std::unique_ptr<Training> start(Network& network, const MethodOptions& options, 
 }  // namespace
 
 MethodRow random_mask_method() {
-  return {"random-mask", "entries drawn at random: what other masks are compared with", kKeys, {}, 1e-3, 1e-3, 0.06, 0.005, 1, trains_setting,
+  return {"random-mask", "entries drawn at random: what other masks are compared with", kKeys, {}, 1e-3, 1e-3, 0.06, 0.005, 0, trains_setting,
           one_phase, start};
 }
 

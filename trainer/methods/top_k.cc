@@ -32,7 +32,7 @@ std::unique_ptr<Training> start(Network& network, const MethodOptions& options, 
 
 MethodRow top_k_method() {
   return {"top-k", "fine-tuning, then the largest changes by magnitude: what adaptive masks are compared with", kKeys, {}, 2e-4, 1e-3, 0.06, 0.005, 4,
-          trains_setting, phases, start};
+          trains_setting, phases, start, 1};
 }
 
 }  // namespace dstore

@@ -39,9 +39,11 @@ Tensor activate(Activation activation, const Tensor& x) {
 }
 
 Tensor dense(const EncoderPass& m, const Tensor& x, Role weight, Role bias, std::int64_t layer = -1) {
-  if (m.see_inputs != nullptr) m.see_inputs(m.viewer, weight, layer, x);
-  if (const SplitLinear* split = m.split == nullptr ? nullptr : m.split(m.tensors, weight, layer)) return split->forward(x);
-  return at::linear(x, m(weight, layer), m(bias, layer));
+  const Tensor inputs = m.factor(x);
+  if (const SplitLinear* split = m.split == nullptr ? nullptr : m.split(m.tensors, weight, layer)) return split->forward(inputs);
+  Tensor outputs = at::linear(inputs, m.factor(m(weight, layer)), m.factor(m(bias, layer)));
+  if (m.see_linear != nullptr) m.see_linear(m.viewer, weight, layer, inputs, outputs);
+  return outputs;
 }
 
 Tensor embed(EncoderPass& m) {
@@ -60,14 +62,14 @@ Tensor split_heads(const Tensor& x, std::int64_t heads) {
 Tensor attend(EncoderPass& m, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& bias) {
   const std::int64_t rows = q.size(0), heads = q.size(1), queries = q.size(2), keys = k.size(2), width = q.size(3);
   if (!m.dropout.on(m.config.attention_dropout)) {
-    const auto mask = bias.defined() ? std::optional<Tensor>(bias.expand({rows, heads, queries, keys})) : std::nullopt;
+    const auto mask = bias.defined() ? std::optional<Tensor>(m.factor(bias).expand({rows, heads, queries, keys})) : std::nullopt;
     return at::scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).reshape({rows, queries, heads * width});
   }
   const Tensor keys_t = k.transpose(2, 3).reshape({rows * heads, width, keys});
   const double scale = 1 / std::sqrt(static_cast<double>(width));
-  Tensor scores = at::bmm((q * scale).reshape({rows * heads, queries, width}), keys_t);
+  Tensor scores = m.product(at::bmm((q * scale).reshape({rows * heads, queries, width}), keys_t));
   if (bias.defined()) scores = (scores.view({rows, heads, queries, keys}) + bias).view({rows * heads, queries, keys});
-  const Tensor weights = m.dropout.apply(at::softmax(scores, -1), m.config.attention_dropout);
+  const Tensor weights = m.factor(m.dropout.apply(at::softmax(scores, -1), m.config.attention_dropout));
   const Tensor mixed = at::bmm(weights, v.reshape({rows * heads, keys, width}));
   return mixed.view({rows, heads, queries, width}).transpose(1, 2).reshape({rows, queries, heads * width});
 }
@@ -77,9 +79,10 @@ Tensor encode(EncoderPass& m, const Tensor& x, const Tensor& bias, std::int64_t 
   const auto linear = [&](const Tensor& in, Role w, Role b) { return dense(m, in, w, b, layer); };
   const Tensor target = first_only ? x.narrow(1, 0, 1) : x;
   const std::int64_t heads = m.config.heads;
-  const Tensor q = split_heads(linear(target, Role::attn_q_w, Role::attn_q_b), heads);
-  const Tensor k = split_heads(linear(x, Role::attn_k_w, Role::attn_k_b), heads);
-  const Tensor v = split_heads(linear(x, Role::attn_v_w, Role::attn_v_b), heads);
+  const Tensor in = m.factor(x);
+  const Tensor q = split_heads(linear(first_only ? in.narrow(1, 0, 1) : in, Role::attn_q_w, Role::attn_q_b), heads);
+  const Tensor k = split_heads(linear(in, Role::attn_k_w, Role::attn_k_b), heads);
+  const Tensor v = split_heads(linear(in, Role::attn_v_w, Role::attn_v_b), heads);
   Tensor mixed = linear(attend(m, q, k, v, bias), Role::attn_o_w, Role::attn_o_b);
   mixed = norm(m, m.dropout.apply(mixed, m.config.hidden_dropout) + target, Role::attn_ln_w, Role::attn_ln_b, layer);
   Tensor wide = activate(m.config.activation, linear(mixed, Role::ffn_in_w, Role::ffn_in_b));
@@ -106,10 +109,11 @@ void bert_forward(EncoderPass& m) {
     bias = bias.view({x.size(0), 1, 1, x.size(1)});
   }
   for (std::int64_t layer = 0; layer < m.config.layers; ++layer) {
-    x = encode(m, x, bias, layer, m.see_inputs == nullptr && m.config.pooling == Pooling::first_token && layer + 1 == m.config.layers);
+    const bool first_only = !m.every_token && m.config.pooling == Pooling::first_token && layer + 1 == m.config.layers;
+    x = m.run([=](EncoderPass& pass, const Tensor& in) { return encode(pass, in, bias, layer, first_only); }, x);
   }
   const Tensor pooled = m.dropout.apply(pool(m, x), m.config.classifier_dropout);
-  m.logits = dense(m, pooled, Role::head_w, Role::head_b);
+  m.logits = m.product(dense(m, pooled, Role::head_w, Role::head_b));
 }
 
 }  // namespace dstore

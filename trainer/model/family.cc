@@ -76,7 +76,7 @@ constexpr std::array<RoleName, kRoleCount> kBertNames = {{
 
 constexpr std::array kFamilies = {
     ModelFamily{"bert", "BERT and models of its layout: post-norm encoder, absolute positions, pooler, WordPiece", "bert.",
-                "BertForSequenceClassification", kBertNames, bert_forward},
+                "BertForSequenceClassification", kBertNames, bert_forward, bert_activation_bytes, bert_forward_bytes},
 };
 
 }  // namespace

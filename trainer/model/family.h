@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "trainer/model/activations.h"
 #include "trainer/model/config.h"
 
 namespace dstore {
@@ -48,6 +49,9 @@ struct ModelFamily {
   std::span<const RoleName> names;
   /// From embedded tokens to logits.
   void (*forward)(EncoderPass&);
+  /// Bytes that it takes: with a backward, and without (activations.h).
+  double (*activations)(const ModelConfig&, const PassShape&);
+  double (*forward_bytes)(const ModelConfig&, double rows, double width);
 };
 
 std::span<const ModelFamily> families();

@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/Version.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/core/Reduction.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/embedding.h>
@@ -18,17 +19,26 @@
 
 #include "dstore/error.h"
 #include "trainer/model/encoder_pass.h"
+#include "trainer/model/sampled_gradients.h"
 #include "trainer/model/split_linear.h"
 #include "trainer/model/task_loss.h"
-#include "trainer/optim/dropout_mask.h"
 #include "trainer/optim/threads.h"
+#include "trainer/text/philox.h"
 
 namespace dstore {
 namespace {
 
-at::Tensor from_ints(const std::vector<std::int64_t>& values, at::IntArrayRef shape, at::Device device) {
+at::Tensor from_ints(std::span<const std::int64_t> values, at::IntArrayRef shape, at::Device device) {
   const at::Tensor borrowed = at::from_blob(const_cast<std::int64_t*>(values.data()), shape, at::TensorOptions().dtype(at::kLong));
   return device.is_cpu() ? borrowed.clone() : borrowed.to(device);
+}
+
+RowRange all_rows(const Batch& batch) { return {0, batch.rows}; }
+
+/// Those of some rows, of an array with `width` elements a row.
+template <typename T>
+std::span<const T> part(const std::vector<T>& values, RowRange rows, std::int64_t width = 1) {
+  return std::span(values).subspan(static_cast<std::size_t>(rows.first * width), static_cast<std::size_t>(rows.count * width));
 }
 
 /// Where the rows of a batch's word gradients are summed, one compact row for each token that occurs.
@@ -40,17 +50,6 @@ struct RowGradient {
 
 }  // namespace
 
-at::Tensor Dropout::apply(const at::Tensor& x, double probability) {
-  if (!on(probability)) return x;
-  const lanes::NoiseKey noise{seed_, RandomStream::dropout, step_, site_++};
-  at::Tensor mask = at::empty(x.sizes(), at::TensorOptions().dtype(at::kFloat));
-  float* out = mask.data_ptr<float>();
-  parallel_ranges(static_cast<std::size_t>(mask.numel()), 1 << 15, [&](std::size_t begin, std::size_t end) {
-    fill_dropout_mask(out + begin, begin, end - begin, probability, noise);
-  });
-  return x * mask.to(x.device());
-}
-
 struct Network::Tensors {
   ParameterTable table;
   NetworkOptions options;
@@ -60,6 +59,7 @@ struct Network::Tensors {
   std::map<std::pair<Role, std::int64_t>, std::size_t> index;
   std::vector<at::Tensor> gradients;
   RowGradient rows;
+  std::optional<SampledGradients> sampled;
   struct Split {
     std::size_t weight, bias;
     SplitLinear linear;
@@ -88,10 +88,17 @@ struct Network::Tensors {
     // trained must predict with the bits of the same model read from a file.
     return at::GradMode::is_enabled() ? tensor : tensor.detach();
   }
-  EncoderPass pass(const Batch& batch, const Dropout& dropout);
-  at::Tensor targets(const Batch& batch) const;
-  void sum_rows(const Batch& batch, const at::Tensor& gradient);
-  void collect(EncoderPass& pass, const Batch& batch);
+  static void watch(void* self, Role weight, std::int64_t layer, const at::Tensor& inputs, at::Tensor& outputs) {
+    auto& tensors = *static_cast<Tensors*>(self);
+    const std::size_t at = tensors.index.at({weight, layer});
+    if (tensors.sampled->watches(at)) tensors.sampled->watch(at, inputs, outputs);
+  }
+  EncoderPass pass(const Batch& batch, RowRange rows, const Dropout& dropout);
+  at::Tensor targets(const Batch& batch, RowRange rows) const;
+  void begin_gradients(const Batch& batch);
+  void add_words(EncoderPass& pass, const Batch& batch, RowRange rows);
+  void collect();
+  Gradient gradient(std::size_t at) const;
 };
 
 Network::Network(const TensorSource& base, ParameterTable table, const NetworkOptions& options) : tensors_(std::make_unique<Tensors>()) {
@@ -121,6 +128,7 @@ Network::Network(const TensorSource& base, ParameterTable table, const NetworkOp
     t.live.push_back(t.device.is_cpu() ? t.host.back() : t.host.back().to(t.device));
   }
   t.gradients.resize(t.host.size());
+  t.sampled.emplace(t.host.size());
   t.rows.slots.assign(static_cast<std::size_t>(t.table.config.vocabulary), -1);
 }
 
@@ -148,6 +156,7 @@ void Network::set_trainable(std::size_t index, bool trainable) {
   parameter.trainable = trainable;
   // Word embeddings are looked up outside the graph: their gradient is that of the looked-up rows.
   tensors_->live[index].set_requires_grad(trainable && !parameter.by_rows());
+  tensors_->sampled->forget(index);
 }
 
 void Network::split_linear(std::size_t weight, std::size_t bias, std::span<const std::uint32_t> nodes) {
@@ -160,78 +169,130 @@ void Network::split_linear(std::size_t weight, std::size_t bias, std::span<const
   if (!nodes.empty()) t.splits.push_back({weight, bias, SplitLinear(t.live[weight], t.live[bias], nodes)});
 }
 
-EncoderPass Network::Tensors::pass(const Batch& batch, const Dropout& dropout) {
-  const std::array<std::int64_t, 2> shape{batch.rows, batch.width};
+void Network::sample(std::size_t index, std::span<const std::uint32_t> entries) {
+  Tensors& t = *tensors_;
+  if (t.sampled->choose(index, t.table.parameters[index], entries, t.device.is_cpu())) t.live[index].set_requires_grad(false);
+}
+
+std::span<const float> Network::sampled_gradient(std::size_t index) const { return tensors_->sampled->values(index); }
+
+EncoderPass Network::Tensors::pass(const Batch& batch, RowRange chosen, const Dropout& dropout) {
+  const std::array<std::int64_t, 2> shape{chosen.count, batch.width};
   EncoderPass pass{table.config, lookup, this, {}, {}, {}, dropout, {}};
   pass.split = find_split;
+  if (at::GradMode::is_enabled()) {
+    pass.see_linear = watch;
+    pass.viewer = this;
+    pass.bf16 = options.precision == Precision::bf16;
+  }
   const std::size_t words = index.at({Role::emb_tok, -1});
   {
     const at::NoGradGuard no_grad;
-    pass.words = at::embedding(live[words], from_ints(batch.ids, shape, device));
+    pass.words = at::embedding(live[words], from_ints(part(batch.ids, chosen, batch.width), shape, device));
   }
   pass.words.set_requires_grad(table.parameters[words].trainable && at::GradMode::is_enabled());
-  pass.type_ids = from_ints(batch.type_ids, shape, device);
-  if (std::find(batch.mask.begin(), batch.mask.end(), 0) != batch.mask.end()) pass.mask = from_ints(batch.mask, shape, device);
+  pass.type_ids = from_ints(part(batch.type_ids, chosen, batch.width), shape, device);
+  const auto mask = part(batch.mask, chosen, batch.width);
+  if (std::find(mask.begin(), mask.end(), 0) != mask.end()) pass.mask = from_ints(mask, shape, device);
   return pass;
 }
 
-at::Tensor Network::Tensors::targets(const Batch& batch) const {
-  if (options.task == TaskKind::classification) return from_ints(batch.labels, {batch.rows}, device);
-  std::vector<std::int64_t> shape{batch.rows};
-  if (options.task == TaskKind::multi_label) shape.push_back(table.outputs);
-  return at::from_blob(const_cast<double*>(batch.values.data()), shape, at::TensorOptions().dtype(at::kDouble)).to(device, at::kFloat);
+at::Tensor Network::Tensors::targets(const Batch& batch, RowRange chosen) const {
+  if (options.task == TaskKind::classification) return from_ints(part(batch.labels, chosen), {chosen.count}, device);
+  const bool several = options.task == TaskKind::multi_label;
+  const auto values = part(batch.values, chosen, several ? table.outputs : 1);
+  std::vector<std::int64_t> shape{chosen.count};
+  if (several) shape.push_back(table.outputs);
+  return at::from_blob(const_cast<double*>(values.data()), shape, at::TensorOptions().dtype(at::kDouble)).to(device, at::kFloat);
 }
 
 double Network::loss_and_gradients(const Batch& batch, std::optional<std::uint32_t> step) {
   Tensors& t = *tensors_;
-  for (at::Tensor& gradient : t.gradients) gradient.reset();
-  EncoderPass pass = t.pass(batch, step ? Dropout(t.options.seed, *step) : Dropout());
-  t.table.family->forward(pass);
-  const at::Tensor loss = task_loss(t.options.task, pass.logits, t.targets(batch), batch.rows);
-  loss.backward();
-  t.collect(pass, batch);
-  return loss.item<double>();
+  t.begin_gradients(batch);
+  const auto parts = std::clamp<std::int64_t>(static_cast<std::int64_t>(t.options.accumulate), 1, batch.rows);
+  const std::int64_t size = (batch.rows + parts - 1) / parts;
+  double loss = 0;
+  for (std::int64_t first = 0; first < batch.rows; first += size) {
+    const RowRange rows{first, std::min(size, batch.rows - first)};
+    EncoderPass pass = t.pass(batch, rows, step ? Dropout(t.options.seed, *step, rows) : Dropout());
+    pass.recompute = t.options.checkpoint_activations;
+    t.table.family->forward(pass);
+    const at::Tensor part_loss = task_loss(t.options.task, pass.logits, t.targets(batch, rows), batch.rows);
+    pass.backward(part_loss);
+    t.add_words(pass, batch, rows);
+    loss += part_loss.item<double>();
+  }
+  t.collect();
+  return loss;
+}
+
+/// No gradient yet; a row of zeros for every word of the batch.
+void Network::Tensors::begin_gradients(const Batch& batch) {
+  for (at::Tensor& gradient : gradients) gradient.reset();
+  sampled->begin();
+  for (const std::int64_t row : rows.used) rows.slots[static_cast<std::size_t>(row)] = -1;
+  rows.used.clear();
+  if (!table.parameters[index.at({Role::emb_tok, -1})].trainable) return;
+  for (const std::int64_t id : batch.ids) {
+    std::int32_t& slot = rows.slots[static_cast<std::size_t>(id)];
+    if (slot >= 0 || id == table.config.pad_id) continue;  // the padding row has no gradient, as in transformers
+    slot = static_cast<std::int32_t>(rows.used.size());
+    rows.used.push_back(id);
+  }
+  rows.data.assign(rows.used.size() * static_cast<std::size_t>(table.config.hidden), 0.0f);
+}
+
+void Network::Tensors::add_words(EncoderPass& pass, const Batch& batch, RowRange chosen) {
+  if (!pass.words.grad().defined()) return;
+  const auto width = static_cast<std::size_t>(table.config.hidden);
+  const at::Tensor gradient = pass.words.grad().to(at::kCPU).contiguous();
+  pass.words.mutable_grad().reset();
+  const float* in = gradient.const_data_ptr<float>();
+  for (const std::int64_t id : part(batch.ids, chosen, batch.width)) {
+    const std::int32_t slot = rows.slots[static_cast<std::size_t>(id)];
+    float* out = rows.data.data() + static_cast<std::size_t>(std::max(slot, 0)) * width;
+    for (std::size_t j = 0; j < width && slot >= 0; ++j) out[j] += in[j];
+    in += width;
+  }
 }
 
 /// Takes the gradients that backward left.
-void Network::Tensors::collect(EncoderPass& pass, const Batch& batch) {
+void Network::Tensors::collect() {
   for (std::size_t i = 0; i < live.size(); ++i) {
-    const Parameter& parameter = table.parameters[i];
-    if (!parameter.trainable) continue;
-    if (parameter.by_rows()) {
-      if (!pass.words.grad().defined()) continue;
-      sum_rows(batch, pass.words.grad().to(at::kCPU).contiguous());
-      pass.words.mutable_grad().reset();
-    } else if (const at::Tensor& values = leaf(i); values.grad().defined()) {
+    if (const at::Tensor& values = leaf(i); table.parameters[i].trainable && values.grad().defined()) {
       gradients[i] = values.grad().to(at::kCPU).contiguous();
       values.mutable_grad().reset();
     }
   }
+  for (std::size_t i = 0; i < live.size(); ++i) sampled->pick(i, gradient(i));
 }
 
 void Network::for_each_class(const Batch& batch, const std::function<void(double)>& take) {
   Tensors& t = *tensors_;
-  EncoderPass pass = t.pass(batch, Dropout());
+  EncoderPass pass = t.pass(batch, all_rows(batch), Dropout());
   t.table.family->forward(pass);
   const FisherTerms terms = fisher_terms(t.options.task, pass.logits);
   for (std::size_t i = 0; i < terms.weights.size(); ++i) {
-    for (at::Tensor& gradient : t.gradients) gradient.reset();
-    terms.scores.select(1, static_cast<std::int64_t>(i)).sum().backward({}, i + 1 < terms.weights.size());
-    t.collect(pass, batch);
+    const at::Tensor score = terms.scores.select(1, static_cast<std::int64_t>(i)).sum();
+    t.begin_gradients(batch);
+    score.backward({}, i + 1 < terms.weights.size());
+    t.add_words(pass, batch, all_rows(batch));
+    t.collect();
     take(terms.weights[i]);
   }
 }
 
 void Network::add_grams(const Batch& batch, std::vector<std::vector<double>>& sums) {
   const at::NoGradGuard no_grad;
-  EncoderPass pass = tensors_->pass(batch, Dropout());
+  EncoderPass pass = tensors_->pass(batch, all_rows(batch), Dropout());
   struct Viewer {
     const Tensors& tensors;
     const at::Tensor& mask;
     std::vector<std::vector<double>>& sums;
   } viewer{*tensors_, pass.mask, sums};
   pass.viewer = &viewer;
-  pass.see_inputs = [](void* self, Role weight, std::int64_t layer, const at::Tensor& inputs) {
+  pass.every_token = true;
+  pass.see_linear = [](void* self, Role weight, std::int64_t layer, const at::Tensor& inputs, at::Tensor&) {
     const auto& v = *static_cast<const Viewer*>(self);
     at::Tensor x = inputs.to(at::kDouble);
     if (v.mask.defined() && x.dim() == 3) x = x * v.mask.to(at::kDouble).unsqueeze(-1);
@@ -245,44 +306,21 @@ void Network::add_grams(const Batch& batch, std::vector<std::vector<double>>& su
   tensors_->table.family->forward(pass);
 }
 
-void Network::Tensors::sum_rows(const Batch& batch, const at::Tensor& gradient) {
-  const auto width = static_cast<std::size_t>(table.config.hidden);
-  for (const std::int64_t row : rows.used) rows.slots[static_cast<std::size_t>(row)] = -1;
-  rows.used.clear();
-  for (const std::int64_t id : batch.ids) {
-    std::int32_t& slot = rows.slots[static_cast<std::size_t>(id)];
-    if (slot >= 0 || id == table.config.pad_id) continue;  // the padding row has no gradient, as in transformers
-    slot = static_cast<std::int32_t>(rows.used.size());
-    rows.used.push_back(id);
+Gradient Network::Tensors::gradient(std::size_t at) const {
+  const Parameter& parameter = table.parameters[at];
+  if (parameter.by_rows()) return Gradient::by_rows(rows.data.data(), rows.slots.data(), parameter.count, parameter.width());
+  const float* data = gradients[at].defined() ? gradients[at].const_data_ptr<float>() : nullptr;
+  if (const Split* split = split_of(at)) {
+    return Gradient::by_rows(data, split->linear.slots.data(), parameter.count, split->weight == at ? parameter.width() : 1);
   }
-  rows.data.assign(rows.used.size() * width, 0.0f);
-  const float* in = gradient.const_data_ptr<float>();
-  for (std::size_t i = 0; i < batch.ids.size(); ++i) {
-    const std::int32_t slot = rows.slots[static_cast<std::size_t>(batch.ids[i])];
-    if (slot < 0) continue;
-    float* out = rows.data.data() + static_cast<std::size_t>(slot) * width;
-    for (std::size_t j = 0; j < width; ++j) out[j] += in[i * width + j];
-  }
+  return data == nullptr ? Gradient::absent(parameter.count) : Gradient::dense(data, parameter.count);
 }
 
-Gradient Network::gradient(std::size_t index) const {
-  const Tensors& t = *tensors_;
-  const Parameter& parameter = t.table.parameters[index];
-  const std::size_t count = parameter.count;
-  if (parameter.by_rows()) {
-    return Gradient::by_rows(t.rows.data.data(), t.rows.slots.data(), count, parameter.width());
-  }
-  const float* data = t.gradients[index].defined() ? t.gradients[index].const_data_ptr<float>() : nullptr;
-  if (const Tensors::Split* split = t.split_of(index)) {
-    return Gradient::by_rows(data, split->linear.slots.data(), count, split->weight == index ? parameter.width() : 1);
-  }
-  if (data == nullptr) return Gradient::absent(count);
-  return Gradient::dense(data, count);
-}
+Gradient Network::gradient(std::size_t index) const { return tensors_->gradient(index); }
 
 std::vector<float> Network::logits(const Batch& batch) {
   const at::NoGradGuard no_grad;
-  EncoderPass pass = tensors_->pass(batch, Dropout());
+  EncoderPass pass = tensors_->pass(batch, all_rows(batch), Dropout());
   tensors_->table.family->forward(pass);
   const at::Tensor out = pass.logits.to(at::kCPU).contiguous();
   const float* data = out.const_data_ptr<float>();
@@ -292,5 +330,13 @@ std::vector<float> Network::logits(const Batch& batch) {
 std::string libtorch_version() { return DSTORE_LIBTORCH_VERSION; }
 
 std::string cpu_capability() { return at::get_cpu_capability(); }
+
+bool cpu_has_bf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16");
+#else
+  return false;
+#endif
+}
 
 }  // namespace dstore

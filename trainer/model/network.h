@@ -16,11 +16,15 @@
 namespace dstore {
 
 enum class Device { cpu, cuda };
+enum class Precision { fp32, bf16 };
 
 struct NetworkOptions {
   TaskKind task = TaskKind::classification;
   std::uint64_t seed = 0;
   Device device = Device::cpu;
+  Precision precision = Precision::fp32;  ///< of the matrix products that gradients come from; values, sums, norms and losses are fp32
+  std::size_t accumulate = 1;             ///< parts that a batch's gradients are computed in: the same but for the order of sums
+  bool checkpoint_activations = false;    ///< compute each layer again in backward instead of keeping what is in it: the same bits
 };
 
 /// A classifier on a base: fp32 values, forward, backward. LibTorch stays behind this header. One thread at a time.
@@ -45,6 +49,10 @@ class Network {
   /// Mean loss of a batch with dropout drawn for `step` (none: without); leaves the gradients of the trainable parameters.
   double loss_and_gradients(const Batch& batch, std::optional<std::uint32_t> step);
   Gradient gradient(std::size_t index) const;
+  /// From now on only the gradients of these entries of parameter `index` are made, until set_trainable(); they ascend.
+  void sample(std::size_t index, std::span<const std::uint32_t> entries);
+  /// Their gradients, in that order; gradient(index) may be absent.
+  std::span<const float> sampled_gradient(std::size_t index) const;
   /// For a batch of one example, without dropout: calls take(weight) for each output, so that the sum of weight times gradient()'s squares is
   /// the example's Fisher information (fisher_terms() in task_loss.h). Classification: weight and gradient are the class's probability and
   /// that of its logarithm.
@@ -63,5 +71,7 @@ class Network {
 /// Facts of this build and machine that equal results depend on.
 std::string libtorch_version();
 std::string cpu_capability();
+/// Whether this processor multiplies bf16 numbers itself.
+bool cpu_has_bf16();
 
 }  // namespace dstore
