@@ -30,7 +30,7 @@ std::string metrics_text(const Commit& commit) {
   std::string text;
   for (const Metric& metric : commit.metrics) {
     if (!text.empty()) text += ", ";
-    text += metric.split + " " + metric.name + " " + metric.value;
+    text += metric.split + " " + metric.name + " " + brief_number(metric.value);
     if (metric.n > 0) text += " (n " + grouped(static_cast<std::uint64_t>(metric.n)) + ")";
   }
   return printable(text);

@@ -33,7 +33,7 @@ std::vector<std::string> metric_names(const std::string& typed) {
 std::string metric_text(const CommitFacts& facts, bool narrow) {
   const Metric* metric = headline_metric(facts);
   if (metric == nullptr) return "";
-  if (!narrow) return printable(metric->name + " " + metric->value);
+  if (!narrow) return printable(metric->name + " " + brief_number(metric->value));
   const auto known = std::find_if(std::begin(kMetricNames), std::end(kMetricNames), [&](const Abbreviation& a) { return a.name == metric->name; });
   const std::string name = known == std::end(kMetricNames) ? shorten(printable(metric->name), kNarrowName) : std::string(known->text);
   return name + " " + printable(metric->value.substr(0, kNarrowDigits));

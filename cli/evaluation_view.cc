@@ -5,6 +5,7 @@
 
 #include "base/decimal.h"
 #include "commit_view.h"
+#include "number_text.h"
 #include "output.h"
 #include "repo/catalog.h"
 #include "repo/revision.h"
@@ -25,7 +26,7 @@ std::string data_text(const Evaluation& evaluation) {
 
 std::string values_text(const Evaluation& evaluation) {
   std::string text;
-  for (const auto& [name, value] : evaluation.metrics) text += (text.empty() ? "" : ", ") + printable(name) + " " + value;
+  for (const auto& [name, value] : evaluation.metrics) text += (text.empty() ? "" : ", ") + printable(name) + " " + brief_number(value);
   return text;
 }
 

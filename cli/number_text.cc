@@ -36,6 +36,12 @@ std::string number_text(double value, int digits) {
   return buffer;
 }
 
+std::string brief_number(const std::string& recorded) {
+  constexpr std::size_t kShort = 6;  // "0.8633"
+  const auto value = recorded.size() > kShort ? parse_number(recorded) : std::nullopt;
+  return value ? number_text(*value, 4) : recorded;
+}
+
 std::string share_text(double share) { return share > 0 && share < 0.5e-5 ? "<0.001 %" : percent(share); }
 
 std::string unit_text(DType dtype, ByteSpan unit) {

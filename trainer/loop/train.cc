@@ -291,7 +291,7 @@ int run_training(const TrainOptions& o, std::unique_ptr<RunFolder> folder) {
 
   if (!o.quiet && !o.json) {
     std::cout << method.name << ": " << facts["selected"] << " weights selected, " << facts["changed"] << " changed";
-    if (!metrics.empty()) std::cout << ", " << metrics.front().split << " " << metrics.front().metric.name << " " << shortest_decimal(metrics.front().metric.value);
+    if (!metrics.empty()) std::cout << ", " << metrics.front().split << " " << metrics.front().metric.name << " " << shortest_decimal(std::round(metrics.front().metric.value * 1e4) / 1e4);
     std::cout << ", " << facts["seconds_per_step"] << " s/step\n";
   }
   return 0;
