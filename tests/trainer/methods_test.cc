@@ -379,27 +379,6 @@ TEST_CASE("last-layer has gradients from its layer up, and none below") {
   }
 }
 
-TEST_CASE("where no evaluation gives a number the last step is kept") {
-  const ModelConfig config = tiny_config();
-  const MemoryTensors base = tiny_bert(config);
-  TaskData data = tiny_task();
-  data.task = data.train.task = TaskKind::regression;
-  data.labels = {};
-  data.dev = data.train;  // every value is zero: no correlation exists
-  Network network(base, match_parameters(base, config, 1, "tiny"), {TaskKind::regression, 1, Device::cpu});
-  const MethodRow& method = find_method("full");
-  const Settings settings(method.hyperparameters, method.presets, {});
-  select_trainable(network, method, settings);
-  MethodOptions options;
-  options.lr = options.head_lr = 1e-3;
-  const auto training = method.start(network, options, settings);
-  Progress progress(6, true);
-  const LoopResult loop = run_loop(network, *training, method.phases(settings), data, {1, 8, 6, 2}, progress);
-  REQUIRE(!loop.dev_best.empty());
-  CHECK(std::isnan(loop.dev_best.front().value));
-  CHECK(loop.best_step == 6);
-}
-
 TEST_CASE("a density beyond what has a gate is refused") {
   ModelConfig config = tiny_config();
   config.pooling = Pooling::mean;
@@ -418,10 +397,4 @@ TEST_CASE("a penalty has one number, or one for each part of the model") {
   CHECK(refusal({"lambda=1e-3,1e-4,1e-5,1e-6"}).empty());
   CHECK(refusal({"lambda=1e-3,1e-4"}).find("lambda has 2 numbers; this model takes one, or 4") != std::string::npos);
   CHECK(refusal({"l0=product", "structure=none"}).find("structure=matrix") != std::string::npos);
-}
-
-TEST_CASE("phases share the steps, at least one each") {
-  CHECK(phase_steps({{"a", 0.5}, {"b", 0.5}}, 501) == std::vector<long>{251, 250});
-  CHECK(phase_steps({{"a", 1.0}, {"b", 0.0}}, 10) == std::vector<long>{9, 1});
-  CHECK(phase_steps({{"a", 1.0}}, 1) == std::vector<long>{1});
 }

