@@ -1,8 +1,8 @@
 """Step time and peak memory of dstore-train against the same loop in Python with torch and transformers.
 
-Usage: train_step.py --bin FOLDER --model FOLDER [--data FILE.tsv] [--tokens N] [--steps 20] [--batch 32] [--threads N] [--rounds 3] [--rows WORDS]
+Usage: train_step.py --bin FOLDER --model FOLDER [--data FILE.tsv] [--tokens N,...] [--steps 20] [--batch 32] [--threads N] [--rounds 3] [--rows WORDS]
 
-Without --data: 4,000 noun glosses of WordNet as examples/wordnet makes them. --tokens joins texts and cuts them to exactly N tokens: no padding.
+Without --data: 4,000 noun glosses of WordNet as examples/wordnet makes them. --tokens joins texts and cuts them to exactly N tokens: no padding; a table for each N.
 Both sides train the same model on the very same batches (dstore's order, made again in training_order.py), with AdamW,
 clipping and a linear schedule. The rounds alternate, so that load on the machine hits both. A time is CPU seconds (user + system) of a run of
 2 * STEPS steps minus one of STEPS steps, divided by STEPS: start-up cancels. Prints a table; ratios are to its first line, Python's unless --rows leaves that out.
@@ -11,7 +11,6 @@ import argparse
 import importlib.metadata
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -74,15 +73,14 @@ def measure(command):
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
+def command(options, method, steps):
+    return [options.train, "train", options.model, "--data", options.data, "--method", method[0], *method[1:], "--steps", str(steps),
+            "--batch", str(options.batch), "--threads", str(options.threads), "--seed", str(SEED), "--max-length", str(options.tokens or 128), "-q"]
+
+
 def dstore(options, method, steps):
-    out = tempfile.mkdtemp()
-    command = [options.train, "train", "--out", out, options.model, "--data", options.data, "--method", method[0], *method[1:],
-               "--steps", str(steps), "--batch", str(options.batch), "--threads", str(options.threads), "--seed", str(SEED),
-               "--max-length", str(options.tokens or 128), "-q"]
-    try:
-        return measure(command)
-    finally:
-        shutil.rmtree(out)
+    with tempfile.TemporaryDirectory() as out:
+        return measure([*command(options, method, steps), "--out", out])
 
 
 def python(options, _, steps):
@@ -104,28 +102,36 @@ def joined(path, out, tokens):
     return out
 
 
+def find_data(options, folder):
+    options.data = options.data or wordnet(folder)
+    if options.tokens:
+        options.data = joined(options.data, os.path.join(folder, f"joined-{options.tokens}.tsv"), options.tokens)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--baseline", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--bin", required=True, help="folder of dstore-train")
     parser.add_argument("--model", required=True, help="model folder")
     parser.add_argument("--data", help="TSV with the columns text and label")
-    parser.add_argument("--tokens", type=int, help="length of every text; else as the texts are, up to 128")
+    parser.add_argument("--tokens", help="length of every text, or lengths joined by commas; else as the texts are, up to 128")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", help="only the lines that contain one of these words, joined by commas")
     options = parser.parse_args()
+    lengths = [int(length) for length in options.tokens.split(",")] if options.tokens else [None]
     if options.baseline:
-        python_loop(options.model, options.data, options.steps, options.batch, options.threads, options.tokens)
+        python_loop(options.model, options.data, options.steps, options.batch, options.threads, lengths[0])
         return
     options.train = os.path.join(options.bin, "dstore-train")
     with tempfile.TemporaryDirectory() as folder:
-        options.data = options.data or wordnet(folder)
-        if options.tokens:
-            options.data = joined(options.data, os.path.join(folder, "joined.tsv"), options.tokens)
-        compare(options)
+        texts = options.data or wordnet(folder)
+        for options.tokens in lengths:
+            options.data = texts
+            find_data(options, folder)
+            compare(options)
 
 
 def compare(options):
@@ -161,7 +167,7 @@ def compare(options):
     print(f"{'':36}{'CPU s/step':>11}{'ratio':>8}{'peak MB':>9}{'ratio':>8}")
     for name in rows:
         seconds = statistics.median(times[name])
-        print(f"{name:36}{seconds:11.3f}{seconds / base:8.2f}{peaks[name] / 1e6:9.0f}{peaks[name] / peaks[first]:8.2f}")
+        print(f"{name:36}{seconds:11.3f}{seconds / base:8.2f}{peaks[name] / 1e6:9.0f}{peaks[name] / peaks[first]:8.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 #include "output.h"
 #include "repo/checkout_record.h"
 #include "repo/commit_task.h"
-#include "repo/saved_runs.h"
+#include "repo/unfinished_runs.h"
 
 namespace dstore::cli {
 namespace {
@@ -39,7 +39,7 @@ int folder_status(const Arguments& arguments, Session& session, const std::strin
 int repository_status(Session& session) {
   const Repository repository = session.open();
   const auto stages = list_stages(repository);
-  const std::vector<SavedRun> runs = saved_runs(repository);
+  const std::vector<UnfinishedRun> runs = unfinished_runs(repository);
   const auto [heads, damaged] = repository.refs().all_heads();
   for (const Error& error : damaged) session.report(error);
   if (session.json) {
@@ -50,7 +50,7 @@ int repository_status(Session& session) {
     json.set("refs", static_cast<std::int64_t>(heads.size()));
     json.set("staged", Json(std::move(names)));
     Json::Array unfinished;
-    for (const SavedRun& run : runs) {
+    for (const UnfinishedRun& run : runs) {
       Json row;
       row.set("name", run.name);
       row.set("step", static_cast<std::int64_t>(run.step));
@@ -63,7 +63,7 @@ int repository_status(Session& session) {
   session.say("repository " + printable(repository.directory()) + ": " + std::to_string(heads.size()) + " branches and tags");
   for (const std::string& name : stages) session.say("staged: " + name + " (commit it with `dstore commit " + name + " -m MSG`)");
   if (stages.empty()) session.say("nothing is staged");
-  for (const SavedRun& run : runs) {
+  for (const UnfinishedRun& run : runs) {
     session.say("unfinished: " + run.name + (run.step > 0 ? ", saved after step " + std::to_string(run.step) : "") + " (go on with `dstore train --resume " + run.name + "`)");
   }
   return 0;

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "dstore/error.h"
 #include "repo/revision.h"
-#include "repo/saved_runs.h"
+#include "repo/unfinished_runs.h"
 
 namespace dstore::cli {
 namespace {
@@ -30,7 +30,7 @@ TrainingRun::TrainingRun(const Session& session, Repository& repository, const s
       folder_(repository.path("tmp/" + lease_.name() + "-train")) {}
 
 void TrainingRun::save_as(const RefName& name, bool resume) {
-  run_ = run_folder(repository_, name);
+  run_ = run_path(repository_, name);
   words_ = {"--run", run_, "--name", name.text()};
   if (resume) words_.push_back("--resume");
 }
@@ -56,7 +56,7 @@ void TrainingRun::stage(const RefName& name) {
 }
 
 ObjectId base_of_run(const Repository& repository, const RefName& name) {
-  const std::string path = join_path(run_folder(repository, name), "base.json");
+  const std::string path = join_path(run_path(repository, name), "base.json");
   if (!exists(repository.fs(), path)) {
     throw Error(ErrorCode::not_found, "no run " + name.text() + " is saved here; `dstore train ... --save-every N --name " + name.text() + "` saves one (`dstore status` lists them)");
   }

@@ -1,73 +1,24 @@
 #include "trainer/loop/loop.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <ctime>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "base/decimal.h"
 #include "dstore/error.h"
+#include "trainer/loop/batch_stream.h"
 #include "trainer/loop/evaluate.h"
 #include "trainer/loop/interrupt.h"
+#include "trainer/loop/stopwatch.h"
 #include "trainer/text/philox.h"
 
 namespace dstore {
 namespace {
 
-double process_cpu_seconds() {
-  struct timespec time = {};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-/// Wall and CPU time since it was made.
-class Stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-  double cpu_seconds() const { return process_cpu_seconds() - cpu_start_; }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point start_ = Clock::now();
-  double cpu_start_ = process_cpu_seconds();
-};
-
 constexpr long kReadingsEvery = 50;
 constexpr std::size_t kExamplesNote = 256;
-
-/// Batches without end: epoch after epoch.
-class BatchStream {
- public:
-  BatchStream(const TaskData& data, const LoopOptions& options) : data_(data), options_(options), lengths_(data.train.lengths()) {}
-  Batch next() {
-    if (at_ == plan_.size()) {
-      ++epochs_;
-      make_plan();
-      at_ = 0;
-    }
-    return make_batch(data_.train, plan_[at_++], data_.pad_id);
-  }
-  void exchange_state(StateArchive& archive) {
-    archive.value("batches.epochs", epochs_);
-    archive.value("batches.at", at_);
-    if (!archive.reading() || epochs_ == 0) return;
-    make_plan();
-    StateArchive::require(at_ <= plan_.size(), "batches.at");
-  }
-
- private:
-  void make_plan() { plan_ = training_batches(lengths_, options_.batch, options_.seed, epochs_ - 1, options_.buckets); }
-
-  const TaskData& data_;
-  const LoopOptions& options_;
-  std::vector<std::uint32_t> lengths_;
-  BatchPlan plan_;
-  std::uint64_t at_ = 0;      ///< next batch of the plan
-  std::uint32_t epochs_ = 0;  ///< begun
-};
 
 double mean(const std::vector<double>& values, std::size_t begin, std::size_t end) {
   double sum = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "base/size_text.h"
@@ -20,20 +21,30 @@ constexpr double kEvaluationRows = 64;
 constexpr double kSelectedBytes = 32;
 
 double longest(const Dataset& data) {
-  std::size_t most = 0;
-  for (const Example& example : data.examples) most = std::max(most, example.encoding.size());
-  return static_cast<double>(most);
+  const std::vector<std::uint32_t> lengths = data.lengths();
+  return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
 }
 
-/// Share of the vocabulary that the run meets.
-double words_met(const Network& network, const TaskData& data, const TrainOptions& o, long steps) {
-  const std::size_t vocabulary = static_cast<std::size_t>(network.table().config.vocabulary);
-  std::vector<bool> met(vocabulary);
-  const std::size_t texts = std::min(data.train.examples.size(), static_cast<std::size_t>(steps) * o.batch);
-  for (std::size_t i = 0; i < texts; ++i) {
-    for (const std::int32_t id : data.train.examples[i].encoding.ids) met[static_cast<std::size_t>(id)] = true;
+/// What the run meets of the training texts.
+struct Met {
+  double width = 0;       ///< longest text
+  double vocabulary = 0;  ///< share of the words
+};
+
+/// A run shorter than an epoch meets its first batches only.
+Met met_by(const Network& network, const TaskData& data, const TrainOptions& o, long steps) {
+  std::vector<bool> words(static_cast<std::size_t>(network.table().config.vocabulary));
+  BatchPlan plan = training_batches(data.train.lengths(), o.batch, o.seed, 0, o.buckets);
+  if (std::cmp_less(steps, plan.size())) plan.resize(static_cast<std::size_t>(steps));
+  std::size_t width = 0;
+  for (const auto& batch : plan) {
+    for (const std::uint32_t at : batch) {
+      const Encoding& text = data.train.examples[at].encoding;
+      width = std::max(width, text.size());
+      for (const std::int32_t id : text.ids) words[static_cast<std::size_t>(id)] = true;
+    }
   }
-  return static_cast<double>(std::count(met.begin(), met.end(), true)) / static_cast<double>(vocabulary);
+  return {static_cast<double>(width), static_cast<double>(std::count(words.begin(), words.end(), true)) / static_cast<double>(words.size())};
 }
 
 double method_bytes(const Network& network, const MethodRow& method, const TaskData& data, const TrainOptions& o, double met) {
@@ -49,10 +60,10 @@ double method_bytes(const Network& network, const MethodRow& method, const TaskD
   return 4 * numbers + kSelectedBytes * o.density.value_or(method.density) * static_cast<double>(network.table().body_elements());
 }
 
-double activation_bytes(const Network& network, const TaskData& data, const TrainOptions& o) {
+double activation_bytes(const Network& network, const TaskData& data, const TrainOptions& o, double width) {
   const ParameterTable& table = network.table();
   const std::size_t batch = std::min(o.batch, data.train.examples.size()), parts = std::min(o.accumulate, batch);
-  PassShape shape{static_cast<double>((batch + parts - 1) / parts), longest(data.train), table.config.layers, false, o.precision == "bf16",
+  PassShape shape{static_cast<double>((batch + parts - 1) / parts), width, table.config.layers, false, o.precision == "bf16",
                   o.checkpoint_activations};
   for (const Parameter& p : table.parameters) {
     const RolePart part = role_info(p.role).part;
@@ -92,8 +103,9 @@ const char* const kMemoryAdvice = "try a smaller --batch or --max-length, --accu
 MemoryNeed memory_need(const Network& network, const MethodRow& method, const TaskData& data, const TrainOptions& o, long steps) {
   MemoryNeed need;
   need.held = held_memory() + kRuntimeBytes;
-  need.method = method_bytes(network, method, data, o, words_met(network, data, o, steps));
-  if (o.device == "cpu") need.activations = activation_bytes(network, data, o);
+  const Met met = met_by(network, data, o, steps);
+  need.method = method_bytes(network, method, data, o, met.vocabulary);
+  if (o.device == "cpu") need.activations = activation_bytes(network, data, o, met.width);
   need.output = output_bytes(network) + (method.density > 0 ? 0 : need.method);  // a mask's search is over then
   return need;
 }

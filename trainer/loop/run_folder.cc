@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/sha256.h"
 #include "dstore/error.h"
-#include "repo/saved_runs.h"
+#include "repo/unfinished_runs.h"
 
 namespace dstore {
 namespace {

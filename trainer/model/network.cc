@@ -264,6 +264,7 @@ void Network::Tensors::collect() {
       values.mutable_grad().reset();
     }
   }
+  sampled->end();
   for (std::size_t i = 0; i < live.size(); ++i) sampled->pick(i, gradient(i));
 }
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "trainer/optim/sampled_product.h"
-
 namespace dstore {
 namespace {
 
@@ -28,13 +26,25 @@ void SampledGradients::begin() {
 
 void SampledGradients::watch(std::size_t index, const at::Tensor& inputs, at::Tensor& outputs) {
   if (!outputs.requires_grad()) outputs.set_requires_grad(true);
-  outputs.register_hook([&sample = samples_[index], inputs = inputs.detach()](const at::Tensor& gradient) {
-    const auto rows = [](const at::Tensor& x) { return x.to(at::kFloat).reshape({-1, x.size(-1)}).contiguous(); };
-    const auto matrix = [](const at::Tensor& x) { return TokenMatrix{x.const_data_ptr<float>(), static_cast<std::size_t>(x.size(1))}; };
-    const at::Tensor x = rows(inputs), g = rows(gradient);
-    add_sampled_product(sample.entries, matrix(g), matrix(x), static_cast<std::size_t>(x.size(0)), sample.values);
-  });
+  outputs.register_hook([this, index, inputs = inputs.detach()](const at::Tensor& gradient) { add(samples_[index], inputs, gradient); });
 }
+
+void SampledGradients::add(Sample& sample, const at::Tensor& inputs, const at::Tensor& gradient) {
+  const auto assign = [](TokenColumns& columns, const at::Tensor& tensor) {
+    const at::Tensor x = tensor.to(at::kFloat).reshape({-1, tensor.size(-1)}).contiguous();
+    columns.assign({x.const_data_ptr<float>(), static_cast<std::size_t>(x.size(1))}, static_cast<std::size_t>(x.size(0)));
+  };
+  const bool known = last_inputs_.defined() && last_inputs_.const_data_ptr() == inputs.const_data_ptr() && last_inputs_.sizes() == inputs.sizes() &&
+                     last_inputs_.strides() == inputs.strides();
+  if (!known) {
+    assign(inputs_, inputs);
+    last_inputs_ = inputs;  // held, so that no other tensor has its place
+  }
+  assign(gradient_, gradient);
+  add_sampled_product(sample.entries, gradient_, inputs_, sample.values);
+}
+
+void SampledGradients::end() { last_inputs_.reset(); }
 
 void SampledGradients::pick(std::size_t index, const Gradient& gradient) {
   Sample& sample = samples_[index];

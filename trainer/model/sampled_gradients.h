@@ -8,6 +8,7 @@
 
 #include "trainer/model/parameters.h"
 #include "trainer/optim/gradient.h"
+#include "trainer/optim/sampled_product.h"
 
 namespace dstore {
 
@@ -25,6 +26,8 @@ class SampledGradients {
   bool watches(std::size_t index) const { return samples_[index].direct; }
   /// Adds to the sums in backward; this must outlive the graph.
   void watch(std::size_t index, const at::Tensor& inputs, at::Tensor& outputs);
+  /// Backward is over: lets go of what it keeps of its tensors.
+  void end();
   /// From a whole gradient, where there is one.
   void pick(std::size_t index, const Gradient& gradient);
   std::span<const float> values(std::size_t index) const { return samples_[index].values; }
@@ -35,7 +38,11 @@ class SampledGradients {
     std::vector<float> values;
     bool direct = false;
   };
+  void add(Sample& sample, const at::Tensor& inputs, const at::Tensor& gradient);
+
   std::vector<Sample> samples_;
+  at::Tensor last_inputs_;  ///< those that inputs_ has: queries, keys and values have the same
+  TokenColumns inputs_, gradient_;
 };
 
 }  // namespace dstore

@@ -1,7 +1,6 @@
 #include "trainer/optim/sampled_product.h"
 
 #include <algorithm>
-#include <memory>
 
 #include "trainer/optim/lanes.h"
 #include "trainer/optim/threads.h"
@@ -11,30 +10,6 @@ namespace {
 
 constexpr std::size_t kLanes = 64;
 constexpr std::size_t kTile = 16;
-
-/// The columns as rows, each filled up with zeros to `stride`: an entry is then the dot product of two rows.
-class Columns {
- public:
-  Columns(TokenMatrix in, std::size_t tokens, std::size_t stride) : stride_(stride), data_(std::make_unique_for_overwrite<float[]>(in.columns * stride)) {
-    parallel_ranges(in.columns, 64, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t column = begin; column < end; column += kTile) {
-        const std::size_t last = std::min(end, column + kTile);
-        for (std::size_t token = 0; token < tokens; token += kTile) {
-          const std::size_t stop = std::min(tokens, token + kTile);
-          for (std::size_t c = column; c < last; ++c) {
-            for (std::size_t t = token; t < stop; ++t) data_[c * stride_ + t] = in.data[t * in.columns + c];
-          }
-        }
-        for (std::size_t c = column; c < last; ++c) std::fill(data_.get() + c * stride_ + tokens, data_.get() + (c + 1) * stride_, 0.0f);
-      }
-    });
-  }
-  const float* operator[](std::size_t column) const { return data_.get() + column * stride_; }
-
- private:
-  std::size_t stride_;
-  std::unique_ptr<float[]> data_;
-};
 
 }  // namespace
 
@@ -49,11 +24,29 @@ DSTORE_VECTOR_CLONES static float dot(const float* __restrict a, const float* __
   return sums[0];
 }
 
-void add_sampled_product(std::span<const std::uint32_t> entries, TokenMatrix gradient, TokenMatrix x, std::size_t tokens, std::span<float> sums) {
-  const std::size_t stride = (tokens + kLanes - 1) / kLanes * kLanes;
-  const Columns from(x, tokens, stride), to(gradient, tokens, stride);
+void TokenColumns::assign(TokenMatrix in, std::size_t tokens) {
+  columns_ = in.columns;
+  length_ = (tokens + kLanes - 1) / kLanes * kLanes;
+  // An odd number of lanes between rows: a tile's lines of the cache are then not all of one set.
+  stride_ = length_ / kLanes % 2 == 0 ? length_ + kLanes : length_;
+  if (data_.size() < columns_ * stride_) data_.resize(columns_ * stride_);
+  parallel_ranges(columns_, 64, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t column = begin; column < end; column += kTile) {
+      const std::size_t last = std::min(end, column + kTile);
+      for (std::size_t token = 0; token < tokens; token += kTile) {
+        const std::size_t stop = std::min(tokens, token + kTile);
+        for (std::size_t c = column; c < last; ++c) {
+          for (std::size_t t = token; t < stop; ++t) data_[c * stride_ + t] = in.data[t * in.columns + c];
+        }
+      }
+      for (std::size_t c = column; c < last; ++c) std::fill(data_.data() + c * stride_ + tokens, data_.data() + c * stride_ + length_, 0.0f);
+    }
+  });
+}
+
+void add_sampled_product(std::span<const std::uint32_t> entries, const TokenColumns& gradient, const TokenColumns& x, std::span<float> sums) {
   parallel_ranges(entries.size(), 256, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t k = begin; k < end; ++k) sums[k] += dot(to[entries[k] / x.columns], from[entries[k] % x.columns], stride);
+    for (std::size_t k = begin; k < end; ++k) sums[k] += dot(gradient[entries[k] / x.columns()], x[entries[k] % x.columns()], x.length());
   });
 }
 

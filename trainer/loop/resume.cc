@@ -1,4 +1,4 @@
-#include "trainer/loop/saved_run.h"
+#include "trainer/loop/resume.h"
 
 #include <filesystem>
 #include <sstream>

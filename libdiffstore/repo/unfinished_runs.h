@@ -9,7 +9,7 @@
 namespace dstore {
 
 /// Trainings that were saved on their way and are not finished (spec/repository.md, "Runs"). Their folders are the trainer's.
-struct SavedRun {
+struct UnfinishedRun {
   std::string name;
   long step = 0;  ///< of the newest saved state; 0: none yet
 };
@@ -18,8 +18,8 @@ struct SavedRun {
 std::vector<long> saved_steps(Filesystem& fs, const std::string& folder);
 std::string state_path(const std::string& folder, long step);
 
-std::string run_folder(const Repository& repository, const RefName& name);
+std::string run_path(const Repository& repository, const RefName& name);
 /// By name.
-std::vector<SavedRun> saved_runs(const Repository& repository);
+std::vector<UnfinishedRun> unfinished_runs(const Repository& repository);
 
 }  // namespace dstore

@@ -1,4 +1,4 @@
-#include "repo/saved_runs.h"
+#include "repo/unfinished_runs.h"
 
 #include <algorithm>
 
@@ -22,10 +22,10 @@ std::vector<long> saved_steps(Filesystem& fs, const std::string& folder) {
 
 std::string state_path(const std::string& folder, long step) { return join_path(folder, std::string(kStatePrefix) + std::to_string(step)); }
 
-std::string run_folder(const Repository& repository, const RefName& name) { return repository.path("runs/" + name.encode()); }
+std::string run_path(const Repository& repository, const RefName& name) { return repository.path("runs/" + name.encode()); }
 
-std::vector<SavedRun> saved_runs(const Repository& repository) {
-  std::vector<SavedRun> runs;
+std::vector<UnfinishedRun> unfinished_runs(const Repository& repository) {
+  std::vector<UnfinishedRun> runs;
   Filesystem& fs = repository.fs();
   const std::string folder = repository.path("runs");
   if (!exists(fs, folder)) return runs;
