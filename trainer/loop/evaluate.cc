@@ -141,7 +141,8 @@ struct ScoreRow {
   TaskKind task;
   std::vector<MetricValue> (*score)(const Predictions&, const Dataset&);
 };
-constexpr ScoreRow kScores[] = {{TaskKind::classification, score_classes}, {TaskKind::multi_label, score_labels}, {TaskKind::regression, score_values}};
+constexpr ScoreRow kScores[] = {{TaskKind::classification, score_classes}, {TaskKind::multi_label, score_labels},
+                                {TaskKind::regression, score_values}};
 
 }  // namespace
 
@@ -161,7 +162,8 @@ std::string load_config(const Model& model) {
   return *std::move(config);
 }
 
-TrainedModel load_trained_model(const std::string& what, const std::string& repository, std::size_t max_length, unsigned threads, const std::string& device) {
+TrainedModel load_trained_model(const std::string& what, const std::string& repository, std::size_t max_length, unsigned threads,
+                                const std::string& device) {
   TrainedModel trained;
   trained.model = open_model(what, repository);
   const Model& model = *trained.model;
@@ -197,12 +199,15 @@ int run_evaluation(const EvalOptions& options) {
   const Model* model = task.model.get();
   const Dataset& dataset = task.dataset;
   const Predictions predictions = predict(*task.network, dataset, task.pad_id, options.batch);
-  if (!predictions.finite()) throw Error(ErrorCode::invalid_argument, model->description() + ": its outputs on " + printable(options.data.data) + " are not finite");
+  if (!predictions.finite()) {
+    throw Error(ErrorCode::invalid_argument, model->description() + ": its outputs on " + printable(options.data.data) + " are not finite");
+  }
   if (!options.predictions.empty()) write_predictions(options.predictions, predictions, task.labels, dataset.task);
 
   const std::vector<MetricValue> metrics = score(predictions, dataset);
   if (options.json || !options.out.empty()) {
-    nlohmann::ordered_json out = {{"model", options.model}, {"data", options.data.data}, {"data_sha256", dataset.sha256.hex()}, {"n", predictions.size()}};
+    nlohmann::ordered_json out = {{"model", options.model}, {"data", options.data.data}, {"data_sha256", dataset.sha256.hex()},
+                                  {"n", predictions.size()}};
     for (const MetricValue& metric : metrics) out["metrics"][metric.name] = shortest_decimal(metric.value);
     if (!options.out.empty()) {
       out["environment"] = environment_of(options);

@@ -42,7 +42,8 @@ struct TrainedModel {
   std::optional<Network> network;
 };
 /// Error{invalid_argument} for a model without a head or without names for its labels.
-TrainedModel load_trained_model(const std::string& what, const std::string& repository, std::size_t max_length, unsigned threads, const std::string& device);
+TrainedModel load_trained_model(const std::string& what, const std::string& repository, std::size_t max_length, unsigned threads,
+                                const std::string& device);
 
 /// A task with data to look at it with.
 struct TrainedTask : TrainedModel {

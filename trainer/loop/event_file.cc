@@ -74,7 +74,8 @@ Message event(long step) {
 std::string new_path(const std::string& folder) {
   char host[256] = "host";
   ::gethostname(host, sizeof host - 1);
-  return join_path(folder, "events.out.tfevents." + std::to_string(static_cast<long>(now())) + "." + host + "." + random_name().substr(0, 8) + ".dstore");
+  return join_path(folder, "events.out.tfevents." + std::to_string(static_cast<long>(now())) + "." + host + "." + random_name().substr(0, 8) +
+                   ".dstore");
 }
 
 }  // namespace

@@ -157,7 +157,8 @@ class Loop {
     try {
       saving.folder.save(result_.steps_done, saving.run, [this](StateArchive& archive) { exchange_state(archive); });
     } catch (const NoSpace& error) {
-      const std::string before = result_.saved_step == 0 ? "" : "; with more room " + resume_command(saving.folder.task()) + " goes on after step " + std::to_string(result_.saved_step);
+      const std::string how = "; with more room " + resume_command(saving.folder.task()) + " goes on after step " + std::to_string(result_.saved_step);
+      const std::string before = result_.saved_step == 0 ? "" : how;
       throw NoSpace("cannot save the training after step " + std::to_string(result_.steps_done) + ": " + error.what() + before);
     }
     result_.saved_step = result_.steps_done;
@@ -178,10 +179,11 @@ class Loop {
     if (!options_.saving) fail_not_finite(what, step);
     RunFolder& folder = options_.saving->folder;
     const auto left = folder.not_finite_after(result_.steps_done);
-    throw Error(ErrorCode::invalid_argument, std::string(what) + " is not finite at step " + std::to_string(step) +
-                                                 (left ? "; the last good state is that after step " + std::to_string(*left) + ": go on from it with " +
-                                                             resume_command(folder.task()) + " and a lower --lr"
-                                                       : "; no good state was saved before: " + resume_command(folder.task()) + " with a lower --lr begins anew"));
+    const std::string resume = resume_command(folder.task());
+    const std::string advice = left ? "; the last good state is that after step " + std::to_string(*left) + ": go on from it with " + resume +
+                                          " and a lower --lr"
+                                    : "; no good state was saved before: " + resume + " with a lower --lr begins anew";
+    throw Error(ErrorCode::invalid_argument, std::string(what) + " is not finite at step " + std::to_string(step) + advice);
   }
 
   /// The best step's values, checked: the last update has had no loss after it.
@@ -224,7 +226,8 @@ class Loop {
     nlohmann::ordered_json record = {{"event", "dev"}, {"step", result_.steps_done}};
     for (const MetricValue& metric : metrics) record[metric.name] = metric.value;
     write_log(record);
-    progress_.note("dev " + metrics.front().name + " " + shortest_decimal(std::round(metrics.front().value * 1e4) / 1e4) + " after step " + std::to_string(result_.steps_done));
+    progress_.note("dev " + metrics.front().name + " " + shortest_decimal(std::round(metrics.front().value * 1e4) / 1e4) + " after step " +
+                   std::to_string(result_.steps_done));
     evaluated_ = result_.steps_done;
     result_.dev_last = metrics;
     const bool first = result_.best_step == 0;
@@ -283,7 +286,8 @@ std::vector<long> phase_steps(const std::vector<PhaseName>& phases, long total) 
 }
 
 void fail_not_finite(std::string_view what, long step) {
-  throw Error(ErrorCode::invalid_argument, std::string(what) + " is not finite at step " + std::to_string(step) + ": try a lower --lr; nothing is staged");
+  throw Error(ErrorCode::invalid_argument, std::string(what) + " is not finite at step " + std::to_string(step) +
+              ": try a lower --lr; nothing is staged");
 }
 
 void give_examples(MethodOptions& options, const TaskData& data, std::function<void(const std::string&)> note) {

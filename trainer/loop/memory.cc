@@ -106,7 +106,8 @@ MemoryNeed memory_need(const Network& network, const MethodRow& method, const Ta
   const Met met = met_by(network, data, o, steps);
   need.method = method_bytes(network, method, data, o, met.vocabulary);
   if (o.device == "cpu") need.activations = activation_bytes(network, data, o, met.width);
-  need.output = output_bytes(network) + (method.density > 0 ? 0 : need.method);  // a mask's search is over then
+  const bool searched = method.density > 0 || method.phases != one_phase;  // what the search took is given back by then
+  need.output = output_bytes(network) + (searched ? 0 : need.method);
   return need;
 }
 
@@ -117,8 +118,8 @@ std::string memory_text(const MemoryNeed& need) {
 
 void require_memory(const MemoryNeed& need, std::optional<double> room) {
   if (!room || need.total() - need.held <= *room) return;
-  throw Error(ErrorCode::io, "this needs about " + bytes_text(need.total()) + " of memory and can have " + bytes_text(need.held + *room) + ": " + kMemoryAdvice +
-                                 "; --ignore-memory goes on all the same");
+  throw Error(ErrorCode::io, "this needs about " + bytes_text(need.total()) + " of memory and can have " + bytes_text(need.held + *room) + ": " +
+              kMemoryAdvice + "; --ignore-memory goes on all the same");
 }
 
 bool is_out_of_memory(const std::exception& error) {

@@ -69,7 +69,8 @@ void add_train(Commands& c) {
   CLI::App& app = *(c.train_command = c.app.add_subcommand("train", "Train a task on a base"));
   app.footer(
       "Example: dstore train base --method diff-pruning --density 0.5% --data train.tsv --dev dev.tsv --name topic");
-  for (const auto& [name, text] : {std::pair{"--repository", &o.repository}, {"--out", &o.out}, {"--run", &o.run}, {"--name", &o.name}, {"--expect-data", &o.expected_data}}) {
+  for (const auto& [name, text] : {std::pair{"--repository", &o.repository}, {"--out", &o.out}, {"--run", &o.run}, {"--name", &o.name},
+                                   {"--expect-data", &o.expected_data}}) {
     app.add_option(name, *text)->group("");
   }
   app.add_flag("--resume", o.resume)->group("");
@@ -80,7 +81,8 @@ void add_train(Commands& c) {
   add_data_options(app, o.data);
   app.add_option("--dev", o.data.dev, "data to choose the best step by")->type_name("FILE");
   app.add_option("--test", o.data.test, "data for the number that is reported")->type_name("FILE");
-  app.add_option("--task", o.data.task, "classification, multi-label (a list in JSONL, else labels between commas) or regression")->capture_default_str();
+  app.add_option("--task", o.data.task, "classification, multi-label (a list in JSONL, else labels between commas) or regression")
+      ->capture_default_str();
   app.add_option("--pooling", o.pooling, "first-token (as transformers) or mean")->type_name("NAME");
   app.add_option("--density", c.density, "share of the base's weights that may change: 0.5% or 0.005")->type_name("T");
   app.add_option("--seed", o.seed, "seed of everything random")->capture_default_str();
@@ -90,9 +92,12 @@ void add_train(Commands& c) {
   app.add_option("--accumulate", o.accumulate, "parts that each batch is computed in: less memory, the same training but for rounding")
       ->check(CLI::Range(1, 1 << 16))->capture_default_str();
   app.add_option("--precision", o.precision, "fp32, or bf16: matrix products of training in bf16, all else in fp32")->capture_default_str();
-  app.add_flag("--checkpoint-activations", o.checkpoint_activations, "compute each layer twice instead of keeping what is in it: less memory, the same bits");
+  app.add_flag("--checkpoint-activations", o.checkpoint_activations,
+               "compute each layer twice instead of keeping what is in it: less memory, the same bits");
   app.add_flag("--ignore-memory", o.ignore_memory, "train also where the memory seems not to suffice");
-  app.add_option("--buckets", o.buckets, "batches that are filled together, sorted by length; 1: not sorted")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  app.add_option("--buckets", o.buckets, "batches that are filled together, sorted by length; 1: not sorted")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   app.add_option("--lr", o.lr, "peak learning rate (else the method's)");
   app.add_option("--head-lr", o.head_lr, "peak learning rate of the new head (else the method's)");
   app.add_option("--warmup", o.warmup, "share of the steps in which the rate rises (else the method's)")->check(CLI::Range(0.0, 1.0));
@@ -116,7 +121,8 @@ void add_train(Commands& c) {
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--set", o.settings, "a method's setting; --set preset=NAME for several")->type_name("KEY=VALUE")->allow_extra_args(false);
   app.add_option("--structure", c.structure, "diff pruning's gates: none or matrix; as --set structure=...")->type_name("NAME");
-  app.add_option("--train", c.selector, "tensors to train or to select from, by layer and role: 'layer[-1].*', attn.q,attn.v, bias; alone: --method select")
+  app.add_option("--train", c.selector,
+                 "tensors to train or to select from, by layer and role: 'layer[-1].*', attn.q,attn.v, bias; alone: --method select")
       ->type_name("SELECTOR");
   app.add_flag("--dry-run", o.dry_run, "show what would train, and stop");
   app.add_flag("-q,--quiet", o.quiet, "no progress and no summary");
@@ -198,7 +204,9 @@ std::unique_ptr<RunFolder> complete_train(Commands& c, std::vector<std::string> 
   if (!c.config.empty()) add_config(c, words, parse_config(read_text_file(posix_filesystem(), c.config), c.config, config_keys(*c.train_command)));
   if (c.train.resume) {
     folder = std::make_unique<RunFolder>(c.train.run, c.train.name);
-    if (!folder->started()) throw Error(ErrorCode::not_found, "nothing is saved of " + printable(c.train.name) + ": `dstore train ... --save-every N` saves");
+    if (!folder->started()) {
+      throw Error(ErrorCode::not_found, "nothing is saved of " + printable(c.train.name) + ": `dstore train ... --save-every N` saves");
+    }
     add_config(c, words, folder->record().config_here());
   }
   c.train.given = given_options(*c.train_command);

@@ -46,7 +46,9 @@ void refuse_output_over_data(const PredictOptions& o) {
 std::string predicted_lines(TrainedModel& trained, const Dataset& rows, std::size_t batch, const PredictionLines& lines, const std::string& path) {
   const Predictions predictions = predict(*trained.network, rows, trained.pad_id, batch);
   if (interrupted()) return "";
-  if (!predictions.finite()) throw Error(ErrorCode::invalid_argument, trained.model->description() + ": its outputs on " + printable(path) + " are not finite");
+  if (!predictions.finite()) {
+    throw Error(ErrorCode::invalid_argument, trained.model->description() + ": its outputs on " + printable(path) + " are not finite");
+  }
   std::string text;
   for (std::size_t i = 0; i < predictions.size(); ++i) text += lines.line(predictions.of(i));
   return text;
@@ -57,7 +59,8 @@ void say_done(const PredictOptions& o, std::size_t rows, const std::string& desc
   if (o.json) {
     std::cout << nlohmann::ordered_json{{"model", o.model}, {"data", o.data.data}, {"n", rows}, {"output", o.output}}.dump() << '\n';
   } else {
-    std::cout << description << " on " << printable(o.data.data) << ": " << rows << (rows == 1 ? " prediction" : " predictions") << " in " << printable(o.output) << '\n';
+    std::cout << description << " on " << printable(o.data.data) << ": " << rows << (rows == 1 ? " prediction" : " predictions") << " in "
+        << printable(o.output) << '\n';
   }
 }
 

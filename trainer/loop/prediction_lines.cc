@@ -102,7 +102,8 @@ PredictionFormat prediction_format(const std::string& path) {
     std::string_view text;
     PredictionFormat format;
   };
-  constexpr Ending kEndings[] = {{".jsonl", PredictionFormat::jsonl}, {".ndjson", PredictionFormat::jsonl}, {".tsv", PredictionFormat::tsv}, {".txt", PredictionFormat::tsv}};
+  constexpr Ending kEndings[] = {{".jsonl", PredictionFormat::jsonl}, {".ndjson", PredictionFormat::jsonl}, {".tsv", PredictionFormat::tsv},
+                                 {".txt", PredictionFormat::tsv}};
   const std::string name = path.substr(path.rfind('/') + 1);
   for (const Ending& ending : kEndings) {
     if (name.ends_with(ending.text)) return ending.format;

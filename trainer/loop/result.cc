@@ -107,7 +107,8 @@ std::string stage_json(const std::string& base_prefix, const std::optional<Objec
   stage["training"] = facts;
   stage["metrics"] = nlohmann::ordered_json::array();
   for (const StagedMetric& m : metrics) {
-    stage["metrics"].push_back({{"split", m.split}, {"metric", m.metric.name}, {"value", shortest_decimal(m.metric.value)}, {"n", m.n}, {"data_sha256", m.data_sha256}});
+    stage["metrics"].push_back({{"split", m.split}, {"metric", m.metric.name}, {"value", shortest_decimal(m.metric.value)}, {"n", m.n},
+                                {"data_sha256", m.data_sha256}});
   }
   return stage.dump(2) + "\n";
 }

@@ -12,8 +12,8 @@ namespace dstore {
 namespace {
 
 /// All that decides the run, by option.
-RunConfig resolved_config(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data, Pooling pooling,
-                          long eval_every) {
+RunConfig resolved_config(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data,
+                          Pooling pooling, long eval_every) {
   RunConfig config = o.given;
   for (const char* shorthand : {"train", "structure", "set", "density"}) config.erase(shorthand);
   const auto put = [&](const char* name, std::string value) {
@@ -24,7 +24,8 @@ RunConfig resolved_config(const TrainOptions& o, const MethodRow& method, const 
     if (!value.empty() && name != "lr") config["set"].push_back(name + "=" + value);
   }
   if (method.density > 0) put("density", shortest_decimal(m.density));
-  for (const auto& [name, value] : {std::pair{"lr", m.lr}, {"head-lr", m.head_lr}, {"warmup", m.warmup}, {"weight-decay", m.weight_decay}, {"clip", m.clip}}) {
+  for (const auto& [name, value] : {std::pair{"lr", m.lr}, {"head-lr", m.head_lr}, {"warmup", m.warmup}, {"weight-decay", m.weight_decay},
+                                    {"clip", m.clip}}) {
     put(name, shortest_decimal(value));
   }
   put("schedule", std::string(schedule_name(m.schedule)));
@@ -73,19 +74,19 @@ void require_method(const TrainOptions& o, const RunFolder& folder) {
   const RunConfig before = folder.record().config;
   const auto method = before.find("method");
   if (method == before.end() || method->second == std::vector{o.method}) return;
-  throw Error(ErrorCode::invalid_argument, "--resume " + printable(folder.task()) + ": it was started with method " + method->second.front() + ", not " + printable(o.method) +
-                                               ": leave that out, or start anew with --restart");
+  throw Error(ErrorCode::invalid_argument, "--resume " + printable(folder.task()) + ": it was started with method " + method->second.front() +
+              ", not " + printable(o.method) + ": leave that out, or start anew with --restart");
 }
 
 void require_data(const std::string& recorded, const std::string& now, const std::string& what) {
   if (recorded == now) return;
   const std::string gone = changed_digests(recorded, now), come = changed_digests(now, recorded);
-  throw Error(ErrorCode::invalid_argument, what + ": other data than recorded: " + (gone.empty() ? "" : "recorded " + gone) + (gone.empty() || come.empty() ? "" : "; ") +
-                                               (come.empty() ? "" : "now " + come));
+  throw Error(ErrorCode::invalid_argument, what + ": other data than recorded: " + (gone.empty() ? "" : "recorded " + gone) +
+              (gone.empty() || come.empty() ? "" : "; ") + (come.empty() ? "" : "now " + come));
 }
 
-RunRecord new_record(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data, Pooling pooling,
-                     long eval_every) {
+RunRecord new_record(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data,
+                     Pooling pooling, long eval_every) {
   return {"", "", std::filesystem::current_path().string(), resolved_config(o, method, m, settings, data, pooling, eval_every), ""};
 }
 
@@ -113,7 +114,8 @@ std::unique_ptr<RunFolder> new_run_folder(const TrainOptions& o) {
   auto folder = std::make_unique<RunFolder>(o.run, o.name);
   if (folder->started() && !o.restart) {
     const std::vector<long> steps = folder->saved_steps();
-    throw Error(ErrorCode::conflict, "a run " + printable(o.name) + " is unfinished (" + (steps.empty() ? "nothing" : "step " + std::to_string(steps.back())) +
+    throw Error(ErrorCode::conflict, "a run " + printable(o.name) + " is unfinished (" +
+                (steps.empty() ? "nothing" : "step " + std::to_string(steps.back())) +
                                          " is saved): go on with " + resume_command(o.name) + ", or start anew with --restart");
   }
   return folder;

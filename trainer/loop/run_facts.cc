@@ -28,8 +28,8 @@ std::string digests(const TaskData& data) {
   return text;
 }
 
-Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data, Pooling pooling,
-                long steps, long eval_every) {
+Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOptions& m, const Settings& settings, const TaskData& data,
+                Pooling pooling, long steps, long eval_every) {
   Facts f;
   f["method"] = method.name;
   if (method.density > 0) f["density"] = shortest_decimal(m.density);
@@ -75,7 +75,8 @@ Facts run_facts(const TrainOptions& o, const MethodRow& method, const MethodOpti
   return f;
 }
 
-void add_outcome(Facts& f, const LoopResult& loop, const Training& training, const ChangedCounts& counts, std::uint64_t trainable, const std::string& keep) {
+void add_outcome(Facts& f, const LoopResult& loop, const Training& training, const ChangedCounts& counts, std::uint64_t trainable,
+                 const std::string& keep) {
   const auto rounded = [](double value) { return shortest_decimal(std::round(value * 1e4) / 1e4); };
   f.merge(training.facts());
   f["selected"] = std::to_string(training.selected());

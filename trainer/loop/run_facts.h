@@ -18,8 +18,8 @@ using Facts = std::map<std::string, std::string>;
 /// "train=SHA256 dev=SHA256 test=SHA256" of the files that there are.
 std::string digests(const TaskData& data);
 /// What is known before the first step.
-Facts run_facts(const TrainOptions& options, const MethodRow& method, const MethodOptions& final_options, const Settings& settings, const TaskData& data,
-                Pooling pooling, long steps, long eval_every);
+Facts run_facts(const TrainOptions& options, const MethodRow& method, const MethodOptions& final_options, const Settings& settings,
+                const TaskData& data, Pooling pooling, long steps, long eval_every);
 /// What is known after the last. `trainable`: before it, head included.
 void add_outcome(Facts& facts, const LoopResult& loop, const Training& training, const ChangedCounts& counts, std::uint64_t trainable,
                  const std::string& keep);

@@ -67,9 +67,14 @@ ByteSpan checked_state(ByteSpan bytes, const std::string& path, long step, const
   Reader reader(bytes, printable(path));
   if (reader.text(kMagic.size()) != kMagic) fail_damaged(path, "not a saved state of a training");
   const std::uint32_t version = reader.u32();
-  if (version != kVersion) throw Error(ErrorCode::unsupported, printable(path) + ": a saved state of version " + std::to_string(version) + ", which this dstore does not read");
+  if (version != kVersion) {
+    throw Error(ErrorCode::unsupported, printable(path) + ": a saved state of version " + std::to_string(version) +
+                ", which this dstore does not read");
+  }
   const ObjectId digest = sha256(content);
-  if (!std::equal(digest.bytes().begin(), digest.bytes().end(), bytes.last(kDigestSize).begin())) fail_damaged(path, "damaged: its bytes do not have its digest");
+  if (!std::equal(digest.bytes().begin(), digest.bytes().end(), bytes.last(kDigestSize).begin())) {
+    fail_damaged(path, "damaged: its bytes do not have its digest");
+  }
   reader.u32();
   if (reader.u64() != static_cast<std::uint64_t>(step)) fail_damaged(path, "the saved state is of another step than its name says");
   if (reader.id() != run) fail_damaged(path, "the saved state of another run: other options, data or base");
@@ -182,7 +187,8 @@ void RunFolder::load(long step, const ObjectId& run, const Exchange& exchange) c
   if (!exists(posix_filesystem(), path)) {
     std::string kept;
     for (const long other : saved_steps()) kept += (kept.empty() ? "" : ", ") + std::to_string(other);
-    throw Error(ErrorCode::not_found, "no saved state of " + printable(task_) + " after step " + std::to_string(step) + (kept.empty() ? "" : " (saved: " + kept + ")"));
+    throw Error(ErrorCode::not_found, "no saved state of " + printable(task_) + " after step " + std::to_string(step) +
+                (kept.empty() ? "" : " (saved: " + kept + ")"));
   }
   const Mapping mapping = posix_filesystem().map(path);
   try {

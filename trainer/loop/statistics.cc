@@ -70,13 +70,15 @@ const Kind& find_kind(const std::string& name) {
 }
 
 /// A safetensors file of fp32, in memory.
-Bytes render(const std::vector<Parameter>& parameters, const Sums& sums, const std::string& kind, const std::map<std::string, std::string>& metadata) {
+Bytes render(const std::vector<Parameter>& parameters, const Sums& sums, const std::string& kind,
+             const std::map<std::string, std::string>& metadata) {
   std::vector<TensorInfo> infos;
   std::vector<const std::vector<double>*> values;
   for (std::size_t i = 0; i < sums.size(); ++i) {
     if (sums[i].empty() || !parameters[i].source) continue;
     const auto side = static_cast<std::uint64_t>(std::llround(std::sqrt(static_cast<double>(sums[i].size()))));
-    infos.push_back({parameters[i].name, DType::f32, kind == "gram" ? std::vector<std::uint64_t>{side, side} : parameters[i].shape, 4 * sums[i].size()});
+    infos.push_back({parameters[i].name, DType::f32, kind == "gram" ? std::vector<std::uint64_t>{side, side} : parameters[i].shape,
+                     4 * sums[i].size()});
     values.push_back(&sums[i]);
   }
   const SafetensorsPlan plan = write_safetensors_header(infos, metadata);
@@ -85,7 +87,8 @@ Bytes render(const std::vector<Parameter>& parameters, const Sums& sums, const s
     for (const double value : *values[index]) {
       const auto narrow = static_cast<float>(value);
       if (!std::isfinite(narrow)) {
-        throw Error(ErrorCode::invalid_argument, "tensor " + printable(infos[index].name) + ": its statistic is not finite; the model's numbers are too large");
+        throw Error(ErrorCode::invalid_argument, "tensor " + printable(infos[index].name) +
+                    ": its statistic is not finite; the model's numbers are too large");
       }
       const std::size_t at = out.size();
       out.resize(at + sizeof narrow);
@@ -109,7 +112,8 @@ int run_statistics(const StatisticsOptions& options) {
   const Bytes file = render(task.network->parameters(), sums, options.kind, metadata);
   write_file_atomically(posix_filesystem(), options.output, file);
   if (options.json) {
-    const nlohmann::ordered_json out{{"statistic", kind.name}, {"model", options.model}, {"weights", options.weights}, {"data_sha256", task.dataset.sha256.hex()},
+    const nlohmann::ordered_json out{{"statistic", kind.name}, {"model", options.model}, {"weights", options.weights},
+                                     {"data_sha256", task.dataset.sha256.hex()},
                                      {"examples", count}, {"output", options.output}, {"bytes", file.size()}};
     std::cout << out.dump() << '\n';
   } else if (!options.quiet) {

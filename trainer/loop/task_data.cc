@@ -31,7 +31,8 @@ void require_as_many_texts(const TextTable& train, const TextTable& other) {
                                                printable(two.pair_column) + "\"); name the second text with --pair-column");
 }
 
-Dataset encode(const TextTable& table, const WordPieceTokenizer& tokenizer, const LabelMap& labels, const EncodeOptions& options, const ModelConfig& config) {
+Dataset encode(const TextTable& table, const WordPieceTokenizer& tokenizer, const LabelMap& labels, const EncodeOptions& options,
+               const ModelConfig& config) {
   Dataset dataset = encode_table(table, tokenizer, labels, options);
   require_texts(dataset);
   check_ids(dataset, config);

@@ -43,7 +43,8 @@ MethodOptions method_options(const TrainOptions& o, const MethodRow& method, con
     throw Error(ErrorCode::invalid_argument, "--density: method " + std::string(method.name) + " has no density");
   }
   if (o.weight_decay > 0 && method.density > 0) {
-    throw Error(ErrorCode::invalid_argument, "--weight-decay: method " + std::string(method.name) + " trains a difference, which does not decay; leave it out");
+    throw Error(ErrorCode::invalid_argument, "--weight-decay: method " + std::string(method.name) +
+                " trains a difference, which does not decay; leave it out");
   }
   return m;
 }
@@ -64,7 +65,8 @@ void note_odd_texts(Progress& progress, const TaskData& data) {
 }
 
 /// Empty after an interrupt.
-Predictions measure(Network& network, const Dataset& dataset, const char* split, const TaskData& data, long step, std::vector<StagedMetric>& metrics) {
+Predictions measure(Network& network, const Dataset& dataset, const char* split, const TaskData& data, long step,
+                    std::vector<StagedMetric>& metrics) {
   const Predictions predictions = predict_as_stored(network, dataset, data.pad_id);
   if (interrupted()) return {};
   if (!predictions.finite()) fail_not_finite(std::string("the model's output on --") + split, step);
@@ -181,7 +183,8 @@ class TrainingRun {
     (void)method_.start(network_, options_, settings_);  // refuses what a run would
     const ParameterTable& table = network_.table();
     for (const Parameter& p : table.parameters) {
-      std::cout << (p.trainable ? "train   " : "frozen  ") << role_info(p.role).word << "  " << printable(p.name) << (p.source ? "" : "  (new)") << '\n';
+      std::cout << (p.trainable ? "train   " : "frozen  ") << role_info(p.role).word << "  " << printable(p.name) << (p.source ? "" : "  (new)")
+          << '\n';
     }
     for (const std::string& name : table.unused) std::cout << "unused  -  " << printable(name) << '\n';
     std::cout << start_text() << "\nexamples " << data_.train.examples.size() << ", outputs " << table.outputs << ", steps " << steps_ << '\n';

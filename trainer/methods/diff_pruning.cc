@@ -19,13 +19,16 @@ constexpr std::array kKeys = {
     Hyperparameter{"gate_eps", "1e-8", "epsilon of the gates' Adam: larger ones slow down gates without a gradient"},
     Hyperparameter{"lambda", "1.9e-6", "weight of the L0 penalty per gate; or joined by commas: of the embeddings, each layer and the rest"},
     Hyperparameter{"l0", "sum", "sum, product: penalise each gate by itself (published code), or each weight's two gates together (paper)"},
-    Hyperparameter{"mask_init", "delta", "delta, w: what the selected entries start from, the expected difference or w without its gates (published code)"},
+    Hyperparameter{"mask_init", "delta",
+                   "delta, w: what the selected entries start from, the expected difference or w without its gates (published code)"},
     kMaskLrSetting,
     kMaskShareSetting,
     Hyperparameter{"lr", "", "learning rate of the differences; as --lr"},
 };
-constexpr std::array kShort = {PresetValue{"alpha_init", "3"}, PresetValue{"lambda", "1.9e-6"}, PresetValue{"lr", "3e-4"}, PresetValue{"mask_lr", "1e-3"}};
-constexpr std::array kPaper = {PresetValue{"alpha_init", "5"}, PresetValue{"lambda", "1.25e-7"}, PresetValue{"lr", "1e-5"}, PresetValue{"mask_lr", "5e-5"}};
+constexpr std::array kShort = {PresetValue{"alpha_init", "3"}, PresetValue{"lambda", "1.9e-6"}, PresetValue{"lr", "3e-4"},
+                               PresetValue{"mask_lr", "1e-3"}};
+constexpr std::array kPaper = {PresetValue{"alpha_init", "5"}, PresetValue{"lambda", "1.25e-7"}, PresetValue{"lr", "1e-5"},
+                               PresetValue{"mask_lr", "5e-5"}};
 constexpr std::array kPresets = {
     Preset{"short", "for runs of some hundred steps on small models (the defaults)", kShort},
     Preset{"paper", "the paper's values for BERT-large, 3 + 3 epochs with batches of 8", kPaper},
@@ -44,7 +47,8 @@ class DiffPruning : public MaskedTraining {
     const auto layers = static_cast<std::size_t>(network.table().config.layers), given = gates_.penalties.size();
     if (given != 1 && given != layers + 2) {
       throw Error(ErrorCode::invalid_argument, "--set: lambda has " + std::to_string(given) + " numbers; this model takes one, or " +
-                                                   std::to_string(layers + 2) + ": of the embeddings, " + std::to_string(layers) + " layers and the rest");
+                                                   std::to_string(layers + 2) + ": of the embeddings, " + std::to_string(layers) +
+                                                   " layers and the rest");
     }
     if (gates_.product && !gates_.groups) throw Error(ErrorCode::invalid_argument, "--set: l0=product needs the gates of structure=matrix");
   }
@@ -110,8 +114,8 @@ std::unique_ptr<Training> start(Network& network, const MethodOptions& options, 
 }  // namespace
 
 MethodRow diff_pruning_method() {
-  return {"diff-pruning", "a sparse difference found with hard-concrete gates, then trained (Guo, Rush, Kim 2021)", kKeys, kPresets, 3e-4, 1e-3, 0, 0.005, 8,
-          [](const Settings&) { return std::string("*"); }, phases, start};
+  return {"diff-pruning", "a sparse difference found with hard-concrete gates, then trained (Guo, Rush, Kim 2021)", kKeys, kPresets, 3e-4, 1e-3, 0,
+          0.005, 8, [](const Settings&) { return std::string("*"); }, phases, start};
 }
 
 }  // namespace dstore

@@ -21,7 +21,8 @@ constexpr std::array kKeys = {
     Hyperparameter{"rank", "layer", "layer, model: the share is taken of each linear layer, or of all of them together"},
     Hyperparameter{"priming", "0.01", "share of the steps that fine-tune everything, to find the learners"},
     Hyperparameter{"prime", "all", "all, ffn: what trains while priming; ffn needs less memory"},
-    Hyperparameter{"rollback", "yes", "yes, no: whether what freezes after the priming gets the base's values back; no (the paper): a dense difference"},
+    Hyperparameter{"rollback", "yes",
+                   "yes, no: whether what freezes after the priming gets the base's values back; no (the paper): a dense difference"},
     Hyperparameter{"rest", "frozen", "frozen, trainable: the encoder outside of the feed-forward layers, after the priming"},
     Hyperparameter{"lr", "", "learning rate; as --lr"},
 };
@@ -163,7 +164,9 @@ class Far : public Training {
       linears_[i].learners = by_layer_ ? select_top_k(std::span(&readers[i], 1), density_count(share_, linears_[i].nodes)).front() : chosen[i];
       found += linears_[i].learners.size();
     }
-    if (found == 0) throw Error(ErrorCode::invalid_argument, "no node has moved by a number other than 0 while priming: try another --lr; nothing is staged");
+    if (found == 0) {
+      throw Error(ErrorCode::invalid_argument, "no node has moved by a number other than 0 while priming: try another --lr; nothing is staged");
+    }
     if (found < wanted_nodes()) {
       options_.warn("only " + std::to_string(found) + " of " + std::to_string(wanted_nodes()) + " nodes moved while priming; no others learn");
     }
@@ -246,8 +249,8 @@ std::unique_ptr<Training> start(Network& network, const MethodOptions& options, 
 }  // namespace
 
 MethodRow far_method() {
-  return {"far", "the nodes of the feed-forward layers that move most at first; the others freeze (Vucetic and others 2022)", kKeys, kPresets, 2e-4, 1e-3,
-          0.06, 0, 4, trains, phases, start};
+  return {"far", "the nodes of the feed-forward layers that move most at first; the others freeze (Vucetic and others 2022)", kKeys, kPresets, 2e-4,
+          1e-3, 0.06, 0, 4, trains, phases, start};
 }
 
 }  // namespace dstore

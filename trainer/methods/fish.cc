@@ -19,7 +19,8 @@ constexpr std::array kKeys = {
     Hyperparameter{"lr", "", "learning rate; as --lr"},
 };
 constexpr std::array kShort = {PresetValue{"lr", "1e-3"}};
-constexpr std::array kPaper = {PresetValue{"budget", "all"}, PresetValue{"estimate", "label"}, PresetValue{"samples", "1024"}, PresetValue{"lr", "5e-5"}};
+constexpr std::array kPaper = {PresetValue{"budget", "all"}, PresetValue{"estimate", "label"}, PresetValue{"samples", "1024"},
+                               PresetValue{"lr", "5e-5"}};
 constexpr std::array kPresets = {
     Preset{"short", "for runs of some hundred steps on small models (the defaults)", kShort},
     Preset{"paper", "the paper's values for BERT-large; with --density 0.5% --epochs 7 --batch 16", kPaper},
@@ -86,8 +87,8 @@ std::unique_ptr<Training> start(Network& network, const MethodOptions& options, 
 }  // namespace
 
 MethodRow fish_method() {
-  return {"fish", "the entries with the largest Fisher information (Sung, Nair, Raffel 2021)", kKeys, kPresets, 1e-3, 1e-3, 0.06, 0.005, 3, trains_setting,
-          one_phase, start, 2};
+  return {"fish", "the entries with the largest Fisher information (Sung, Nair, Raffel 2021)", kKeys, kPresets, 1e-3, 1e-3, 0.06, 0.005, 3,
+          trains_setting, one_phase, start, 2};
 }
 
 }  // namespace dstore

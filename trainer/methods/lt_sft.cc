@@ -48,8 +48,8 @@ std::unique_ptr<Training> start(Network& network, const MethodOptions& options, 
 }  // namespace
 
 MethodRow lt_sft_method() {
-  return {"lt-sft", "the entries that full fine-tuning moves most, trained again from the base (Ansell and others 2022)", kKeys, kPresets, 2e-4, 1e-3, 0.06,
-          0.005, 4, trains_setting, phases, start, 1};
+  return {"lt-sft", "the entries that full fine-tuning moves most, trained again from the base (Ansell and others 2022)", kKeys, kPresets, 2e-4,
+          1e-3, 0.06, 0.005, 4, trains_setting, phases, start, 1};
 }
 
 }  // namespace dstore

@@ -5,7 +5,8 @@
 namespace dstore {
 
 MaskPhase::MaskPhase(Network& network, const MethodOptions& options, const MaskSettings& settings, Selection selection)
-    : network_(network), options_(options), settings_(settings), parameters_(std::move(selection.parameters)), indices_(std::move(selection.indices)) {
+    : network_(network), options_(options), settings_(settings), parameters_(std::move(selection.parameters)),
+      indices_(std::move(selection.indices)) {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     values_.insert(values_.end(), selection.values[i].begin(), selection.values[i].end());
     if (settings_.l1 > 0) {

@@ -26,8 +26,9 @@ MaskedTraining::MaskedTraining(Network& network, const MethodOptions& options, c
   }
   if (count_ == 0) throw Error(ErrorCode::invalid_argument, "--density: it selects no weight; choose a larger one");
   if (count_ > body_elements_) {
-    throw Error(ErrorCode::invalid_argument, "--density: " + std::to_string(count_) + " weights to select, but only " + std::to_string(body_elements_) +
-                                                 " take part (mean pooling leaves out the pooler, --train what it does not name); choose a smaller density");
+    throw Error(ErrorCode::invalid_argument,
+                "--density: " + std::to_string(count_) + " weights to select, but only " + std::to_string(body_elements_) +
+                    " take part (mean pooling leaves out the pooler, --train what it does not name); choose a smaller density");
   }
 }
 
@@ -50,7 +51,9 @@ Selection MaskedTraining::choose(std::span<const ScoreReader> readers, std::uint
     for (const std::uint32_t at : selection.indices[i]) out.push_back(values[at]);
   }
   const std::uint64_t found = selection.size();
-  if (found == 0) throw Error(ErrorCode::invalid_argument, "no weight has " + score + " that is a number other than 0: try another --lr; nothing is staged");
+  if (found == 0) {
+    throw Error(ErrorCode::invalid_argument, "no weight has " + score + " that is a number other than 0: try another --lr; nothing is staged");
+  }
   if (found < k) {
     options_.warn("only " + std::to_string(found) + " of " + std::to_string(k) + " entries have " + score + "; no others are selected");
   }

@@ -26,7 +26,9 @@ std::vector<std::vector<std::uint32_t>> GatePhase::select(std::uint64_t k, bool 
 }
 
 GatePhase::Projection GatePhase::project(std::uint64_t k, bool gates) const {
-  const auto group = [&](const Gated& t) { return settings_.groups ? static_cast<float>(expected_gate(static_cast<double>(t.group_alpha[0]))) : 1.0f; };
+  const auto group = [&](const Gated& t) {
+    return settings_.groups ? static_cast<float>(expected_gate(static_cast<double>(t.group_alpha[0]))) : 1.0f;
+  };
   const auto expected = [&](const Gated& t, std::size_t r, std::size_t first, std::size_t count, float* out) {
     if (skipped(t, r)) {
       std::fill_n(out, count, 0.0f);

@@ -19,8 +19,8 @@ void Selection::exchange_state(StateArchive& archive, const Network& network) {
     StateArchive::require(parameters[i] < network.parameters().size(), "selection.parameters");
     const std::size_t count = network.parameters()[parameters[i]].count;
     archive.list("selection.indices", indices[i], count);
-    StateArchive::require(std::is_sorted(indices[i].begin(), indices[i].end(), std::less_equal<>()) && (indices[i].empty() || indices[i].back() < count),
-                          "selection.indices");
+    StateArchive::require(std::is_sorted(indices[i].begin(), indices[i].end(), std::less_equal<>()) &&
+                          (indices[i].empty() || indices[i].back() < count), "selection.indices");
     values[i].resize(indices[i].size());
     archive.array("selection.values", std::span(values[i]));
   }

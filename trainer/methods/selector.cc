@@ -123,7 +123,8 @@ void select_term(const ParameterTable& table, std::string_view term, std::string
   }
   if (any) return;
   if (method.empty()) fail_no_match(term, pattern);
-  throw Error(ErrorCode::invalid_argument, "--method " + std::string(method) + ": this model has no tensor of the kind that it trains (" + std::string(term) + ")");
+  throw Error(ErrorCode::invalid_argument, "--method " + std::string(method) + ": this model has no tensor of the kind that it trains (" +
+              std::string(term) + ")");
 }
 
 struct RandomTerm {

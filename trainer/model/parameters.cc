@@ -108,7 +108,8 @@ ParameterTable match_parameters(const TensorSource& base, const ModelConfig& con
       } else if (info.part != RolePart::pooler && (info.kind != RoleKind::bias || biases == MissingBiases::refuse)) {
         throw Error(ErrorCode::invalid_argument, where + ": no tensor " + name + " (nor with prefix " + std::string(table.family->prefix) +
                                                      "), which a model of type " + config.model_type + " needs" +
-                                                     (info.kind == RoleKind::bias ? "; --method bitfit --set missing=add begins with zeros there" : ""));
+                                                     (info.kind == RoleKind::bias ? "; --method bitfit --set missing=add begins with zeros there"
+                                                      : ""));
       }
       Parameter parameter;
       parameter.role = row.role;

@@ -8,8 +8,8 @@
 
 namespace dstore {
 
-/// The bytes of a data file, or of a piece of one that begins at line `first_line`, that passed the checks every format shares: not empty, no UTF-16, no byte order mark left,
-/// UTF-8, no NUL, no overlong line. Keeps views; the bytes must outlive it.
+/// The bytes of a data file, or of a piece of one that begins at line `first_line`, that passed the checks every format shares: not empty, no
+/// UTF-16, no byte order mark left, UTF-8, no NUL, no overlong line. Keeps views; the bytes must outlive it.
 class TableBytes {
  public:
   TableBytes(std::string_view bytes, std::string path, std::size_t max_line_bytes, std::uint32_t first_line = 1);

@@ -20,7 +20,8 @@ int open_input(const std::string& path) {
   if (path == "-") return STDIN_FILENO;
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
-    throw Error(errno == ENOENT || errno == ENOTDIR ? ErrorCode::not_found : ErrorCode::io, "cannot open " + printable(path) + ": " + std::strerror(errno));
+    throw Error(errno == ENOENT || errno == ENOTDIR ? ErrorCode::not_found : ErrorCode::io, "cannot open " + printable(path) + ": " +
+                std::strerror(errno));
   }
   return file;
 }
