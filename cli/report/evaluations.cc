@@ -31,7 +31,8 @@ void add_row(HtmlTable& table, const CheckedEvaluation& checked) {
 
 /// Newest first: of later commits, then of one commit.
 std::string table_of(const TaskLine& line, const std::string& task) {
-  HtmlTable table("list", {{"commit", "left"}, {"split", "left"}, {"metrics", "left"}, {"n"}, {"data", "left"}, {"recorded", "left"}, {"by", "left"}, {"signature", "left"}, {"ran on", "left"}});
+  HtmlTable table("list", {{"commit", "left"}, {"split", "left"}, {"metrics", "left"}, {"n"}, {"data", "left"},
+                           {"recorded", "left"}, {"by", "left"}, {"signature", "left"}, {"ran on", "left"}});
   std::size_t count = 0;
   for (auto facts = line.commits.rbegin(); facts != line.commits.rend(); ++facts) {
     for (const CheckedEvaluation& each : facts->evaluations) {
@@ -52,7 +53,8 @@ std::string evaluations_section(const ComparedTasks& compared, const std::vector
     if (!table.empty()) content += task_heading(compared, i) + table;
   }
   if (content.empty()) return "";
-  return section("Recorded evaluations", "Measured after the commit, by whoever signed. Those that are not well signed stand in no other table and in no chart.", content);
+  return section("Recorded evaluations",
+                 "Measured after the commit, by whoever signed. One whose signature is wrong or not trusted stands in no other table and in no chart.", content);
 }
 
 }  // namespace dstore::cli

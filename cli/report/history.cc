@@ -142,7 +142,8 @@ std::string history_section(const ComparedTasks& compared, const std::vector<Tas
     content += task_heading(compared, i) + charts_of(lines[i], compared.tasks[i].revision, "h" + std::to_string(i));
   }
   return section("Metrics over the commits",
-                 "From the first commit of the task to the one shown here, first parents only: as training measured, or the newest evaluation on the same data since.", content);
+                 "From the first commit of the task to the one shown here, first parents only: as training measured, "
+                 "or the newest evaluation on the same data since.", content);
 }
 
 }  // namespace dstore::cli

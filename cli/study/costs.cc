@@ -21,7 +21,8 @@ std::string gap_text(double share) { return points_text(share); }
 
 constexpr Measure kMeasures[] = {{"Seconds for a step", [](const RunResult& run) { return run.number("seconds_per_step"); }, seconds_text},
                                  {"Peak memory of the process", [](const RunResult& run) { return run.number("peak_rss_bytes"); }, memory_text},
-                                 {"Generalisation gap: accuracy on training texts &#8722; on dev, points (orange: below 0)", [](const RunResult& run) { return run.gap(); }, gap_text}};
+                                 {"Generalisation gap: accuracy on training texts &#8722; on dev, points (orange: below 0)",
+                                  [](const RunResult& run) { return run.gap(); }, gap_text}};
 
 std::string bars(const Results& results, const StudyTask& task, const Measure& measure) {
   std::vector<std::pair<std::string, double>> values;
@@ -37,9 +38,8 @@ std::string bars(const Results& results, const StudyTask& task, const Measure& m
   table.caption(measure.caption);
   for (const auto& [name, value] : values) {
     const std::string width = number_text(most > 0 ? 100 * std::fabs(value) / most : 0, 4);
-    table.add({{name_html(name)},
-               {std::string("<div class=\"track\" aria-hidden=\"true\"><span class=\"") + (value < 0 ? "s2" : "s1") + "\" style=\"width:" + width + "%\"></span></div>", "bar"},
-               {escaped(measure.text(value))}});
+    const std::string bar = std::string("<span class=\"") + (value < 0 ? "s2" : "s1") + "\" style=\"width:" + width + "%\"></span>";
+    table.add({{name_html(name)}, {"<div class=\"track\" aria-hidden=\"true\">" + bar + "</div>", "bar"}, {escaped(measure.text(value))}});
   }
   return "<div>" + table.html() + "</div>\n";
 }
@@ -54,7 +54,7 @@ std::string costs_section(const Results& results) {
     if (!tables.empty()) content += "<h3>" + name_html(task.name) + "</h3>\n<div class=\"columns\">\n" + tables + "</div>\n";
   }
   if (content.empty()) return "";
-  return section("What training takes, and how far it overfits", "Means over the seeds that are done.", content);
+  return section("What training takes, and how far it overfits", "Means over the seeds that are done. A step: the time of training, the search for a mask included, evaluations not, over the steps.", content);
 }
 
 }  // namespace dstore::cli

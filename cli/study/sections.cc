@@ -121,7 +121,8 @@ std::string questions_section(const Results& results) {
                {name_html(question.compare) + " &#8722; " + name_html(question.with) + ", " + name_html(question.task), "left"},
                {interval ? of_all(interval->seeds, results.study.seeds.size()) : ""}});
   }
-  return section("Answers", "In points of test accuracy, over the seeds that are done. Yes or no where the whole interval says so, else not decided.", scrolling("Answers", table.html()));
+  return section("Answers", "In points of test accuracy, over the seeds that are done. Yes or no where the whole interval says so, else not decided.",
+                 scrolling("Answers", table.html()));
 }
 
 std::string methods_section(const Results& results) {
@@ -129,7 +130,8 @@ std::string methods_section(const Results& results) {
   for (const StudyTask& task : results.study.tasks) content += methods_table(results, task);
   return section("Methods",
                  "Mean &#177; standard deviation over the seeds. Intervals: paired bootstrap over seeds and texts, 10,000 replicates, percentiles; "
-                 "with few seeds they are rather too narrow. Seconds are of a step of training alone; the peak is of the whole process, evaluations included.",
+                 "with few seeds they are rather too narrow. Seconds: the time of training, the search for a mask included, evaluations not, over its steps; "
+                 "the peak is of the whole process, evaluations included.",
                  content.empty() ? "<p>Nothing is done yet.</p>\n" : content);
 }
 
@@ -166,7 +168,8 @@ std::string failures_section(const Results& results) {
     table.add({{name_html(cell.name), "name"}, {escaped(error.empty() ? "no learning rate worked" : error), "left"}});
   }
   if (failed == 0 && left == 0) return "";
-  return section("What is missing", std::to_string(left) + " runs are not done yet, " + std::to_string(failed) + " failed; those that choose a learning rate are counted too.", failed > 0 ? scrolling("Failed runs", table.html()) : "");
+  const std::string note = std::to_string(left) + " runs are not done yet, " + std::to_string(failed) + " failed; those that choose a learning rate are counted too.";
+  return section("What is missing", note, failed > 0 ? scrolling("Failed runs", table.html()) : "");
 }
 
 std::string environment_section(const Results& results) {
