@@ -151,7 +151,7 @@ TEST_CASE("a computed task is rebased to the bits of rebase(...)") {
   Fixture f;
   for (const std::string expression : kExpressions) {
     for (const std::string policy : {"keep-task", "keep-base", "old-base", "add"}) {
-      INFO(expression, policy);
+      INFO(expression + " " + policy);
       const ThreeWayOutcome outcome = f.onto(expression, "next", f.options(policy), "moved");
       REQUIRE(outcome.kind == Kind::merged);
       f.box.check_out(f.repository, "moved", f.box.dir / "x");
