@@ -179,6 +179,14 @@ class CommandTest(CommandCase):
         self.assertEqual(paper[0], 1e-3)
         self.assertEqual(paper, run("--set", "lr=1e-3", "--set", "preset=paper"))
 
+    def test_the_rate_is_the_heads_where_nothing_else_trains(self):
+        def run(*arguments):
+            return read(self.train("--method", "head", "--steps", "6", *arguments), "tensors.safetensors", mode="rb")
+
+        self.assertEqual(run("--lr", "5e-2"), run("--head-lr", "5e-2"))
+        self.assertEqual(run("--lr", "5e-2", "--head-lr", "1e-3"), run("--head-lr", "1e-3"))
+        self.assertNotEqual(run("--lr", "5e-2"), run())
+
     def test_the_record_says_how_it_was_done(self):
         out = self.train("--method", "diff-pruning", "--density", "0.7%", "--structure", "none", "--steps", "10", "--max-length", "5")
         self.assertIn("cut to 5 tokens", self.last.stderr)

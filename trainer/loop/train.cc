@@ -35,7 +35,7 @@ double learning_rate(const TrainOptions& o, const MethodRow& method, const Setti
 MethodOptions method_options(const TrainOptions& o, const MethodRow& method, const Settings& settings) {
   MethodOptions m;
   m.lr = learning_rate(o, method, settings);
-  m.head_lr = o.head_lr.value_or(method.head_lr);
+  m.head_lr = o.head_lr.value_or(method.trains(settings).empty() ? m.lr : method.head_lr);  // nothing else trains: --lr is the head's
   m.weight_decay = o.weight_decay;
   m.clip = o.clip;
   m.warmup = o.warmup.value_or(method.warmup);
