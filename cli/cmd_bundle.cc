@@ -40,7 +40,8 @@ int run(const Arguments& arguments, Session& session) {
 }  // namespace
 
 Command bundle_command() {
-  return {"bundle", "Share", "Write tasks into one file, to be applied without a repository", "dstore bundle sst2 -o sst2.bundle\n  dstore bundle 'base+0.7*sst2 - toxic' --name calm -o calm.bundle",
+  return {"bundle", "Share", "Write tasks into one file, to be applied without a repository",
+          "dstore bundle sst2 -o sst2.bundle\n  dstore bundle 'base+0.7*sst2 - toxic' --name calm -o calm.bundle",
           {{"task", "Tasks to put into it; what is computed is there as a commit of its own, which the repository does not get", PositionalSpec::some}},
           {{"-o,--output", "FILE", "The file (required)"},
            {"--name", "TASK", "What a single task is called there (default: its branch or tag, or the commit's id)"},
