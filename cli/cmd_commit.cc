@@ -6,6 +6,7 @@
 #include "repo/checkout_record.h"
 #include "repo/commit_adapter.h"
 #include "repo/commit_patch.h"
+#include "repo/resolve_base.h"
 #include "repo/revision.h"
 
 namespace dstore::cli {
@@ -48,7 +49,7 @@ std::pair<ObjectId, RefName> place_of(const Session& session, const Repository& 
   if (name.empty() && is_task) name = record->branch;
   if (name.empty()) throw Error(ErrorCode::invalid_argument, "give the task a name: --name TASK");
   if (is_task && !arguments.has("base") && !arguments.has("force")) require_fresh(repository, *record, RefName::parse(name));
-  const ObjectId base = arguments.has("base") ? resolve_commit(repository, arguments.get("base"))
+  const ObjectId base = arguments.has("base") ? resolve_base(repository, arguments.get("base"))
                         : is_task             ? *repository.read_commit(record->commit).base
                                               : record->commit;
   return {base, RefName::parse(name)};
@@ -67,7 +68,7 @@ CommitReport commit_a_patch(const Arguments& arguments, Session& session, Reposi
   if (!arguments.has("base") || !arguments.has("name")) {
     throw Error(ErrorCode::invalid_argument, printable(path) + ": is a sparse patch; say what it changes and name the result: --base REV --name TASK");
   }
-  const ObjectId base = resolve_commit(repository, arguments.get("base"));
+  const ObjectId base = resolve_base(repository, arguments.get("base"));
   const RefName name = RefName::parse(arguments.get("name"));
   branch = name.text();
   const auto base_folder = base_from(arguments, session, repository, base);

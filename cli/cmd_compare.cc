@@ -90,14 +90,10 @@ bool has_best(const std::vector<MetricRow>& metrics) {
   });
 }
 
-/// Those of training, and of evaluations: the newest on the same data stands for all.
+/// Of training, and of evaluations: the newest on the same data stands for all.
 std::vector<MetricRow> metrics_of(const std::vector<Side>& sides) {
-  std::vector<Commit> measured(sides.size());
-  std::vector<const Commit*> commits;
-  for (std::size_t i = 0; i < sides.size(); ++i) {
-    measured[i].metrics = all_metrics(sides[i].facts);
-    commits.push_back(&measured[i]);
-  }
+  std::vector<const CommitFacts*> commits;
+  for (const Side& side : sides) commits.push_back(&side.facts);
   return metric_rows(commits);
 }
 

@@ -11,6 +11,7 @@
 #include "output.h"
 #include "repo/base_folder.h"
 #include "repo/merge.h"
+#include "repo/resolve_base.h"
 #include "three_way_output.h"
 
 namespace dstore::cli {
@@ -88,7 +89,7 @@ ObjectId base_of(const Repository& repository, const std::vector<MergeSource>& s
 
 void check_base(const Repository& repository, const std::string& revision, const ObjectId& weights) {
   if (revision.empty()) return;
-  const Commit commit = repository.read_commit(resolve_commit(repository, revision));
+  const Commit commit = repository.read_commit(resolve_base(repository, revision));
   if (!commit.is_task() && read_checkpoint(repository, commit).weights == weights) return;
   throw Error(ErrorCode::conflict, "base_model " + printable(revision) + " is not the base of the tasks: they are differences from the weights " +
                                        weights.short_hex());

@@ -47,14 +47,14 @@ int run(const Arguments& arguments, Session& session) {
   }
   Repository repository = session.open();
   SparsifyOutcome outcome;
-  outcome.source = resolve_commit(repository, revision);
-  const auto base_folder = base_from(arguments, session, repository, outcome.source);
+  const MergeSource source = find_merge_source(repository, revision);
+  const auto base_folder = base_from(arguments, session, repository, source.computed ? commit_on_base(*source.computed) : source.commit);
   const RefName branch = choose_branch(repository, arguments, revision);
   outcome.branch = branch.text();
   const Committer committer = session.committer(arguments);
-  const SparsifyReport report = sparsify(repository, outcome.source, options, branch, committer, session.progress("sparsifying"));
+  const SparsifyReport report = sparsify(repository, source, options, branch, committer, session.progress("sparsifying"));
   CommitSizer sizer(repository);
-  outcome.stored_before = sizer.sizes(outcome.source, repository.read_commit(outcome.source)).stored();
+  outcome.stored_before = sizer.sizes(report.source, repository.read_commit(report.source)).stored();
   outcome.stored_after = sizer.sizes(report.commit, repository.read_commit(report.commit)).stored();
   print_sparsify(session, options, report, outcome);
   return report.unchanged ? 1 : 0;
@@ -64,12 +64,13 @@ int run(const Arguments& arguments, Session& session) {
 
 Command sparsify_command() {
   return {"sparsify", "Work", "Keep only the largest entries of a task's change, as a new commit of it",
-          "dstore sparsify sst2 --density 0.5% --name sst2-sparse\n  dstore sparsify sst2 --density 0.5% --by fisher fisher.safetensors",
-          {{"rev", "A task: a full fine-tune"}, {"file", "With --by fisher: F for each weight, under the task's tensor names", PositionalSpec::optional}},
+          "dstore sparsify sst2 --density 0.5% --name sst2-sparse\n  dstore sparsify sst2 --density 0.5% --by fisher fisher.safetensors\n"
+          "  dstore sparsify 'base+0.5*sst2+0.5*mnli' --density 1% --name both",
+          {{"rev", "A task, such as a full fine-tune, or what is computed"}, {"file", "With --by fisher: F for each weight, under the task's tensor names", PositionalSpec::optional}},
           {{"--density", "T", "Share of the base's weights that stay changed, exactly: 0.5% or 0.005"},
            {"--scope", "global|tensor", "That share of all weights together (default), or of each tensor"},
            {"--by", "SCORE", "Largest what, for d = new - old: magnitude |d| (default), relative |d|/|old|, fisher F*d^2"},
-           {"--name", "TASK", "New branch for the result (default: the branch that REV names moves on)"},
+           {"--name", "TASK", "New branch for the result (default: the branch that REV names moves on; what is computed names none)"},
            {"-m,--message", "MSG", "What it is (default: what was done)"},
            {"--base-from", "FOLDER", "Read the base that is not in the store from this folder"},
            {"--author", "WHO", "Author (default: $DSTORE_AUTHOR, or user@host)"},

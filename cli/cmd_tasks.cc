@@ -6,6 +6,7 @@
 #include "output.h"
 #include "repo/catalog.h"
 #include "repo/model_files.h"
+#include "repo/resolve_base.h"
 #include "repo/revision.h"
 
 namespace dstore::cli {
@@ -22,7 +23,7 @@ struct Task {
 using TasksByBase = std::map<ObjectId, std::vector<Task>>;
 
 ObjectId weights_of_base(const Repository& repository, const RefNames& names, const std::string& revision) {
-  const ObjectId id = resolve_commit(repository, revision);
+  const ObjectId id = resolve_base(repository, revision);
   const Commit commit = repository.read_commit(id);
   if (commit.is_task()) {
     std::string base = commit.base ? commit.base->short_hex() : "unknown";

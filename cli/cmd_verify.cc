@@ -4,9 +4,9 @@
 #include "dstore/error.h"
 #include "exit_code.h"
 #include "output.h"
-#include "repo/compose.h"
 #include "repo/forgotten.h"
 #include "repo/fsck.h"
+#include "repo/open_revision.h"
 
 namespace dstore::cli {
 namespace {
@@ -14,7 +14,8 @@ namespace {
 /// A revision: signatures, and every file of its checkout produced and compared, without writing it.
 int verify_revision(const Arguments& arguments, const Session& session, const Repository& repository) {
   const Revision revision = resolve_revision(repository, arguments.get("rev"));
-  const LoadedRevision loaded = load_revision(repository, revision);
+  const OpenRevision loaded = open_revision(repository, revision, session.progress("computing"));
+  const std::string weights = loaded.files.weights ? loaded.files.weights->weights_id().hex() : "";
   std::uint64_t bytes = 0;
   {
     const Progress progress = session.progress("verifying");
@@ -27,14 +28,14 @@ int verify_revision(const Arguments& arguments, const Session& session, const Re
   }
   if (session.json) {
     Json json;
-    json.set("weights", loaded.files.weights->weights_id().hex());
+    if (!weights.empty()) json.set("weights", weights);
     json.set("bytes", static_cast<std::int64_t>(bytes));
     json.set("signature", verdict_name(loaded.commits.front().signature.verdict));
     print_json(json.serialize());
     return 0;
   }
   for (const CheckedCommit& commit : loaded.commits) session.say("commit " + commit.id.short_hex() + ": " + printable(commit.signature.reason));
-  session.say("verified: " + human_size(bytes) + ", weights " + loaded.files.weights->weights_id().hex());
+  session.say("verified: " + human_size(bytes) + ", " + (weights.empty() ? "and the commits that it is computed from" : "weights " + weights));
   return 0;
 }
 
@@ -78,7 +79,7 @@ int run(const Arguments& arguments, Session& session) {
 }  // namespace
 
 Command verify_command() {
-  return {"verify", "Look", "Check every hash and signature of the store, or of one revision's checkout", "dstore verify base+sst2",
+  return {"verify", "Look", "Check every hash and signature of the store, or of one revision's checkout", "dstore verify base+sst2\n  dstore verify 'base+0.7*sst2 - toxic'",
           {{"rev", "Only this revision (default: the whole store)", PositionalSpec::optional}}, {}, run};
 }
 

@@ -18,36 +18,39 @@ using nlohmann::ordered_json;
 constexpr std::size_t kMostLines = 3;
 constexpr std::size_t kDigestDigits = 10;
 
-/// "test.tsv 3a6eb0790f".
-std::string data_text(const Evaluation& evaluation) {
-  const std::string digest = evaluation.data_sha256.hex().substr(0, kDigestDigits);
-  return evaluation.data.empty() ? digest : printable(evaluation.data) + " " + digest;
-}
-
-std::string values_text(const Evaluation& evaluation) {
-  std::string text;
-  for (const auto& [name, value] : evaluation.metrics) text += (text.empty() ? "" : ", ") + printable(name) + " " + brief_number(value);
-  return text;
-}
-
 std::string measured_model(const RefNames& refs, const Evaluation& evaluation) {
   if (!evaluation.commit) return "(computed)";
   const std::string names = joined_refs(refs, *evaluation.commit);
   return evaluation.commit->short_hex() + (names.empty() ? "" : " (" + names + ")");
 }
 
-std::vector<CheckedEvaluation> chosen(const Session& session, const Repository& repository, const std::string& typed) {
-  if (typed.empty()) return Catalog(repository, session.progress("cataloguing")).evaluations().all();
+std::vector<CheckedEvaluation> chosen(const Session& session, const Repository& repository, const std::string& revision) {
+  if (revision.empty()) return Catalog(repository, session.progress("cataloguing")).evaluations().all();
+  return recorded_for(repository, revision);
+}
+
+}  // namespace
+
+std::string data_text(const Evaluation& evaluation) {
+  const std::string digest = evaluation.data_sha256.hex().substr(0, kDigestDigits);
+  return evaluation.data.empty() ? digest : printable(evaluation.data) + " " + digest;
+}
+
+std::string metrics_text(const Evaluation& evaluation) {
+  std::string text;
+  for (const auto& [name, value] : evaluation.metrics) text += (text.empty() ? "" : ", ") + printable(name) + " " + brief_number(value);
+  return text;
+}
+
+std::vector<CheckedEvaluation> recorded_for(const Repository& repository, const std::string& typed) {
   const Revision revision = resolve_revision(repository, typed);
   std::vector<CheckedEvaluation> out = evaluations_of(repository, revision.computed ? named_commits(revision).front() : revision.commit);
   if (revision.computed) std::erase_if(out, [&](const CheckedEvaluation& each) { return each.evaluation.revision != pinned(revision); });
   return out;
 }
 
-}  // namespace
-
 std::string measured_text(const Evaluation& evaluation) {
-  return printable(evaluation.split) + " " + values_text(evaluation) + " (n " + grouped(static_cast<std::uint64_t>(evaluation.n)) + ")";
+  return printable(evaluation.split) + " " + metrics_text(evaluation) + " (n " + grouped(static_cast<std::uint64_t>(evaluation.n)) + ")";
 }
 
 std::string evaluation_line(const Session& session, const CheckedEvaluation& checked) {
@@ -107,7 +110,7 @@ int list_evaluations(const Session& session, const Repository& repository, const
   for (const CheckedEvaluation& each : evaluations) {
     const Evaluation& evaluation = each.evaluation;
     table.add({each.id.short_hex(), measured_model(refs, evaluation), printable(evaluation.split), grouped(static_cast<std::uint64_t>(evaluation.n)),
-               values_text(evaluation), data_text(evaluation), verdict_mark(each.signature).text, age(evaluation.time, now())});
+               metrics_text(evaluation), data_text(evaluation), verdict_mark(each.signature).text, age(evaluation.time, now())});
   }
   std::string text = table.text();
   text.pop_back();

@@ -7,6 +7,10 @@
 
 namespace dstore::cli {
 
+/// "test.tsv 3a6eb0790f": what it was measured on.
+std::string data_text(const Evaluation& evaluation);
+/// "accuracy 0.7512, macro_f1 0.7498".
+std::string metrics_text(const Evaluation& evaluation);
 /// "test accuracy 0.7512, macro_f1 0.7498 (n 5,000)".
 std::string measured_text(const Evaluation& evaluation);
 /// measured_text() and on what, when, by whom: one line.
@@ -20,6 +24,8 @@ nlohmann::ordered_json evaluation_json(const CheckedEvaluation& evaluation);
 /// {verdict, principal, fingerprint (null where there is no key)}.
 nlohmann::ordered_json signature_json(const Verification& signature);
 
+/// Of a commit all that name it, of what is computed those of that very revision; newest first.
+std::vector<CheckedEvaluation> recorded_for(const Repository& repository, const std::string& revision);
 /// `dstore eval --list`: of a commit all that name it, of what is computed those of that very revision, else all; newest first.
 int list_evaluations(const Session& session, const Repository& repository, const std::string& revision);
 

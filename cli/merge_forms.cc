@@ -26,7 +26,7 @@ int run_merge_into(const Arguments& arguments, Session& session) {
   options.message = arguments.get("message", "merge " + revisions.front() + " into " + branch.text());
   if (options.message.empty()) throw Error(ErrorCode::invalid_argument, "say what this commit is: -m MSG");
   Repository repository = session.open();
-  const MergeSource theirs{resolve_commit(repository, revisions.front()), revisions.front()};
+  const MergeSource theirs = find_merge_source(repository, revisions.front());
   const Committer committer = session.committer(arguments);
   const ThreeWayOutcome outcome = merge_into(repository, theirs, branch, options, committer, session.progress("merging"));
   return print_three_way(session, outcome, kMergeWords, branch.text(), theirs.text, options.dry_run);

@@ -52,10 +52,10 @@ bool MetricRow::is_best(std::size_t i) const {
   return known > 1;
 }
 
-std::vector<MetricRow> metric_rows(const std::vector<const Commit*>& commits) {
+std::vector<MetricRow> metric_rows(const std::vector<const CommitFacts*>& commits) {
   std::vector<MetricRow> rows;
   for (std::size_t i = 0; i < commits.size(); ++i) {
-    for (const Metric& metric : commits[i]->metrics) {
+    for (const Metric& metric : all_metrics(*commits[i])) {
       auto row = std::find_if(rows.begin(), rows.end(), [&](const MetricRow& r) {
         return r.split == metric.split && r.name == metric.name && r.data_sha256 == metric.data_sha256;
       });

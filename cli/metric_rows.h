@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "object/commit.h"
+#include "repo/commit_facts.h"
 
 namespace dstore::cli {
 
@@ -24,8 +24,8 @@ struct MetricRow {
   bool is_best(std::size_t i) const;
 };
 
-/// Every metric that one of the commits has, in the order in which they come up.
-std::vector<MetricRow> metric_rows(const std::vector<const Commit*>& commits);
+/// Every metric that one of the commits has, in the order in which they come up: of training, and of evaluations that count.
+std::vector<MetricRow> metric_rows(const std::vector<const CommitFacts*>& commits);
 /// "test accuracy"; where `rows` has the same on other data too, "test accuracy (data 1234abcd)".
 std::string metric_label(const std::vector<MetricRow>& rows, const MetricRow& row);
 const char* better_name(MetricRow::Better better);

@@ -27,7 +27,7 @@ ordered_json share_json(const KeptShare& share) {
 }
 
 void print_sparsify_json(const SparsifyOptions& options, const SparsifyReport& report, const SparsifyOutcome& outcome) {
-  ordered_json out{{"commit", report.commit.hex()}, {"branch", outcome.branch}, {"unchanged", report.unchanged}, {"source", outcome.source.hex()},
+  ordered_json out{{"commit", report.commit.hex()}, {"branch", outcome.branch}, {"unchanged", report.unchanged}, {"source", report.source.hex()},
                    {"base", report.base.hex()}, {"density", options.density}, {"scope", scope_name(options.scope)}, {"by", options.score->name},
                    {"elements", report.elements}, {"places", report.places}};
   out.update(share_json(report.all));

@@ -10,7 +10,6 @@ namespace dstore::cli {
 
 /// What `sparsify` says beside its report.
 struct SparsifyOutcome {
-  ObjectId source;
   std::string branch;
   std::uint64_t stored_before = 0;  ///< as CommitSizes::stored() of the source
   std::uint64_t stored_after = 0;

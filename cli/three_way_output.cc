@@ -47,11 +47,12 @@ ordered_json counts_json(const ConflictCounts& counts) {
 void print_outcome_json(const ThreeWayOutcome& outcome, const ThreeWayWords& words, const std::string& branch, bool dry_run) {
   const ConflictCounts& all = outcome.report.all;
   ordered_json out{{"outcome", outcome_name(outcome, words)}, {"dry_run", dry_run}, {"commit", id_or_null(outcome.commit)}, {"branch", branch}, {"base", id_or_null(outcome.base)},
-                   {"ours", outcome.ours.hex()}, {"theirs", outcome.theirs.hex()}, {"ancestor", outcome.ancestor.hex()}, {"ancestors", outcome.ancestors}};
+                   {"ours", id_or_null(outcome.ours)}, {"theirs", id_or_null(outcome.theirs)}, {"ancestor", outcome.ancestor.hex()}, {"ancestors", outcome.ancestors}};
   out.update(counts_json(all));
   out["cosine"] = all.cosine();
   out["overlap"] = all.same + all.conflict;
   out["unresolved"] = outcome.report.unresolved;
+  out["shared"] = outcome.overlap ? ordered_json(outcome.overlap->shared) : ordered_json();
   out["ulps"] = ordered_json::array();
   for (std::size_t i = 0; i + 1 < ConflictCounts::kDistances; ++i) {
     if (all.distances[i] > 0) out["ulps"].push_back({{"least", std::uint64_t{1} << i}, {"count", all.distances[i]}});
@@ -188,12 +189,14 @@ int print_three_way(const Session& session, const ThreeWayOutcome& outcome, cons
     print_outcome_json(outcome, words, branch, dry_run);
     return status;
   }
+  if (outcome.overlap) session.say(overlap_text(*outcome.overlap));
   switch (outcome.kind) {
     case Kind::up_to_date:
       session.say(words.rebase ? branch + " is a difference from these weights already: nothing to do" : "already up to date: " + branch + " has " + printable(theirs));
       return status;
     case Kind::fast_forward:
-      session.say(branch + ": " + (dry_run ? "would move" : "moved") + " from " + outcome.ours.short_hex() + " to " + outcome.theirs.short_hex() + " (fast-forward)");
+      session.say(branch + ": " + (dry_run ? "would move" : "moved") + " from " + outcome.ours.short_hex() + " to " +
+                  (outcome.theirs.is_none() ? "a commit of " + printable(theirs) : outcome.theirs.short_hex()) + " (fast-forward)");
       return status;
     default: break;
   }

@@ -20,9 +20,10 @@ ThreeWayOptions three_way_options(const Arguments& arguments, const ThreeWayWord
 std::vector<OptionSpec> three_way_option_specs(const ThreeWayWords& words);
 
 /// Prints the outcome; the exit status. With --json {outcome: "up to date"|"fast-forward"|"conflicts"|"merged"|"rebased", dry_run, commit, branch, base, ours,
-/// theirs, ancestor, ancestors, elements, changed_ours, changed_theirs, same, conflict, opposed, energy_in_conflict, cosine, overlap, unresolved,
+/// theirs, ancestor, ancestors, elements, changed_ours, changed_theirs, same, conflict, opposed, energy_in_conflict, cosine, overlap, unresolved, shared,
 /// ulps[{least, count}], not_finite, tensors[{name, elements, changed_ours, changed_theirs, same, conflict, opposed, energy_in_conflict}], whole[{name, what}],
-/// files[{path, what}], tokenizers, changed, full_bytes, stored_bytes}. What was not written is null.
+/// files[{path, what}], tokenizers, changed, full_bytes, stored_bytes}. What was not written is null;
+/// `shared`, as of `merge EXPRESSION --name`, where no sum is computed.
 int print_three_way(const Session& session, const ThreeWayOutcome& outcome, const ThreeWayWords& words, const std::string& branch, const std::string& theirs, bool dry_run);
 
 /// "1,234 of 113,566 weights changed (1.09 %), 90.9 MB → 4 kB".

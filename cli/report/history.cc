@@ -4,7 +4,6 @@
 #include "metric_rows.h"
 #include "number_text.h"
 #include "output.h"
-#include "repo/history.h"
 #include "report/chart.h"
 #include "report/html.h"
 #include "report/sections.h"
@@ -12,35 +11,15 @@
 namespace dstore::cli {
 namespace {
 
-constexpr std::size_t kCommits = 200;  ///< the newest of a task
 constexpr std::size_t kStyles = 4;
 constexpr double kWidth = 360, kHeight = 190, kLeft = 48, kRight = 12, kTop = 12, kBottom = 26;
 
-/// A task's commits, oldest first, without those of its base.
-struct Line {
-  std::vector<ObjectId> ids;
-  std::vector<Commit> commits;
-};
-
-Line line_of(const Repository& repository, const ObjectId& head) {
-  Line out;
-  for (const ObjectId& id : first_parents(repository, head)) {
-    Commit commit = repository.read_commit(id);
-    if (!commit.is_task() || out.ids.size() == kCommits) break;
-    out.ids.push_back(id);
-    out.commits.push_back(std::move(commit));
-  }
-  std::reverse(out.ids.begin(), out.ids.end());
-  std::reverse(out.commits.begin(), out.commits.end());
-  return out;
-}
-
-std::string id_text(const ObjectId& id) { return id.short_hex().substr(0, 7); }
+std::string id_text(const CommitFacts& commit) { return commit.id.is_none() ? "computed" : commit.id.short_hex().substr(0, 7); }
 
 /// The rows of one metric on several splits, as lines over two or more commits.
 class HistoryChart {
  public:
-  HistoryChart(const Line& line, std::vector<const MetricRow*> rows) : line_(line), rows_(std::move(rows)) {
+  HistoryChart(const TaskLine& line, std::vector<const MetricRow*> rows) : line_(line), rows_(std::move(rows)) {
     double low = INFINITY, high = -INFINITY;
     for (const MetricRow* row : rows_) {
       for (const auto& value : row->values) {
@@ -64,7 +43,7 @@ class HistoryChart {
  private:
   double x(std::size_t commit) const {
     const double room = kWidth - kLeft - kRight;
-    return kLeft + 6 + (room - 12) * static_cast<double>(commit) / static_cast<double>(line_.ids.size() - 1);
+    return kLeft + 6 + (room - 12) * static_cast<double>(commit) / static_cast<double>(line_.commits.size() - 1);
   }
   double y(double value) const { return kHeight - kBottom - (kHeight - kTop - kBottom) * (value - axis_.low) / (axis_.high - axis_.low); }
 
@@ -79,7 +58,7 @@ class HistoryChart {
       }
       out += (out.empty() ? "" : "; ") + escaped(row->split) + " from " + escaped(first) + " to " + escaped(last);
     }
-    return out + ", over " + std::to_string(line_.ids.size()) + " commits";
+    return out + ", over " + std::to_string(line_.commits.size()) + " commits";
   }
   std::string grid() const {
     std::string out;
@@ -91,9 +70,9 @@ class HistoryChart {
              "<text x=\"" + place(kLeft - 6) + "\" y=\"" + place(y(value) + 4) + "\" text-anchor=\"end\">" + axis_text(value, axis_.step) + "</text>\n";
     }
     const auto label = [&](std::size_t commit, const char* anchor) {
-      return "<text x=\"" + place(x(commit)) + "\" y=\"" + place(kHeight - 8) + "\" text-anchor=\"" + anchor + "\">" + id_text(line_.ids[commit]) + "</text>\n";
+      return "<text x=\"" + place(x(commit)) + "\" y=\"" + place(kHeight - 8) + "\" text-anchor=\"" + anchor + "\">" + id_text(line_.commits[commit]) + "</text>\n";
     };
-    return out + label(0, "start") + label(line_.ids.size() - 1, "end");
+    return out + label(0, "start") + label(line_.commits.size() - 1, "end");
   }
   std::string series(const MetricRow& row, const std::string& style) const {
     std::string points, dots;
@@ -101,13 +80,13 @@ class HistoryChart {
       if (!row.values[i] || !row.values[i]->number) continue;
       const std::string at_x = place(x(i)), at_y = place(y(*row.values[i]->number));
       points += (points.empty() ? "" : " ") + at_x + "," + at_y;
-      dots += "<circle class=\"p" + style + "\" cx=\"" + at_x + "\" cy=\"" + at_y + "\" r=\"3\"><title>" + id_text(line_.ids[i]) + " " +
+      dots += "<circle class=\"p" + style + "\" cx=\"" + at_x + "\" cy=\"" + at_y + "\" r=\"3\"><title>" + id_text(line_.commits[i]) + " " +
               escaped(row.split) + ": " + escaped(row.values[i]->text) + "</title></circle>\n";
     }
     return "<polyline class=\"line l" + style + "\" points=\"" + points + "\"/>\n" + dots;
   }
 
-  const Line& line_;
+  const TaskLine& line_;
   std::vector<const MetricRow*> rows_;
   bool is_empty_ = true;
   Axis axis_;
@@ -119,25 +98,25 @@ std::string split_key(const std::vector<MetricRow>& all, const std::vector<const
   return line_legend(series);
 }
 
-std::string values_table(const Line& line, const std::vector<MetricRow>& rows) {
+std::string values_table(const TaskLine& line, const std::vector<MetricRow>& rows) {
   std::vector<HtmlTable::Cell> headings{{"commit", "left"}, {"message", "left"}};
   for (const MetricRow& row : rows) headings.push_back({name_html(metric_label(rows, row))});
   HtmlTable table("list", headings);
-  for (std::size_t i = 0; i < line.ids.size(); ++i) {
-    std::vector<HtmlTable::Cell> cells{{"<code>" + id_text(line.ids[i]) + "</code>"}, {name_html(line.commits[i].subject()), "left name"}};
+  for (std::size_t i = 0; i < line.commits.size(); ++i) {
+    std::vector<HtmlTable::Cell> cells{{"<code>" + id_text(line.commits[i]) + "</code>"}, {name_html(line.commits[i].commit.subject()), "left name"}};
     for (const MetricRow& row : rows) cells.push_back({row.values[i] ? name_html(row.values[i]->text) : ""});
     table.add(std::move(cells));
   }
   const std::string all = scrolling("Metrics by commit", table.html());
-  return line.ids.size() > 1 ? folded("Every value", all) : all;
+  return line.commits.size() > 1 ? folded("Every value", all) : all;
 }
 
-std::string charts_of(const Line& line, const std::string& revision, const std::string& id) {
-  std::vector<const Commit*> commits;
-  for (const Commit& commit : line.commits) commits.push_back(&commit);
+std::string charts_of(const TaskLine& line, const std::string& revision, const std::string& id) {
+  std::vector<const CommitFacts*> commits;
+  for (const CommitFacts& commit : line.commits) commits.push_back(&commit);
   const std::vector<MetricRow> rows = metric_rows(commits);
   if (rows.empty()) return "<p>No metric was recorded.</p>\n";
-  if (line.ids.size() == 1) return values_table(line, rows);
+  if (line.commits.size() == 1) return values_table(line, rows);
   std::vector<std::pair<std::string, std::vector<const MetricRow*>>> metrics;
   for (const MetricRow& row : rows) {
     auto known = std::find_if(metrics.begin(), metrics.end(), [&](const auto& metric) { return metric.first == row.name; });
@@ -157,13 +136,14 @@ std::string charts_of(const Line& line, const std::string& revision, const std::
 
 }  // namespace
 
-std::string history_section(const Repository& repository, const ComparedTasks& compared) {
+std::string history_section(const ComparedTasks& compared, const std::vector<TaskLine>& lines) {
   std::string content;
-  for (std::size_t i = 0; i < compared.tasks.size(); ++i) {
-    const Line line = compared.tasks[i].is_computed() ? Line{} : line_of(repository, compared.tasks[i].commit.id);
-    content += task_heading(compared, i) + charts_of(line, compared.tasks[i].revision, "h" + std::to_string(i));
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    content += task_heading(compared, i) + charts_of(lines[i], compared.tasks[i].revision, "h" + std::to_string(i));
   }
-  return section("Metrics over the commits", "From the first commit of the task to the one shown here, first parents only.", content);
+  return section("Metrics over the commits",
+                 "From the first commit of the task to the one shown here, first parents only: as training measured, "
+                 "or the newest evaluation on the same data since.", content);
 }
 
 }  // namespace dstore::cli

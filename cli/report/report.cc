@@ -17,9 +17,9 @@ std::string names_of(const ComparedTasks& compared, const char* separator) {
   return out;
 }
 
-std::string glance(const ComparedTasks& compared) {
-  std::vector<const Commit*> commits;
-  for (const TaskStats& task : compared.tasks) commits.push_back(&task.commit.commit);
+std::string glance(const ComparedTasks& compared, const std::vector<TaskLine>& lines) {
+  std::vector<const CommitFacts*> commits;
+  for (const TaskLine& line : lines) commits.push_back(&line.head());
   const std::vector<MetricRow> metrics = metric_rows(commits);
   std::vector<HtmlTable::Cell> headings{{"task", "left"}, {"method", "left"}, {"stored"}, {"full copy"}, {"smaller"}, {"changed"}, {"density"}, {"new"}};
   for (const MetricRow& metric : metrics) headings.push_back({name_html(metric_label(metrics, metric))});
@@ -68,8 +68,9 @@ std::string report_html(const Repository& repository, const ComparedTasks& compa
     summary += task.is_computed() ? " is computed" : " is commit <code>" + task.commit.id.short_hex() + "</code> (" + timestamp(task.commit.commit.time) + ")";
   }
   const std::string names = names_of(compared, ", ");
-  const std::string sections = glance(compared) + density_section(compared) + together_section(compared) + size_section(compared) +
-                               history_section(repository, compared) + distance_section(compared) + table_section(compared);
+  const std::vector<TaskLine> lines = task_lines(repository, compared);
+  const std::string sections = glance(compared, lines) + density_section(compared) + together_section(compared) + size_section(compared) +
+                               history_section(compared, lines) + evaluations_section(compared, lines) + distance_section(compared) + table_section(compared);
   return fill_template(kPageTemplate, {{"title", escaped("Task differences: " + names)},
                                        {"heading", "Task differences: " + name_html(names)},
                                        {"summary", summary + "."},

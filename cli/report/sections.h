@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "task_stats.h"
+#include "report/task_line.h"
 
 namespace dstore::cli {
 
@@ -16,8 +16,10 @@ std::string distance_section(const ComparedTasks& compared);
 std::string together_section(const ComparedTasks& compared);
 /// What is stored for each task.
 std::string size_section(const ComparedTasks& compared);
-/// Metrics of each task's commits from its first one on.
-std::string history_section(const Repository& repository, const ComparedTasks& compared);
+/// Metrics of each task's commits from its first one on: of training, and of evaluations that count.
+std::string history_section(const ComparedTasks& compared, const std::vector<TaskLine>& lines);
+/// Every evaluation of those commits; empty where there is none.
+std::string evaluations_section(const ComparedTasks& compared, const std::vector<TaskLine>& lines);
 /// Every number, part by part.
 std::string table_section(const ComparedTasks& compared);
 

@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "dstore/error.h"
 #include "repo/checkout_record.h"
+#include "repo/resolve_base.h"
 #include "repo/revision.h"
 
 namespace dstore::cli {
@@ -54,7 +55,7 @@ std::optional<double> Cell::metric(std::string_view split) const {
 bool matches(const std::string& pattern, const std::string& name) { return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0; }
 
 Cells::Cells(const Session& session, const Study& study, const Repository& repository) : study_(study) {
-  const ObjectId base = resolve_commit(repository, study.base);
+  const ObjectId base = resolve_base(repository, study.base);
   revision_ = base.hex();
   base_ = repository.require_commit(base).commit.checkpoint.hex();
   for (const StudyTask& task : study.tasks) {

@@ -15,7 +15,7 @@ std::string page(const Results& results) {
                               std::to_string(study.seeds.size()) + (study.seeds.size() == 1 ? " seed" : " seeds") + ", trained from " + name_html(study.base) + ": " + std::to_string(results.runs.size()) +
                               " of " + std::to_string(total) + " runs are done.";
   std::string sections;
-  for (const auto& make : {questions_section, methods_section, size_chart_section, sweep_section, curves_section, overlap_section, shares_section, rates_section,
+  for (const auto& make : {questions_section, methods_section, size_chart_section, sweep_section, curves_section, costs_section, overlap_section, shares_section, rates_section,
                            failures_section, environment_section}) {
     sections += make(results);
   }

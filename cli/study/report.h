@@ -12,12 +12,13 @@ void write_study_report(Filesystem& fs, const Results& results, const std::strin
 /// The CSVs: name and content.
 std::vector<std::pair<std::string, std::string>> study_tables(const Results& results);
 
-// One function a section of the page, in sections.cc, charts.cc and masks.cc. Empty where there is nothing to show.
+// One function a section of the page, in sections.cc, charts.cc, costs.cc and masks.cc. Empty where there is nothing to show.
 std::string questions_section(const Results& results);
 std::string methods_section(const Results& results);
 std::string size_chart_section(const Results& results);
 std::string sweep_section(const Results& results);
 std::string curves_section(const Results& results);
+std::string costs_section(const Results& results);
 std::string overlap_section(const Results& results);
 std::string shares_section(const Results& results);
 std::string rates_section(const Results& results);

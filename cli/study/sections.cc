@@ -27,6 +27,9 @@ std::string mean_of(const RunGroup& group, std::optional<double> (*value)(const 
   return mean ? fixed(mean->mean * scale, digits) : "";
 }
 
+/// "2 of 3" while some are missing.
+std::string of_all(std::size_t count, std::size_t all) { return std::to_string(count) + (count < all ? " of " + std::to_string(all) : ""); }
+
 const GroupComparison* comparison_of(const Results& results, const RunGroup& group) {
   for (const GroupComparison& one : results.comparisons) {
     if (one.group == &group) return &one;
@@ -34,9 +37,10 @@ const GroupComparison* comparison_of(const Results& results, const RunGroup& gro
   return nullptr;
 }
 
-std::string rate_of(const RunGroup& group) {
-  const Cell& cell = *group.runs.front()->cell;
-  return cell.rate ? shortest_decimal(*cell.rate) : cell.content.fact("lr");
+std::string candidate_text(const Cell& candidate) {
+  const auto dev = candidate.metric("dev");
+  if (candidate.is_done() && dev) return fixed(100 * *dev, 2);
+  return candidate.state == Cell::State::failed ? "failed" : "not run yet";
 }
 
 std::string methods_table(const Results& results, const StudyTask& task) {
@@ -62,7 +66,7 @@ std::string methods_table(const Results& results, const StudyTask& task) {
                {fact([](const RunResult& run) { return run.number("seconds_per_step"); }, 1, 2)},
                {fact([](const RunResult& run) { return run.number("cpu_seconds_per_step"); }, 1, 2)},
                {peak ? human_size(static_cast<std::uint64_t>(peak->mean)) : ""},
-               {std::to_string(group.runs.size())}});
+               {group.sweep ? std::to_string(group.runs.size()) : of_all(group.runs.size(), results.study.seeds.size())}});
   }
   if (!any) return "";
   const std::string steps = std::to_string(task.steps.value_or(results.study.steps));
@@ -105,7 +109,7 @@ Verdict verdict(const StudyQuestion& question, const PairedInterval& interval) {
 
 std::string questions_section(const Results& results) {
   if (results.study.questions.empty()) return "";
-  HtmlTable table("list", {{"question", "left"}, {"answer", "left"}, {"difference"}, {"95 % interval"}, {"asked", "left"}, {"compared", "left"}});
+  HtmlTable table("list", {{"question", "left"}, {"answer", "left"}, {"difference"}, {"95 % interval"}, {"asked", "left"}, {"compared", "left"}, {"seeds"}});
   for (const StudyQuestion& question : results.study.questions) {
     const RunGroup *a = results.group(question.task, question.compare), *b = results.group(question.task, question.with);
     const auto interval = a != nullptr && b != nullptr ? Results::compare(*a, *b) : std::nullopt;
@@ -114,9 +118,11 @@ std::string questions_section(const Results& results) {
                {interval ? points_text(interval->difference) : ""},
                {interval ? interval_text(*interval) : ""},
                {escaped(condition_text(question)), "left"},
-               {name_html(question.compare) + " &#8722; " + name_html(question.with) + ", " + name_html(question.task), "left"}});
+               {name_html(question.compare) + " &#8722; " + name_html(question.with) + ", " + name_html(question.task), "left"},
+               {interval ? of_all(interval->seeds, results.study.seeds.size()) : ""}});
   }
-  return section("Answers", "In points of test accuracy. Yes or no where the whole interval says so, else not decided.", scrolling("Answers", table.html()));
+  return section("Answers", "In points of test accuracy, over the seeds that are done. Yes or no where the whole interval says so, else not decided.",
+                 scrolling("Answers", table.html()));
 }
 
 std::string methods_section(const Results& results) {
@@ -124,23 +130,27 @@ std::string methods_section(const Results& results) {
   for (const StudyTask& task : results.study.tasks) content += methods_table(results, task);
   return section("Methods",
                  "Mean &#177; standard deviation over the seeds. Intervals: paired bootstrap over seeds and texts, 10,000 replicates, percentiles; "
-                 "with few seeds they are rather too narrow. Seconds are of a step of training alone; the peak is of the whole process, evaluations included.",
+                 "with few seeds they are rather too narrow. Seconds: the time of training, the search for a mask included, evaluations not, over its steps; "
+                 "the peak is of the whole process, evaluations included.",
                  content.empty() ? "<p>Nothing is done yet.</p>\n" : content);
 }
 
 std::string rates_section(const Results& results) {
   HtmlTable table("list", {{"method", "left"}, {"task", "left"}, {"chosen"}, {"candidates: accuracy on dev, %", "left"}});
   bool any = false;
-  for (const RunGroup& group : results.groups) {
-    if (group.sweep || !group.task->rates_of.empty()) continue;
-    std::string candidates;
-    for (const Cell* cell : results.cells.candidates_of(*group.runs.front()->cell)) {
-      const auto dev = cell->metric("dev");
-      candidates += (candidates.empty() ? "" : " &#183; ") + escaped(shortest_decimal(*cell->rate)) + ": " + (cell->is_done() && dev ? fixed(100 * *dev, 2) : "failed");
-    }
+  for (const Cell& cell : results.cells.all()) {
+    if (cell.candidate || cell.sweep || cell.seed != results.study.seeds.front() || !cell.task->rates_of.empty()) continue;
+    const auto candidates = results.cells.candidates_of(cell);
+    const auto is_known = [](const Cell* candidate) { return candidate->is_done() || candidate->state == Cell::State::failed; };
+    if (!cell.is_done() && std::none_of(candidates.begin(), candidates.end(), is_known)) continue;
     any = true;
-    const std::string& setting = group.method->rate_setting;
-    table.add({{name_html(group.label()) + (setting.empty() ? "" : " (" + escaped(setting) + ")"), "name"}, {name_html(group.task->name), "left"}, {escaped(rate_of(group))}, {candidates, "left"}});
+    std::string list;
+    for (const Cell* candidate : candidates) list += (list.empty() ? "" : " &#183; ") + escaped(shortest_decimal(*candidate->rate)) + ": " + candidate_text(*candidate);
+    const std::string& setting = cell.method->rate_setting;
+    table.add({{name_html(cell.method->name) + (setting.empty() ? "" : " (" + escaped(setting) + ")"), "name"},
+               {name_html(cell.task->name), "left"},
+               {escaped(cell.rate ? shortest_decimal(*cell.rate) : cell.content.fact("lr"))},
+               {list, "left"}});
   }
   if (!any) return "";
   return section("Learning rates", "Each candidate was tried in a run of " + std::to_string(results.study.rate_steps) + " steps with seed " + std::to_string(results.study.rate_seed) +
@@ -158,7 +168,8 @@ std::string failures_section(const Results& results) {
     table.add({{name_html(cell.name), "name"}, {escaped(error.empty() ? "no learning rate worked" : error), "left"}});
   }
   if (failed == 0 && left == 0) return "";
-  return section("What is missing", std::to_string(left) + " runs are not done yet, " + std::to_string(failed) + " failed.", failed > 0 ? scrolling("Failed runs", table.html()) : "");
+  const std::string note = std::to_string(left) + " runs are not done yet, " + std::to_string(failed) + " failed; those that choose a learning rate are counted too.";
+  return section("What is missing", note, failed > 0 ? scrolling("Failed runs", table.html()) : "");
 }
 
 std::string environment_section(const Results& results) {

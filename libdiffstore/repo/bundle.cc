@@ -6,10 +6,9 @@
 #include "base/json.h"
 #include "base/sha256.h"
 #include "dstore/error.h"
-#include "repo/copy_commits.h"
 #include "repo/evaluations.h"
 #include "repo/forgotten.h"
-#include "repo/model_files.h"
+#include "repo/model_version.h"
 
 namespace dstore {
 namespace {
@@ -79,14 +78,16 @@ Repository make_repository(Filesystem& fs, const std::string& folder) {
 }
 
 /// Everything in the history of `tasks` but them and their bases: their content is left out.
-std::set<ObjectId> history_of(const Repository& repository, const std::vector<BundledTask>& tasks) {
+std::set<ObjectId> history_of(const Repository& repository, const std::vector<ModelVersion>& tasks) {
   std::set<ObjectId> wanted, seen;
   std::vector<ObjectId> stack;
-  for (const BundledTask& task : tasks) {
-    const CheckedCommit commit = repository.require_commit(task.commit);
-    require_task(commit, task.name);
-    wanted.insert({task.commit, *commit.commit.base});
-    stack.push_back(task.commit);
+  for (const ModelVersion& task : tasks) {
+    const Commit& commit = task.commit.commit;
+    if (!task.commit.id.is_none()) wanted.insert(task.commit.id);
+    wanted.insert(*commit.base);
+    stack.insert(stack.end(), commit.parents.begin(), commit.parents.end());
+    stack.insert(stack.end(), commit.derived_from.begin(), commit.derived_from.end());
+    stack.push_back(*commit.base);
   }
   while (!stack.empty()) {
     const ObjectId id = stack.back();
@@ -104,23 +105,31 @@ std::set<ObjectId> history_of(const Repository& repository, const std::vector<Bu
 
 }  // namespace
 
-std::uint64_t create_bundle(const Repository& repository, const std::vector<BundledTask>& tasks, const std::string& file, bool replace, const Progress& progress) {
+BundleReport create_bundle(const Repository& repository, const std::vector<BundleEntry>& entries, const std::string& file, bool replace, const Committer& committer,
+                           const Progress& progress) {
   Filesystem& fs = repository.fs();
   const std::string exists_already = printable(file) + ": exists already; choose another name, or give --force";
   if (!replace && exists(fs, file)) throw Error(ErrorCode::conflict, exists_already);
+  std::vector<ModelVersion> tasks;
+  for (const BundleEntry& entry : entries) {
+    tasks.push_back(open_version(repository, entry.source, progress));
+    if (!tasks.back().delta) require_task(tasks.back().commit, entry.source.text);
+  }
   const std::set<ObjectId> others = history_of(repository, tasks);
   const TemporaryFolder folder(fs, TemporaryFolder::beside(file));
   Repository packed = make_repository(fs, folder.path());
-  std::vector<ObjectId> commits;
+  BundleReport report;
   Head head;
-  for (const BundledTask& task : tasks) {
-    commits.push_back(task.commit);
-    if (!head.tasks.emplace(task.name, task.commit).second) throw Error(ErrorCode::invalid_argument, "two tasks of the bundle would be called " + printable(task.name));
-  }
   {
     PackSession session = packed.store().begin_write();
     CommitKeeper keeper(packed);
-    copy_commits(repository, session, keeper, commits, others, progress);
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      const ObjectId id = store_version(repository, session, keeper, others, tasks[i], committer, progress);
+      const std::string name = entries[i].name.empty() ? id.short_hex() : entries[i].name;
+      if (!head.tasks.emplace(name, id).second) throw Error(ErrorCode::invalid_argument, "two tasks of the bundle would be called " + printable(name));
+      report.tasks.push_back({name, id});
+      copy_commits(repository, session, keeper, {id}, others, progress);
+    }
     copy_evaluations(repository, packed, session, others);
     session.commit();
   }
@@ -140,13 +149,13 @@ std::uint64_t create_bundle(const Repository& repository, const std::vector<Bund
   put(serialize(head));
   for (const Mapping& pack : packs) put(pack.bytes);
   out.write(hash.finish().bytes());
-  const std::uint64_t size = out.size();
+  report.size = out.size();
   if (replace) {
     out.commit();
   } else if (!out.commit_new()) {
     throw Error(ErrorCode::conflict, exists_already);
   }
-  return size;
+  return report;
 }
 
 bool Bundle::is_bundle(Filesystem& fs, const std::string& file) {

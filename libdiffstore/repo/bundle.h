@@ -6,22 +6,35 @@
 #include <string>
 #include <vector>
 
-#include "repo/repository.h"
+#include "repo/merge_sources.h"
+#include "repo/publish.h"
 #include "repo/temporary_folder.h"
 #include "repo/write_delta.h"
 
 namespace dstore {
 
-/// What create_bundle() is asked for: a task under the name that it will have there.
+/// A task of a bundle.
 struct BundledTask {
   std::string name;  ///< a ref name
   ObjectId commit;
 };
 
+/// What create_bundle() is asked for.
+struct BundleEntry {
+  std::string name;  ///< empty: the commit's short id
+  MergeSource source;
+};
+
+struct BundleReport {
+  std::uint64_t size = 0;
+  std::vector<BundledTask> tasks;
+};
+
 /// Writes tasks, their signatures and what their bases look like (no weights of a base, no history) into one file, from which
-/// `dstore apply` works without a repository (spec/bundle.md). Returns its size. Error{conflict} if the file exists and
-/// not `replace`; {invalid_argument} for a commit that is no task.
-std::uint64_t create_bundle(const Repository& repository, const std::vector<BundledTask>& tasks, const std::string& file, bool replace, const Progress& progress);
+/// `dstore apply` works without a repository (spec/bundle.md). What is computed is there as the committer's commit of it, which the repository does not get.
+/// Error{conflict} if the file exists and not `replace`; {invalid_argument} for a commit that is no task.
+BundleReport create_bundle(const Repository& repository, const std::vector<BundleEntry>& entries, const std::string& file, bool replace, const Committer& committer,
+                           const Progress& progress);
 
 /// A bundle, opened: a repository without base in a temporary folder, which goes with this object.
 class Bundle {

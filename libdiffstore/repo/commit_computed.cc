@@ -19,11 +19,24 @@ ComputedTask write_computed(const Repository& repository, PackSession& session, 
     out.full_bytes += shard.bytes();
   }
   for (const auto& [path, file] : files.files) {
-    table.files.push_back({path, file.file ? *file.file : write_file(session, file.content)});
+    const bool stored = file.file && session.has(*file.file);
+    table.files.push_back({path, stored ? *file.file : write_file(session, file.file ? repository.read_file_object(*file.file) : file.content)});
     out.full_bytes += file.file ? repository.file_object_size(*file.file) : file.content.size();
   }
   out.checkpoint = session.add(ObjectKind::checkpoint, table.serialize());
   return out;
+}
+
+Commit computed_record(const Revision& revision, const std::vector<CheckedCommit>& commits, const ObjectId& base) {
+  Commit commit;
+  commit.base = base;
+  for (const CheckedCommit& source : commits) {
+    if (source.commit.is_task()) commit.parents.push_back(source.id);
+  }
+  commit.derived_from = commit.parents;
+  commit.message = revision.text;
+  commit.training = {{"method", "merge"}, {"expression", revision.computed->pinned()}};
+  return commit;
 }
 
 ComputedReport commit_computed(Repository& repository, const Revision& revision, const std::string& message, const RefName& branch, const Committer& committer,
@@ -35,17 +48,10 @@ ComputedReport commit_computed(Repository& repository, const Revision& revision,
   PackSession session = repository.store().begin_write();
   const auto base = StoredWeights::load(repository.store(), model.lineage->base_weights);
   ComputedTask task = write_computed(repository, session, *base, model.files.source(), model.lineage->pairs, model.files, progress, model.changes);
-  Commit commit;
+  Commit commit = computed_record(revision, model.commits, model.lineage->base);
   commit.checkpoint = task.checkpoint;
   commit.delta = task.delta.id;
-  commit.base = model.lineage->base;
-  for (const CheckedCommit& source : model.commits) {
-    if (!source.commit.is_task()) continue;
-    commit.parents.push_back(source.id);
-    commit.derived_from.push_back(source.id);
-  }
   commit.message = message;
-  commit.training = {{"method", "merge"}, {"expression", revision.computed->pinned()}};
   ComputedReport out;
   out.base = model.lineage->base;
   out.full_bytes = task.full_bytes;

@@ -7,8 +7,8 @@
 
 namespace dstore {
 
-std::vector<ObjectId> common_ancestors(const Repository& repository, const ObjectId& a, const ObjectId& b) {
-  const std::vector<ObjectId> of_a = history(repository, {a}), of_b = history(repository, {b});
+std::vector<ObjectId> common_ancestors(const Repository& repository, const ObjectId& a, const std::vector<ObjectId>& b) {
+  const std::vector<ObjectId> of_a = history(repository, {a}), of_b = history(repository, b);
   const std::set<ObjectId> in_b(of_b.begin(), of_b.end());
   std::set<ObjectId> older;  // than another common one
   std::vector<ObjectId> out;

@@ -346,7 +346,7 @@ std::uint64_t reconstruct(const Repository& repository, const ModelFiles& files,
     if (seen) seen(size);
   };
   for (const ShardFile& shard : files.shards) {
-    stream_shard(*files.weights, shard, threads, [&](std::uint64_t, ByteSpan part) { count(part.size()); });
+    stream_shard(files.source(), shard, threads, [&](std::uint64_t, ByteSpan part) { count(part.size()); });
   }
   for (const auto& [path, file] : files.files) {
     if (file.file) repository.read_file_object(*file.file, [&](ByteSpan part) { count(part.size()); });

@@ -187,7 +187,7 @@ class Evaluator {
     if (task.is_base) fail(task.name + " is a base, no task");
     if (!target.is_base) fail(target.name + " is no base");
     if (task.lineage.base_weights == target.lineage.base_weights) return task;
-    Rebased result = rebase_model(repository_, std::move(task.files), task.lineage, target.lineage.base, options, progress_);
+    Rebased result = rebase_model(repository_, task.files, task.lineage, target.lineage.base, options, progress_);
     if (result.report.unresolved > 0) {
       throw Error(ErrorCode::conflict, "\"" + printable(text_) + "\": the base and " + task.name + " changed " + std::to_string(result.report.all.conflict) + " weights and " +
                                            std::to_string(result.report.whole.size()) + " whole tensors differently; say what is kept: rebase(keep-task: …), " +

@@ -24,6 +24,7 @@ OpenTask open_task(const Repository& repository, const Revision& revision, const
   out.delta = write_delta(session, *base, model.files.source(), model.lineage->pairs, 0, progress, {}, model.changes, &order).table;
   out.delta_bytes = session.bytes_stored();
   session.commit();
+  if (model.sum != nullptr) out.overlap = model.sum->overlap();
   out.loaded = std::move(model);
   out.loaded.files.computed.reset();
   out.loaded.files.weights = StoredWeights::load(store, out.delta, repository.store());

@@ -12,6 +12,7 @@ struct OpenTask {
   LoadedRevision loaded;                  ///< files.weights is set, whatever the revision
   ObjectId base;                          ///< the base's commit
   DeltaTable delta;
+  std::optional<SumSource::Overlap> overlap{};  ///< of a sum
   std::uint64_t delta_bytes = 0;          ///< of a computed one: what a commit stores of it, without its files and its record
 
   StoredWeights& weights() { return *loaded.files.weights; }

@@ -7,9 +7,8 @@
 #include "base/mutant.h"
 #include "base/sha256.h"
 #include "dstore/error.h"
-#include "repo/copy_commits.h"
 #include "repo/forgotten.h"
-#include "sign/signature_object.h"
+#include "repo/store_commit.h"
 
 namespace dstore {
 namespace {
@@ -53,16 +52,6 @@ std::unique_ptr<File> wait_for_turn(Repository& repository, const RefName& branc
   }
 }
 
-ObjectId add_commit(PackSession& session, const Commit& commit, const Committer& committer) {
-  const std::string text = commit.serialize();
-  const ObjectId id = session.add(ObjectKind::commit, as_bytes(text));
-  if (committer.key != nullptr) {
-    const SignatureObject signature{id, sign_message(*committer.key, kCommitNamespace, as_bytes(text))};
-    session.add(ObjectKind::signature, signature.serialize());
-  }
-  return id;
-}
-
 }  // namespace
 
 bool move_ref(RefLog refs, const ObjectId& repository_id, const RefName& ref, RefKind kind, const ObjectId& expected,
@@ -94,8 +83,6 @@ bool point_ref(Repository& repository, const RefName& ref, RefKind kind, const O
 ObjectId publish_commit(Repository& repository, PackSession& session, Commit commit, const RefName& branch,
                         const Committer& committer, const std::optional<ObjectId>& expected) {
   const std::vector<ObjectId> given_parents = expected ? commit.parents : std::vector<ObjectId>();
-  commit.author = committer.author;
-  commit.time = committer.time;
   const std::set<ObjectId> forgotten = forgotten_commits(repository);
   CommitKeeper keeper(repository);
   PackSession* current = &session;
@@ -114,11 +101,7 @@ ObjectId publish_commit(Repository& repository, PackSession& session, Commit com
     } else if (commit.parents.empty() && commit.base) {
       commit.parents.push_back(*commit.base);
     }
-    std::vector<ObjectId> named = commit.parents;
-    named.insert(named.end(), commit.derived_from.begin(), commit.derived_from.end());
-    if (commit.base) named.push_back(*commit.base);
-    copy_commits(repository, *current, keeper, named, forgotten, {});
-    const ObjectId id = add_commit(*current, commit, committer);
+    const ObjectId id = store_commit(repository, *current, keeper, forgotten, commit, committer);
     if (!mutant("ref-before-pack")) current->commit();
     if (move_ref(repository.refs(), repository.config().repository, branch, RefKind::branch, present, id, committer)) {
       if (mutant("ref-before-pack")) current->commit();

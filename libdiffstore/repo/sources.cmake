@@ -9,12 +9,15 @@ dstore_layer(repo
           repo/export_sparse.cc repo/folder_lock.cc repo/folder_undo.cc repo/forget.cc repo/forgotten.cc repo/fsck.cc repo/fsck_state.cc
           repo/history.cc repo/import.cc repo/key_pattern.cc repo/known_heads.cc repo/link_folder.cc repo/low_rank.cc
           repo/low_rank_kernel.cc repo/merge.cc repo/merge_sources.cc repo/merged_source.cc repo/missing_objects.cc repo/model.cc
-          repo/model_files.cc repo/new_folder.cc repo/open_revision.cc repo/open_task.cc repo/overlay_source.cc repo/patch_layouts.cc repo/peft_output.cc repo/publish.cc
+          repo/model_files.cc repo/model_version.cc
+          repo/new_folder.cc repo/open_revision.cc repo/open_task.cc repo/overlay_source.cc repo/patch_layouts.cc repo/peft_output.cc repo/publish.cc
           repo/query.cc repo/query_views.cc repo/reachable.cc repo/repack.cc repo/repair.cc repo/repair_refs.cc repo/repository.cc
-          repo/resident.cc repo/revision.cc repo/revision_text.cc repo/safetensors_output.cc repo/unfinished_runs.cc repo/same_tensor.cc repo/scratch_store.cc repo/select_entries.cc
+          repo/resident.cc repo/resolve_base.cc
+          repo/revision.cc repo/revision_text.cc repo/safetensors_output.cc repo/same_tensor.cc repo/scratch_store.cc repo/select_entries.cc
           repo/shard_hashes.cc repo/shard_stream.cc repo/sparse_patch.cc repo/sparse_source.cc repo/sparsify.cc repo/store.cc repo/store_checkpoint.cc
+          repo/store_commit.cc
           repo/stored_weights.cc repo/sum_source.cc repo/symmetric_eigen.cc repo/task_changes.cc repo/temporary_folder.cc repo/tensor_ids.cc repo/three_way.cc
-          repo/three_way_files.cc repo/three_way_plan.cc repo/three_way_source.cc repo/transfer.cc repo/truncated_svd.cc repo/undo_file.cc
+          repo/three_way_files.cc repo/three_way_plan.cc repo/three_way_source.cc repo/transfer.cc repo/truncated_svd.cc repo/undo_file.cc repo/unfinished_runs.cc
           repo/write_delta.cc
   LINK dstore_object dstore_merge dstore_delta dstore_odb dstore_sign dstore_tensor dstore_base)
 # Loops that must vectorise; nothing that lets the compiler reorder or fuse (spec/objects.md, "Low rank").

@@ -6,7 +6,8 @@
 #include "delta/stats.h"
 #include "dstore/error.h"
 #include "repo/align.h"
-#include "repo/commit_computed.h"
+#include "repo/forgotten.h"
+#include "repo/model_version.h"
 #include "repo/sparse_source.h"
 
 namespace dstore {
@@ -39,13 +40,13 @@ void describe(const ChangeRanks& ranks, const Selection& selection, SparsifyRepo
   report.whole = ranks.whole();
 }
 
-std::map<std::string, std::string> facts(const SparsifyOptions& options, const SparsifyReport& report, const ObjectId& source) {
+std::map<std::string, std::string> facts(const SparsifyOptions& options, const SparsifyReport& report) {
   std::map<std::string, std::string> out = options.facts;
   out["method"] = "sparsify";
   out["density"] = shortest_decimal(options.density);
   out["scope"] = scope_name(options.scope);
   out["by"] = options.score->name;
-  out["source"] = source.hex();
+  out["source"] = report.source.hex();
   out["selected"] = std::to_string(report.all.kept);
   out["selected_from"] = std::to_string(report.all.changed);
   return out;
@@ -69,27 +70,27 @@ SparsifyScope parse_scope(std::string_view name) {
   throw Error(ErrorCode::invalid_argument, "no scope is called \"" + printable(name) + "\" (" + names + ")");
 }
 
-SparsifyReport sparsify(Repository& repository, const ObjectId& source, const SparsifyOptions& options, const RefName& branch,
+SparsifyReport sparsify(Repository& repository, const MergeSource& source, const SparsifyOptions& options, const RefName& branch,
                         const Committer& committer, const Progress& progress) {
-  const CheckedCommit full = repository.require_commit(source);
-  if (!full.commit.is_task()) {
-    throw Error(ErrorCode::invalid_argument, "commit " + source.short_hex() + " is a base: it has no change against a base that entries could be dropped from");
+  ModelVersion full = open_version(repository, source, progress);
+  if (!full.delta) {
+    throw Error(ErrorCode::invalid_argument, "commit " + source.commit.short_hex() + " is a base: it has no change against a base that entries could be dropped from");
   }
   const auto head = repository.refs().head(branch);
   const bool exists = head && !head->is_deletion();
-  if (exists && (head->new_commit != source || head->kind != RefKind::branch)) {
-    throw Error(ErrorCode::conflict, branch.text() + " exists and is not the branch of " + source.short_hex() + "; give another --name");
+  if (exists && (head->new_commit != source.commit || head->kind != RefKind::branch)) {
+    throw Error(ErrorCode::conflict, branch.text() + " exists and is not the branch of " + printable(source.text) + "; give another --name");
   }
-  repository.require_commit(*full.commit.base);
-  const DeltaTable delta = read_delta(repository, full.commit);
-  const auto base = StoredWeights::load(repository.store(), delta.base_weights);
-  const auto task = StoredWeights::load(repository.store(), delta);
-  const std::vector<Pairing> pairs = pairs_of_delta(*base, *task, delta);
+  const ObjectId base_commit = *full.commit.commit.base;
+  repository.require_commit(base_commit);
+  const auto base = StoredWeights::load(repository.store(), full.delta->base_weights);
+  const StoredWeights& task = *full.files.weights;
+  const std::vector<Pairing> pairs = pairs_of_delta(*base, task, *full.delta);
 
   SparsifyReport report;
-  report.base = *full.commit.base;
+  report.base = base_commit;
   report.elements = float_elements(*base);
-  const ChangeRanks ranks(*base, *task, pairs, *options.score, options.importance);
+  const ChangeRanks ranks(*base, task, pairs, *options.score, options.importance);
   const std::vector<SelectionScope> scopes = make_scopes(ranks, options, report.elements);
   for (const SelectionScope& scope : scopes) report.places += scope.k;
   Selection selection = select_entries(ranks, scopes, 0, progress);
@@ -97,23 +98,25 @@ SparsifyReport sparsify(Repository& repository, const ObjectId& source, const Sp
 
   const SparseSource result(ranks, std::move(selection.cuts));
   PackSession session = repository.store().begin_write();
-  ComputedTask sparse = write_computed(repository, session, *base, result, pairs, load_commit_files(repository, full.commit), progress);
+  ComputedTask sparse = write_computed(repository, session, *base, result, pairs, full.files, progress);
   report.delta = std::move(sparse.delta);
   report.full_bytes = sparse.full_bytes;
   Commit commit;
   commit.checkpoint = sparse.checkpoint;
-  if (exists && commit.checkpoint == full.commit.checkpoint) {
-    report.commit = source;
+  if (exists && commit.checkpoint == full.commit.commit.checkpoint) {
+    report.commit = report.source = source.commit;
     report.unchanged = true;
     return report;
   }
   commit.delta = report.delta.id;
-  commit.base = full.commit.base;
-  commit.parents = {source};
-  commit.derived_from = {source};
+  CommitKeeper keeper(repository);
+  report.source = store_version(repository, session, keeper, forgotten_commits(repository), full, committer, progress);
+  commit.base = base_commit;
+  commit.parents = {report.source};
+  commit.derived_from = {report.source};
   commit.message = options.message;
-  commit.training = facts(options, report, source);
-  report.commit = publish_commit(repository, session, std::move(commit), branch, committer, exists ? source : ObjectId());
+  commit.training = facts(options, report);
+  report.commit = publish_commit(repository, session, std::move(commit), branch, committer, exists ? source.commit : ObjectId());
   report.stored_bytes = session.bytes_stored();
   return report;
 }

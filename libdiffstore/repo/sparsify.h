@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "repo/merge_sources.h"
 #include "repo/publish.h"
 #include "repo/select_entries.h"
 #include "repo/write_delta.h"
@@ -35,6 +36,7 @@ struct SparsifyReport {
     KeptShare share;
   };
   ObjectId commit;
+  ObjectId source;
   bool unchanged = false;  ///< nothing is dropped and the branch's head is the source: nothing was written
   ObjectId base;
   std::uint64_t elements = 0;  ///< N
@@ -48,10 +50,10 @@ struct SparsifyReport {
 };
 
 /// Keeps of a task's change exactly the entries that rank highest (delta/score.h) and commits them to `branch`, which must be at
-/// `source` or not exist. Base, files and layout are the source's, tensors that are not the base's entry by entry (heads, integer
+/// the source or not exist. What is computed is committed with the result, which alone leads to it. Base, files and layout are the source's, tensors that are not the base's entry by entry (heads, integer
 /// buffers) too. A result that is the source itself is committed only to a new branch.
 /// Error{invalid_argument}: the source is a base. {conflict}: the branch is elsewhere.
-SparsifyReport sparsify(Repository& repository, const ObjectId& source, const SparsifyOptions& options, const RefName& branch,
+SparsifyReport sparsify(Repository& repository, const MergeSource& source, const SparsifyOptions& options, const RefName& branch,
                         const Committer& committer, const Progress& progress);
 
 }  // namespace dstore

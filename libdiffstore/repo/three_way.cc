@@ -2,27 +2,15 @@
 
 #include "dstore/error.h"
 #include "repo/common_ancestor.h"
+#include "repo/forgotten.h"
 #include "repo/history.h"
+#include "repo/model_version.h"
 
 namespace dstore {
 namespace {
 
-/// A commit of a merge with its files and, of a task, its delta.
-struct Version {
-  CheckedCommit commit;
-  ModelFiles files;
-  std::optional<DeltaTable> delta;
-};
-
-Version load_version(const Repository& repository, const ObjectId& id) {
-  Version out{repository.require_commit(id), {}, std::nullopt};
-  out.files = load_commit_files(repository, out.commit.commit);
-  if (out.commit.commit.is_task()) out.delta = read_delta(repository, out.commit.commit);
-  return out;
-}
-
 /// The tensors of `later` with those of `earlier`: as the deltas say where these are of one base, else by name.
-std::vector<Pairing> pairs_between(const Repository& repository, const Version& earlier, const Version& later) {
+std::vector<Pairing> pairs_between(const Repository& repository, const ModelVersion& earlier, const ModelVersion& later) {
   const StoredWeights &from = *earlier.files.weights, &to = *later.files.weights;
   if (later.delta && later.delta->base_weights == from.weights_id()) return pairs_of_delta(from, to, *later.delta);
   if (!later.delta || !earlier.delta || later.delta->base_weights != earlier.delta->base_weights) return align(from, to, {}).pairs;
@@ -43,7 +31,7 @@ std::vector<Pairing> pairs_between(const Repository& repository, const Version& 
 }
 
 /// The pairs of the result with the base that ours is a difference from.
-Lineage lineage_of(const Repository& repository, const Version& ours, const ThreeWaySource& merged) {
+Lineage lineage_of(const Repository& repository, const ModelVersion& ours, const ThreeWaySource& merged) {
   const auto base = StoredWeights::load(repository.store(), ours.delta->base_weights);
   std::vector<std::optional<std::size_t>> base_of(merged.model(Side::ours).tensors().size());
   for (const Pairing& pair : pairs_of_delta(*base, merged.model(Side::ours), *ours.delta)) base_of[*pair.task] = pair.base;
@@ -79,18 +67,19 @@ bool is_resolved(ThreeWayOutcome& out, const std::optional<Side>& files) {
   return false;
 }
 
-/// Stores the result and moves the branch from `expected` (none: it is new).
-void publish(Repository& repository, const ModelFiles& files, const Lineage& lineage, const std::vector<ObjectId>& parents, const std::vector<ObjectId>& derived_from,
-             const ThreeWayOptions& options, const RefName& branch, const ObjectId& expected, const Committer& committer, const Progress& progress, ThreeWayOutcome& out) {
+/// Stores the result, a commit of `sources`, and moves the branch from `expected` (none: it is new).
+void publish(Repository& repository, const ModelFiles& files, const Lineage& lineage, const std::vector<ModelVersion*>& sources, const ThreeWayOptions& options,
+             const RefName& branch, const ObjectId& expected, const Committer& committer, const Progress& progress, ThreeWayOutcome& out) {
   PackSession session = repository.store().begin_write();
+  CommitKeeper keeper(repository);
   const auto base = StoredWeights::load(repository.store(), lineage.base_weights);
   ComputedTask task = write_computed(repository, session, *base, files.source(), lineage.pairs, files, progress);
   Commit commit;
   commit.checkpoint = task.checkpoint;
   commit.delta = task.delta.id;
   commit.base = lineage.base;
-  commit.parents = parents;
-  commit.derived_from = derived_from;
+  for (ModelVersion* source : sources) commit.parents.push_back(store_version(repository, session, keeper, forgotten_commits(repository), *source, committer, progress));
+  commit.derived_from = commit.parents;
   commit.message = options.message;
   commit.training = options.facts;
   commit.training["ancestor"] = out.ancestor.hex();
@@ -99,6 +88,21 @@ void publish(Repository& repository, const ModelFiles& files, const Lineage& lin
   out.commit = publish_commit(repository, session, std::move(commit), branch, committer, expected);
   out.stored_bytes = session.bytes_stored();
   out.delta = std::move(task.delta);
+}
+
+/// Moves the branch from `ours` to a commit that comes from it; that commit.
+ObjectId move_forward(Repository& repository, const RefName& branch, const ObjectId& ours, ModelVersion* computed, const ObjectId& theirs, const Committer& committer,
+                      const Progress& progress) {
+  const auto move = [&] {
+    if (computed == nullptr) return point_ref(repository, branch, RefKind::branch, ours, theirs, committer);
+    PackSession session = repository.store().begin_write();
+    CommitKeeper keeper(repository);
+    const ObjectId made = store_version(repository, session, keeper, forgotten_commits(repository), *computed, committer, progress);
+    session.commit();
+    return move_ref(repository.refs(), repository.config().repository, branch, RefKind::branch, ours, made, committer);
+  };
+  if (!move()) throw Error(ErrorCode::conflict, "branch " + branch.text() + " has moved meanwhile; nothing was merged");
+  return computed == nullptr ? theirs : computed->commit.id;
 }
 
 ObjectId branch_head(const Repository& repository, const RefName& branch) {
@@ -122,8 +126,18 @@ ThreeWayOutcome merge_into(Repository& repository, const MergeSource& theirs, co
   out.ours = branch_head(repository, branch);
   out.theirs = theirs.commit;
   require_task_of(repository, out.ours, branch.text());
-  require_task_of(repository, out.theirs, theirs.text);
-  const std::vector<ObjectId> ancestors = common_ancestors(repository, out.ours, out.theirs);
+  std::optional<ModelVersion> computed;
+  if (theirs.computed) {
+    computed.emplace(open_version(repository, theirs, progress));
+    out.overlap = computed->overlap;
+    if (const auto made = find_made(repository, out.ours, *computed)) {
+      out.theirs = out.ancestor = *made;
+      return out;
+    }
+  } else {
+    require_task_of(repository, out.theirs, theirs.text);
+  }
+  const std::vector<ObjectId> ancestors = common_ancestors(repository, out.ours, computed ? computed->commit.commit.parents : std::vector{out.theirs});
   if (ancestors.empty()) {
     throw Error(ErrorCode::conflict, branch.text() + " and " + printable(theirs.text) + " have no history in common; `dstore merge " + branch.text() + " " + printable(theirs.text) +
                                          " --name NAME` merges tasks of one base");
@@ -134,13 +148,10 @@ ThreeWayOutcome merge_into(Repository& repository, const MergeSource& theirs, co
   if (out.ancestor == out.ours) {
     out.kind = Kind::fast_forward;
     if (options.dry_run) return out;
-    if (!point_ref(repository, branch, RefKind::branch, out.ours, out.theirs, committer)) {
-      throw Error(ErrorCode::conflict, "branch " + branch.text() + " has moved meanwhile; nothing was merged");
-    }
-    out.commit = out.theirs;
+    out.commit = out.theirs = move_forward(repository, branch, out.ours, computed ? &*computed : nullptr, out.theirs, committer, progress);
     return out;
   }
-  PerSide<Version> versions{{load_version(repository, out.ancestor), load_version(repository, out.ours), load_version(repository, out.theirs)}};
+  PerSide<ModelVersion> versions{{load_version(repository, out.ancestor), load_version(repository, out.ours), computed ? std::move(*computed) : load_version(repository, out.theirs)}};
   const auto ours = pairs_between(repository, versions[Side::base], versions[Side::ours]), theirs_pairs = pairs_between(repository, versions[Side::base], versions[Side::theirs]);
   auto merged = merge_weights({{&versions[Side::base].files, &versions[Side::ours].files, &versions[Side::theirs].files}}, ours, theirs_pairs, options);
   out.report = merged->analyse(progress);
@@ -152,11 +163,13 @@ ThreeWayOutcome merge_into(Repository& repository, const MergeSource& theirs, co
   const ModelFiles result = three_way_files(files, std::move(merged), choice, out.files);
   if (!is_resolved(out, choice)) return out;
   out.kind = Kind::merged;
-  if (!options.dry_run) publish(repository, result, lineage, {out.ours, out.theirs}, {out.ours, out.theirs}, options, branch, out.ours, committer, progress, out);
+  if (options.dry_run) return out;
+  publish(repository, result, lineage, {&versions[Side::ours], &versions[Side::theirs]}, options, branch, out.ours, committer, progress, out);
+  out.theirs = versions[Side::theirs].commit.id;
   return out;
 }
 
-Rebased rebase_model(const Repository& repository, ModelFiles task, const Lineage& from, const ObjectId& new_base, const ThreeWayOptions& options, const Progress& progress) {
+Rebased rebase_model(const Repository& repository, ModelFiles& task, const Lineage& from, const ObjectId& new_base, const ThreeWayOptions& options, const Progress& progress) {
   ModelFiles base = load_commit_files(repository, repository.require_commit(from.base).commit);
   ModelFiles target = load_commit_files(repository, repository.require_commit(new_base).commit);
   Rebased out;
@@ -179,26 +192,29 @@ ThreeWayOutcome rebase(Repository& repository, const MergeSource& task, const Me
   if (exists && (head->new_commit != task.commit || head->kind != RefKind::branch)) {
     throw Error(ErrorCode::conflict, branch.text() + " exists and is not the branch of " + printable(task.text) + "; give another --name");
   }
-  Version ours = load_version(repository, task.commit);
-  require_task(ours.commit, task.text);
+  ModelVersion ours = open_version(repository, task, progress);
+  if (!ours.delta) require_task(ours.commit, task.text);
   const CheckedCommit target = repository.require_commit(new_base.commit);
   if (target.commit.is_task()) {
     throw Error(ErrorCode::invalid_argument, printable(new_base.text) + " is a task, no base; `dstore merge " + printable(new_base.text) + " --into BRANCH` merges tasks");
   }
   ThreeWayOutcome out;
   out.ours = task.commit;
+  out.overlap = ours.overlap;
   out.theirs = new_base.commit;
   out.ancestor = *ours.commit.commit.base;
   out.base = new_base.commit;
   if (read_checkpoint(repository, target.commit).weights == ours.delta->base_weights) return out;
   const Lineage from{out.ancestor, ours.delta->base_weights, pairs_of_delta(*StoredWeights::load(repository.store(), ours.delta->base_weights), *ours.files.weights, *ours.delta)};
-  Rebased result = rebase_model(repository, std::move(ours.files), from, new_base.commit, options, progress);
+  Rebased result = rebase_model(repository, ours.files, from, new_base.commit, options, progress);
   out.report = std::move(result.report);
   out.files = std::move(result.file_conflicts);
   out.tokenizers = std::move(result.tokenizers);
   if (!is_resolved(out, Side::ours)) return out;
   out.kind = Kind::merged;
-  if (!options.dry_run) publish(repository, result.files, result.lineage, {task.commit}, {task.commit}, options, branch, exists ? task.commit : ObjectId(), committer, progress, out);
+  if (options.dry_run) return out;
+  publish(repository, result.files, result.lineage, {&ours}, options, branch, exists ? task.commit : ObjectId(), committer, progress, out);
+  out.ours = ours.commit.id;
   return out;
 }
 

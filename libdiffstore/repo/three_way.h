@@ -23,7 +23,8 @@ struct ThreeWayOutcome {
     merged,        ///< committed (or could be)
   } kind = Kind::up_to_date;
   ObjectId commit;                    ///< none where nothing was written
-  ObjectId ours, theirs;
+  ObjectId ours, theirs;              ///< none for what is computed and was not written
+  std::optional<SumSource::Overlap> overlap{};  ///< of a computed sum
   ObjectId ancestor;                  ///< of a rebase: the old base
   std::size_t ancestors = 1;          ///< equally good ones; the newest was taken
   ConflictReport report;
@@ -35,6 +36,8 @@ struct ThreeWayOutcome {
   std::uint64_t full_bytes = 0, stored_bytes = 0;
 };
 
+// What is computed takes part as the commit that commit_computed() would make of it: it is written with the result, and nothing else leads to it.
+
 /// Merges a task into the task branch `branch`, from where their histories part: a commit with two parents, or a fast-forward.
 /// Error{invalid_argument}: a base among them. {conflict}: no history in common, the branch moved meanwhile.
 ThreeWayOutcome merge_into(Repository& repository, const MergeSource& theirs, const RefName& branch, const ThreeWayOptions& options, const Committer& committer,
@@ -45,7 +48,7 @@ ThreeWayOutcome merge_into(Repository& repository, const MergeSource& theirs, co
 ThreeWayOutcome rebase(Repository& repository, const MergeSource& task, const MergeSource& new_base, const RefName& branch, const ThreeWayOptions& options,
                        const Committer& committer, const Progress& progress);
 
-/// A model taken to another base: for rebase() and for rebase(...) in a revision. `old_base` is what `task` is a difference from.
+/// A model taken to another base: for rebase() and for rebase(...) in a revision. Of `task`, which is a difference as `from` says, the weights are taken.
 struct Rebased {
   ModelFiles files;
   Lineage lineage;
@@ -53,6 +56,6 @@ struct Rebased {
   std::vector<FileConflict> file_conflicts;
   std::string tokenizers;  ///< as ThreeWayOutcome
 };
-Rebased rebase_model(const Repository& repository, ModelFiles task, const Lineage& from, const ObjectId& new_base, const ThreeWayOptions& options, const Progress& progress);
+Rebased rebase_model(const Repository& repository, ModelFiles& task, const Lineage& from, const ObjectId& new_base, const ThreeWayOptions& options, const Progress& progress);
 
 }  // namespace dstore

@@ -102,8 +102,8 @@ class SumTest(ArithmeticCase):
         self.assertEqual(self.run_in("diff", "merge(task_arithmetic: b)", "base+merge(task_arithmetic: b)").code, DONE)
 
     def test_commands_that_want_a_commit_say_how_to_make_one(self):
-        for words in (["log", "base+0.5*b"], ["tag", "t", "base+0.5*b"], ["branch", "t", "base+0.5*b"], ["show", "base+0.5*b"], ["bundle", "base+0.5*b", "-o", "x"], ["cat", "base+0.5*b"],
-                      ["reset", "b", "base+0.5*b"], ["sparsify", "base+0.5*b", "--density", "1%", "--name", "t"]):
+        for words in (["log", "base+0.5*b"], ["tag", "t", "base+0.5*b"], ["branch", "t", "base+0.5*b"], ["show", "base+0.5*b"], ["cat", "base+0.5*b"],
+                      ["reset", "b", "base+0.5*b"], ["forget", "base+0.5*b"]):
             result = self.run_in(*words)
             self.check_error(result, USAGE, "dstore merge 'base+0.5*b' --name NAME")
 
@@ -252,7 +252,7 @@ class RebaseTest(ArithmeticCase):
 
     def test_wrong_words(self):
         for words, code, says in ((["base", "base~1"], USAGE, "is a base checkpoint"), (["a", "b"], USAGE, "is a task, no base"), (["a~0", "base"], USAGE, "--name TASK"), (["a", "base", "--name", "b"], CONFLICT, "b exists"),
-                                  (["a", "base", "--on-conflict", "ties"], USAGE, "keep-task"), (["a", "nobody"], NOT_FOUND, "nobody"), (["base+0.5*a", "base"], USAGE, "dstore merge")):
+                                  (["a", "base", "--on-conflict", "ties"], USAGE, "keep-task"), (["a", "nobody"], NOT_FOUND, "nobody"), (["base~1+0.5*a", "base"], USAGE, "--name TASK")):
             self.fails(code, "rebase", *words, says=says)
 
 

@@ -91,8 +91,8 @@ class FolderTest(ComputedCase):
         before = everything(out)
         for words, code, says in ((["apply", SUM, out], CONFLICT, "not the base"), (["apply", "0.5*b", self.root / "base"], USAGE, "BASE+0.5*b"), (["apply", "other+0.5*b", out], CONFLICT, "rebase(b, BASE)"),
                                   (["apply", "other", out], USAGE, "base checkpoint"), (["apply", "base+b", out], CONFLICT, "not the base"), (["switch", "base+nobody+a", out], NOT_FOUND, "nobody"),
-                                  (["apply", SUM, self.root / "nowhere"], NOT_FOUND, "nowhere"), (["bundle", SUM, "-o", self.root / "x"], USAGE, "dstore merge"),
-                                  (["merge", SUM, "--into", "b"], USAGE, "dstore merge"), (["show", "base+b"], USAGE, "one commit: b")):
+                                  (["apply", SUM, self.root / "nowhere"], NOT_FOUND, "nowhere"), (["bundle", "base+a+base", "-o", self.root / "x"], USAGE, "is a base"),
+                                  (["merge", SUM, "--into", "base"], USAGE, "is a base"), (["show", "base+b"], USAGE, "one commit: b")):
             self.fails(code, *words, says=says)
         self.assertEqual(everything(out), before)
         self.ok("switch", "rebase(keep-task: b, other)", out)

@@ -12,7 +12,7 @@ function(dstore_cli_test name file)
 endfunction()
 
 if(cli_python AND TARGET dstore)
-  foreach(cli_test adapters catalog eval log query stats usage story sharing folders stage sparsify merge merge_config arithmetic computed full_disk read_only together upkeep crowd link without_base)
+  foreach(cli_test adapters catalog eval log query stats usage story sharing folders stage sparsify merge merge_config arithmetic computed computed_commits full_disk read_only together upkeep crowd link without_base)
     dstore_cli_test(${cli_test} ${cli_test})
   endforeach()
   dstore_cli_test(study study StudyTest)

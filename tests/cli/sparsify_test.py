@@ -137,7 +137,7 @@ class SparsifyTest(Case):
                 (["full", self.base / "config.json", "--density", "1%", "--by", "fisher"], None, "config.json"),
                 (["full", fisher, "--density", "1%", "--by", "fisher", "--name", "n"], USAGE, "layer.0.weight"),
                 (["base", "--density", "1%"], USAGE, "base"), (["base", "--density", "1%", "--name", "n"], USAGE, "base"),
-                (["base+full", "--density", "1%", "--name", "n"], USAGE, ""), (["nobody", "--density", "1%"], NOT_FOUND, "nobody"),
+                (["base+0.5*full", "--density", "1%"], USAGE, "--name"), (["nobody", "--density", "1%"], NOT_FOUND, "nobody"),
                 (["full~0", "--density", "1%"], USAGE, "--name"), (["full", "--density", "1%", "--name", "base"], CONFLICT, "exists"),
                 (["full", "--density", "1%", "--name", "full"], CONFLICT, "exists"), (["full", "--density", "1%", "--name", "../n"], USAGE, "")):
             with self.subTest(arguments):

@@ -219,6 +219,28 @@ class StatsTest(Case):
         self.assertIn("test from 0.5 to 0.75, over 3 commits", " ".join(page.words))
         self.assertIn("at 0.625", " ".join(page.words))
 
+    def test_evaluations_stand_in_the_page(self):
+        for value in ("0.5", "0.625"):
+            self.stage_for("t", [("test", "accuracy", value)])
+            self.ok("commit", "t", "-m", "at " + value)
+        record = lambda file, *words: self.ok("eval", "t", "--record", "--from", file, *words)
+        again, other = self.root / "again.json", self.root / "other.json"
+        again.write_text(json.dumps({"data": "t.tsv", "data_sha256": "ab" * 32, "n": 100, "split": "test", "metrics": {"accuracy": 0.875}}))
+        other.write_text(json.dumps({"data": "<script>&.tsv", "data_sha256": "cd" * 32, "n": 1234, "split": "held", "metrics": {"f1": 0.25}, "environment": {"device": "abacus"}}))
+        self.assertNotIn("Recorded evaluations", " ".join(self.page("t").words))
+        record(again)
+        record(other, "--author", "Ada <b>")
+        words = " ".join(self.page("t").words)
+        self.assertIn("test from 0.5 to 0.875, over 2 commits", words)
+        for found in ("Recorded evaluations", "f1 0.25", "1,234", "<script>&.tsv", "Ada <b>", "device abacus", "held f1"):
+            self.assertIn(found, words)
+        # By a key that is no longer trusted: it is shown, and counts nowhere.
+        (self.user / "allowed_signers").write_text("")
+        words = " ".join(self.page("t").words)
+        self.assertIn("test from 0.5 to 0.625, over 2 commits", words)
+        self.assertIn("f1 0.25", words)
+        self.assertEqual(words.count("held f1"), 1)  # in the table of evaluations, as split and metric
+
     def test_the_page_goes_where_it_can(self):
         self.two_tasks()
         path = self.root / "page.html"

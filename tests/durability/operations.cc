@@ -185,18 +185,18 @@ ThreeWayOptions three_way(const char* policy) {
   return options;
 }
 
-void run_merge_into(Filesystem& fs, const Acknowledge& acknowledge) {
+void run_merge_into(Filesystem& fs, const std::string& text, const Acknowledge& acknowledge) {
   Repository repository = open(fs, kRepository);
   const ThreeWayOptions options = three_way("ours");
-  const MergeSource theirs{resolve_commit(repository, "side"), "side"};
+  const MergeSource theirs = find_merge_source(repository, text);
   acknowledge(in_history(kRepository, "task", merge_into(repository, theirs, RefName::parse("task"), options, ada(), {}).commit));
 }
 
-void run_rebase(Filesystem& fs, const Acknowledge& acknowledge) {
+void run_rebase(Filesystem& fs, const std::string& text, const std::string& branch, const Acknowledge& acknowledge) {
   Repository repository = open(fs, kRepository);
   const ThreeWayOptions options = three_way("add");
-  const MergeSource task{resolve_commit(repository, "task"), "task"}, target{resolve_commit(repository, "next"), "next"};
-  acknowledge(in_history(kRepository, "task", rebase(repository, task, target, RefName::parse("task"), options, ada(), {}).commit));
+  const MergeSource task = find_merge_source(repository, text), target{resolve_commit(repository, "next"), "next"};
+  acknowledge(in_history(kRepository, branch, rebase(repository, task, target, RefName::parse(branch), options, ada(), {}).commit));
 }
 
 void run_stage(Filesystem& fs, const Acknowledge& acknowledge) {
@@ -357,8 +357,11 @@ const std::vector<Operation>& operations() {
       {"commit to a new branch", {kRepository}, {}, run_new_branch, true},
       {"commit a stage", {kRepository}, {}, run_stage, true},
       {"merge", {kRepository}, {}, run_merge, true},
-      {"merge --into", {kRepository}, {}, run_merge_into, true},
-      {"rebase", {kRepository}, {}, run_rebase, true},
+      {"merge --into", {kRepository}, {}, [](Filesystem& fs, const Acknowledge& a) { run_merge_into(fs, "side", a); }, true},
+      {"merge --into of what is computed", {kRepository}, {}, [](Filesystem& fs, const Acknowledge& a) { run_merge_into(fs, "base+0.5*side", a); }},
+      {"merge --into moves forward to what is computed", {kRepository}, {}, [](Filesystem& fs, const Acknowledge& a) { run_merge_into(fs, "base+0.5*task", a); }},
+      {"rebase", {kRepository}, {}, [](Filesystem& fs, const Acknowledge& a) { run_rebase(fs, "task", "task", a); }, true},
+      {"rebase of what is computed", {kRepository}, {}, [](Filesystem& fs, const Acknowledge& a) { run_rebase(fs, "base+0.5*task", "moved", a); }},
       {"replace a stage", {kRepository}, {}, run_publish_stage},
       {"record an evaluation", {kRepository}, {}, run_record, true},
       {"tag", {kRepository}, {}, run_tag, true},

@@ -44,7 +44,7 @@ struct Fixture {
     options.scope = scope;
     options.score = &find_score("magnitude");
     options.message = "sparse";
-    return dstore::sparsify(repository, resolve_commit(repository, revision), options, RefName::parse(branch), box.committer(), {});
+    return dstore::sparsify(repository, {resolve_commit(repository, revision), revision}, options, RefName::parse(branch), box.committer(), {});
   }
 };
 

@@ -237,9 +237,9 @@ TEST_CASE("the common ancestor is the nearest; of several the newest") {
   Fixture f;
   const ObjectId one = f.commit("a", changed_model(f.base, 4, 1));
   const ObjectId two = f.commit("b", changed_model(f.base, 4, 2));
-  CHECK(common_ancestors(f.repository, one, two) == std::vector<ObjectId>{resolve_commit(f.repository, "base")});
-  CHECK(common_ancestors(f.repository, one, one) == std::vector<ObjectId>{one});
-  CHECK(common_ancestors(f.repository, one, resolve_commit(f.repository, "base")) == std::vector<ObjectId>{resolve_commit(f.repository, "base")});
+  CHECK(common_ancestors(f.repository, one, {two}) == std::vector<ObjectId>{resolve_commit(f.repository, "base")});
+  CHECK(common_ancestors(f.repository, one, {one}) == std::vector<ObjectId>{one});
+  CHECK(common_ancestors(f.repository, one, {resolve_commit(f.repository, "base")}) == std::vector<ObjectId>{resolve_commit(f.repository, "base")});
   f.branch("a1", "a");
   f.branch("b1", "b");
   REQUIRE(f.merge("b", "a1", f.options("ours")).kind == Kind::merged);
@@ -247,10 +247,10 @@ TEST_CASE("the common ancestor is the nearest; of several the newest") {
   const ThreeWayOutcome crossed = f.merge("b1", "a1", f.options("ours"));
   CHECK(crossed.ancestors == 2);
   CHECK(crossed.kind == Kind::merged);
-  CHECK(common_ancestors(f.repository, resolve_commit(f.repository, "a1"), two) == std::vector<ObjectId>{two});
+  CHECK(common_ancestors(f.repository, resolve_commit(f.repository, "a1"), {two}) == std::vector<ObjectId>{two});
   make_model(f.box.dir / "other", wild_model(5));
   const ObjectId stranger = f.box.import(f.repository, f.box.dir / "other", "other");
-  CHECK(common_ancestors(f.repository, one, stranger).empty());
+  CHECK(common_ancestors(f.repository, one, {stranger}).empty());
   f.commit("on-other", changed_model(wild_model(5), 3, 3), "{}", "other");
   CHECK(message_of([&] { f.merge("on-other", "a", f.options("ours")); }).find("no history in common") != std::string::npos);
   CHECK(message_of([&] { f.merge("base", "a", f.options("ours")); }).find("dstore rebase") != std::string::npos);
