@@ -1,4 +1,5 @@
 #include <cmath>
+#include <concepts>
 
 #include "base/decimal.h"
 #include "study/report.h"
@@ -28,7 +29,7 @@ class Csv {
     return *this;
   }
   Csv& add(const std::optional<double>& value) { return add(number(value)); }
-  Csv& add(std::uint64_t value) { return add(std::to_string(value)); }
+  Csv& add(std::integral auto value) { return add(std::to_string(value)); }
   void end() {
     out_ += '\n';
     start_ = true;
