@@ -17,7 +17,7 @@ constexpr const char* kOwnOptions =
     "\nThe result:\n"
     "  --name TASK                 what the task is called; also the branch that commit makes\n"
     "  --seeds 1,2,3               a task for each seed, TASK-1 and so on, and the mean and deviation of their metrics\n"
-    "  --resume TASK               go on with a run that --save-every saved; all options are known\n"
+    "  --resume TASK               go on with a run that was interrupted or killed; all options are known\n"
     "  --reproduce COMMIT          do a recorded training again and say what differs; --data, --dev, --test: where the data is now\n"
     "  -m,--message MSG            commit at once (else the result is staged for `dstore commit TASK -m MSG`)\n"
     "  --author WHO, --no-sign     as in `dstore commit`\n"
@@ -126,7 +126,7 @@ Command train_command() {
           {{"--name", "TASK", "Name of the task (and of its branch)"},
            {"--seeds", "N,N", "A task for each seed: TASK-N"},
            {"--reproduce", "COMMIT", "Do a recorded training again and say what differs"},
-           {"--resume", "TASK", "Go on with a run that --save-every saved"},
+           {"--resume", "TASK", "Go on with a run that was interrupted or killed"},
            {"-m,--message", "MSG", "Commit at once"},
            {"--author", "WHO", "Author of that commit"},
            {"--no-sign", nullptr, "Make it an unsigned commit"}},

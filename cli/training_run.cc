@@ -58,7 +58,7 @@ void TrainingRun::stage(const RefName& name) {
 ObjectId base_of_run(const Repository& repository, const RefName& name) {
   const std::string path = join_path(run_path(repository, name), "base.json");
   if (!exists(repository.fs(), path)) {
-    throw Error(ErrorCode::not_found, "no run " + name.text() + " is saved here; `dstore train ... --save-every N --name " + name.text() + "` saves one (`dstore status` lists them)");
+    throw Error(ErrorCode::not_found, "no run " + name.text() + " is saved here (`dstore status` lists those that are unfinished)");
   }
   return ObjectId::parse(Json::parse(read_text_file(repository.fs(), path, OpenMode::read_store), path).at("base").string(), path);
 }

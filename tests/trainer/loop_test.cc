@@ -1,6 +1,8 @@
 // The loop, run and interrupted: what is saved at any step goes on with the same bits, in every stage of every method.
 #include "trainer/loop/loop.h"
 
+#include <sys/resource.h>
+
 #include <cmath>
 #include <csignal>
 #include <filesystem>
@@ -31,6 +33,24 @@ class Scratch {
 
  private:
   std::string path_ = (std::filesystem::temp_directory_path() / ("dstore-loop-" + random_name())).string();
+};
+
+/// Writing past so many bytes of a file fails.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const struct rlimit limit = {bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  struct rlimit before_ = {};
+  void (*handler_)(int) = std::signal(SIGXFSZ, SIG_IGN);
 };
 
 struct Outcome {
@@ -77,7 +97,8 @@ Outcome train(const MethodCase& c, const std::string& folder, std::optional<long
   Progress progress(kSteps, true);
   LoopOptions how{7, 8, kSteps, 3};
   how.log = &log;
-  how.saving.emplace(Saving{run, kRun, 1, from});
+  how.saving.emplace(Saving{run, kRun, 1});
+  how.saving->from = from;
   long begun = from.value_or(0);
   how.rate = [&](long, long) {
     if (++begun == stop_in_step) std::raise(SIGINT);
@@ -141,6 +162,37 @@ TEST_CASE("the last two states are kept, whole, and a damaged one is refused") {
   CHECK(refusal(good).find("does not fit") != std::string::npos);  // nothing read it
   CHECK(message_of([&] { run.load(3, kRun, [](StateArchive&) {}); }).find("saved: 12, 13") != std::string::npos);
   CHECK_THROWS_AS(RunFolder(folder, "tiny"), Error);  // held
+}
+
+TEST_CASE("where nobody said how often, a state is saved from time to time") {
+  const Scratch scratch;
+  const MethodCase full{&find_method("full"), {}};
+  const auto by_time = [](double seconds) {
+    return [seconds](LoopOptions& how) { how.saving->every = 0, how.saving->every_seconds = seconds; };
+  };
+  const Outcome rare = train(full, scratch / "rare", {}, 0, by_time(3600));
+  CHECK(rare.result.saved_step == 0);
+  CHECK(RunFolder(scratch / "rare", "tiny").saved_steps().empty());
+  const Outcome often = train(full, scratch / "often", {}, 0, by_time(0));
+  REQUIRE(often.result.saved_step >= 1);  // after the first step, and as the time that it took allows
+  CHECK(often.values == rare.values);
+  CHECK(train(full, scratch / "often", often.result.saved_step, 0, by_time(3600)).values == rare.values);
+  const Outcome stopped = train(full, scratch / "stopped", {}, 5, by_time(3600));
+  CHECK(stopped.result.interrupted);
+  CHECK(stopped.result.saved_step == 5);
+}
+
+TEST_CASE("a state that cannot be written ends no training that nobody asked to save") {
+  const Scratch scratch;
+  const MethodCase full{&find_method("full"), {}};
+  const FileSizeLimit limit(5000);  // the log fits, no state does
+  const auto train_saving = [&](long every) {
+    return train(full, scratch / std::to_string(every).c_str(), {}, 0, [&](LoopOptions& how) { how.saving->every = every, how.saving->every_seconds = 0; });
+  };
+  const Outcome unasked = train_saving(0);
+  CHECK(unasked.result.steps_done == kSteps);
+  CHECK(unasked.result.saved_step == 0);
+  CHECK(message_of([&] { train_saving(1); }).find("cannot save the training after step 1") != std::string::npos);
 }
 
 TEST_CASE("training stops when dev does not improve, and goes on from there the same") {

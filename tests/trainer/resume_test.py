@@ -77,8 +77,8 @@ class ResumeTest(unittest.TestCase):
         cls.rng = random.Random(7)
 
     def run_of(self, *words, method=("bitfit",), steps=40, save_every=3):
-        return Run(self, "--method", *method, "--steps", str(steps), "--batch", "8", "--eval-every", "7", "--save-every", str(save_every), "--threads", "2",
-                   *words)
+        return Run(self, "--method", *method, "--steps", str(steps), "--batch", "8", "--eval-every", "7", "--threads", "2",
+                   *(() if save_every is None else ("--save-every", str(save_every))), *words)
 
     def refused(self, run, says, *words, status=2, resume=True, **options):
         run.go(*words, resume=resume, status=status, **options)
@@ -103,22 +103,39 @@ class ResumeTest(unittest.TestCase):
                 self.assertEqual(run.result(), whole)
                 self.assertLessEqual(len(run.saved()), 2)
 
-    def test_an_interrupt_saves_and_says_how_to_go_on(self):
-        whole = self.run_of(steps=4000).go().result()
-        run = self.run_of(steps=4000)
+    def interrupt(self, run, steps):
         process = subprocess.Popen(run.command(), stderr=subprocess.PIPE, text=True)
         for line in process.stderr:
-            if "100/4000" in line:
+            if f"100/{steps}" in line:
                 break
         process.send_signal(signal.SIGINT)
         message = process.communicate(timeout=TIMEOUT)[1]
         self.assertEqual(process.returncode, 130, message)
-        self.assertRegex(message, r"saved after step \d+: go on with `dstore train --resume topic`\n\Z")
-        self.assertEqual(os.listdir(run.out), [])
-        self.refused(run, ("unfinished", "--resume topic"), resume=False, status=6)
-        run.go(resume=True)
-        self.assertIn("goes on after step", run.stderr)
-        self.assertEqual(run.result(), whole)
+        return message
+
+    def test_an_interrupt_saves_and_says_how_to_go_on(self):
+        whole = self.run_of(steps=4000).go().result()
+        for save_every in (3, None):
+            with self.subTest(save_every):
+                run = self.run_of(steps=4000, save_every=save_every)
+                self.assertRegex(self.interrupt(run, 4000), r"saved after step \d+: go on with `dstore train --resume topic`\n\Z")
+                self.assertEqual(os.listdir(run.out), [])
+                self.refused(run, ("unfinished", "--resume topic"), resume=False, status=6)
+                run.go(resume=True)
+                self.assertIn("goes on after step", run.stderr)
+                self.assertEqual(run.result(), whole)
+
+    def test_on_request_nothing_is_saved(self):
+        run = self.run_of(steps=4000, save_every=0)
+        self.assertTrue(self.interrupt(run, 4000).endswith("nothing is staged\n"))
+        self.assertEqual(os.listdir(run.folder), [])
+
+    def test_a_run_without_a_state_is_begun_anew_without_a_question(self):
+        run = self.run_of("--warmup", "0", "--clip", "0", method=("full",), save_every=None)
+        self.refused(run, ("not finite at step", "no good state was saved before", "--resume topic"), "--lr", "1e30", resume=False)
+        self.assertEqual((run.started(), run.saved()), (True, []))
+        run.go("--lr", "1e-3")
+        self.assertNotIn("changed_on_the_way", run.facts())
 
     def test_the_last_saved_state_can_be_finished_again_from_either(self):
         run = self.run_of().go()

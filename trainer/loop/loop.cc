@@ -19,6 +19,7 @@ namespace {
 
 constexpr long kReadingsEvery = 50;
 constexpr std::size_t kExamplesNote = 256;
+constexpr double kLeastTrainingPerSaving = 20;  ///< of the time, where nobody said how often to save
 
 double mean(const std::vector<double>& values, std::size_t begin, std::size_t end) {
   double sum = 0;
@@ -62,7 +63,7 @@ class Loop {
       } else if (phase_step_ < counts_[phase_]) {
         one_step();
         evaluate_if_due();
-        if (options_.saving && !interrupted() && (result_.steps_done % options_.saving->every == 0 || finished())) save();
+        if (options_.saving && !interrupted() && saving_is_due()) save();
       } else if (!last_phase()) {
         ++phase_;
         phase_step_ = 0;
@@ -147,7 +148,20 @@ class Loop {
     training_.exchange_state(archive);
   }
 
+  bool saving_is_due() const {
+    const Saving& saving = *options_.saving;
+    if (saving.every > 0) return result_.steps_done % saving.every == 0 || finished();
+    return since_saved_.seconds() >= std::max(saving.every_seconds, kLeastTrainingPerSaving * saving_seconds_);
+  }
+
   void save() {
+    const Stopwatch stopwatch;
+    save_state();
+    saving_seconds_ = stopwatch.seconds();
+    since_saved_ = Stopwatch();
+  }
+
+  void save_state() {
     const Saving& saving = *options_.saving;
     if (result_.saved_step == result_.steps_done && evaluated_when_saved_ == evaluated_) return;
     if (options_.log != nullptr) {
@@ -156,10 +170,12 @@ class Loop {
     }
     try {
       saving.folder.save(result_.steps_done, saving.run, [this](StateArchive& archive) { exchange_state(archive); });
-    } catch (const NoSpace& error) {
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::io) throw;
+      const std::string what = "cannot save the training after step " + std::to_string(result_.steps_done) + ": " + error.what();
+      if (saving.every == 0) return progress_.warn("warning: " + what);  // nobody asked for it
       const std::string how = "; with more room " + resume_command(saving.folder.task()) + " goes on after step " + std::to_string(result_.saved_step);
-      const std::string before = result_.saved_step == 0 ? "" : how;
-      throw NoSpace("cannot save the training after step " + std::to_string(result_.steps_done) + ": " + error.what() + before);
+      throw Error(ErrorCode::io, what + (result_.saved_step == 0 ? "" : how));
     }
     result_.saved_step = result_.steps_done;
     evaluated_when_saved_ = evaluated_;
@@ -267,6 +283,8 @@ class Loop {
   double best_ = 0;
   long evaluated_ = 0;  ///< the step of the last evaluation
   long evaluated_when_saved_ = 0;
+  Stopwatch since_saved_;
+  double saving_seconds_ = 0;  ///< what the last one took
   long fruitless_ = 0;  ///< evaluations since the last improvement
   std::uint64_t log_size_ = 0;
 };

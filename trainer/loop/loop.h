@@ -18,8 +18,9 @@ namespace dstore {
 struct Saving {
   RunFolder& folder;
   ObjectId run;
-  long every = 0;            ///< also at the end and after an interrupt
-  std::optional<long> from;  ///< the saved step to go on from
+  long every = 0;             ///< steps; also at the end and after an interrupt
+  double every_seconds = 60;  ///< where `every` is 0: at least so far apart, and rarer where saving takes long; after an interrupt
+  std::optional<long> from{}; ///< the saved step to go on from
 };
 
 struct LoopOptions {

@@ -109,7 +109,8 @@ void add_train(Commands& c) {
   app.add_option("--patience", o.patience, "stop after so many evaluations on --dev without improvement")->check(CLI::PositiveNumber);
   app.add_option("--min-delta", o.min_delta, "what counts as an improvement")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--keep", o.keep, "the result: best on --dev, or last")->check(CLI::IsMember({"best", "last"}))->capture_default_str();
-  app.add_option("--save-every", o.save_every, "steps between saved states, from which --resume TASK goes on")->check(CLI::PositiveNumber);
+  app.add_option("--save-every", o.save_every, "steps between saved states, from which --resume TASK goes on; 0: none (else about one a minute)")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--from-step", o.from_step, "with --resume: the saved step to go on from (else the last)")->check(CLI::PositiveNumber);
   app.add_flag("--restart", o.restart, "start anew where a saved run of that name is unfinished");
   app.add_option("--log", o.log, "write the log there too, a line of JSON a step")->type_name("FILE");
@@ -205,7 +206,7 @@ std::unique_ptr<RunFolder> complete_train(Commands& c, std::vector<std::string> 
   if (c.train.resume) {
     folder = std::make_unique<RunFolder>(c.train.run, c.train.name);
     if (!folder->started()) {
-      throw Error(ErrorCode::not_found, "nothing is saved of " + printable(c.train.name) + ": `dstore train ... --save-every N` saves");
+      throw Error(ErrorCode::not_found, "nothing is saved of " + printable(c.train.name));
     }
     add_config(c, words, folder->record().config_here());
   }

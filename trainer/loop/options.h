@@ -52,7 +52,7 @@ struct TrainOptions {
   std::string log, tensorboard;
   std::string name;     ///< of the task, for messages
   std::string run;      ///< folder where the run is saved
-  long save_every = 0;  ///< 0: it is not
+  std::optional<long> save_every;  ///< 0: it is not
   bool resume = false;
   bool restart = false;
   std::optional<long> from_step;

@@ -109,14 +109,15 @@ std::optional<long> settle_run(const TrainOptions& o, RunFolder& folder, RunReco
   return from;
 }
 
+bool saves(const TrainOptions& o) { return o.save_every ? *o.save_every > 0 : !o.run.empty(); }
+
 std::unique_ptr<RunFolder> new_run_folder(const TrainOptions& o) {
   if (o.run.empty()) throw Error(ErrorCode::invalid_argument, "--save-every: only `dstore train` knows where to save");
   auto folder = std::make_unique<RunFolder>(o.run, o.name);
-  if (folder->started() && !o.restart) {
-    const std::vector<long> steps = folder->saved_steps();
-    throw Error(ErrorCode::conflict, "a run " + printable(o.name) + " is unfinished (" +
-                (steps.empty() ? "nothing" : "step " + std::to_string(steps.back())) +
-                                         " is saved): go on with " + resume_command(o.name) + ", or start anew with --restart");
+  const std::vector<long> steps = folder->saved_steps();
+  if (folder->started() && !steps.empty() && !o.restart) {
+    throw Error(ErrorCode::conflict, "a run " + printable(o.name) + " is unfinished (step " + std::to_string(steps.back()) +
+                " is saved): go on with " + resume_command(o.name) + ", or start anew with --restart");
   }
   return folder;
 }

@@ -13,7 +13,9 @@ namespace dstore {
 /// With all that decides the run but its base and data.
 RunRecord new_record(const TrainOptions& options, const MethodRow& method, const MethodOptions& final_options, const Settings& settings,
                      const TaskData& data, Pooling pooling, long eval_every);
-/// For --save-every. Error{conflict} where a saved run of the name is unfinished, unless --restart.
+/// As --save-every says; without it, wherever there is a place for it.
+bool saves(const TrainOptions& options);
+/// Error{conflict} where a run of the name is unfinished and has a saved state, unless --restart.
 std::unique_ptr<RunFolder> new_run_folder(const TrainOptions& options);
 /// Writes the run's record; of a run that goes on checks it first: Error{invalid_argument} that says what is not as it was. The saved step
 /// to go on from, if any.

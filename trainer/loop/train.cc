@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <limits>
 
 #include "base/bytes.h"
 #include "base/decimal.h"
@@ -148,7 +149,7 @@ class TrainingRun {
 
   std::unique_ptr<Model> open_base() {
     if (o_.patience > 0 && o_.data.dev.empty()) throw Error(ErrorCode::invalid_argument, "--patience: needs --dev");
-    if (o_.save_every > 0 && !folder_ && !o_.dry_run) folder_ = new_run_folder(o_);
+    if (saves(o_) && !folder_ && !o_.dry_run) folder_ = new_run_folder(o_);
     auto model = open_model(o_.model, o_.repository);
     set_training_threads(o_.threads ? o_.threads : available_threads());
     return model;
@@ -223,7 +224,9 @@ class TrainingRun {
     if (!o_.expected_data.empty()) require_data(o_.expected_data, record.data, "--reproduce");
     if (folder_) {
       const auto from = settle_run(o_, *folder_, record);
-      how.saving.emplace(Saving{*folder_, record.id(), o_.save_every, from});
+      how.saving.emplace(Saving{*folder_, record.id(), o_.save_every.value_or(0)});
+      how.saving->from = from;
+      if (!saves(o_)) how.saving->every_seconds = std::numeric_limits<double>::infinity();
     }
     facts_["config"] = config_line(recorded_part(record.config));
     if (!record.changes.empty()) facts_["changed_on_the_way"] = record.changes;
