@@ -131,7 +131,7 @@ int run(const Arguments& arguments, Session& session) {
     return arguments.has("method") ? list_merge_parameters(session, find_merge_method(arguments.get("method"))) : list_merge_methods(session);
   }
   if (arguments.has("into")) return run_merge_into(arguments, session);
-  for (const char* option : {"on-conflict", "files", "vocab", "dry-run"}) {
+  for (const char* option : {"on-conflict", "files", "dry-run"}) {
     if (arguments.has(option)) throw Error(ErrorCode::invalid_argument, "--" + std::string(option) + " goes with --into BRANCH");
   }
   if (!arguments.has("name")) throw Error(ErrorCode::invalid_argument, "say what the result is called: --name NAME, or what to merge into: --into BRANCH");
@@ -152,6 +152,7 @@ int run(const Arguments& arguments, Session& session) {
   options.method = &method;
   options.settings = &settings;
   options.heads = choose_heads(arguments, repository, sources, options.heads_of);
+  if (common_rows(arguments)) options.rows = MergeRows::common;
   options.message = arguments.get("message", request.description + " by " + std::string(method.name));
   if (options.message.empty()) throw Error(ErrorCode::invalid_argument, "say what this commit is: -m MSG");
   const RefName branch = RefName::parse(arguments.get("name"));

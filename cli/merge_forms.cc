@@ -33,7 +33,7 @@ int run_merge_into(const Arguments& arguments, Session& session) {
 }
 
 int run_merge_computed(const Arguments& arguments, Session& session, Repository& repository, const Revision& revision) {
-  for (const char* option : {"method", "weights", "density", "set", "preset", "statistics", "heads", "seed"}) {
+  for (const char* option : {"method", "weights", "density", "set", "preset", "statistics", "heads", "seed", "vocab"}) {
     if (!arguments.has(option)) continue;
     throw Error(ErrorCode::invalid_argument, "--" + std::string(option) + " goes with tasks; \"" + printable(revision.text) + "\" says itself how it is computed");
   }

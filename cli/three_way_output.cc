@@ -150,6 +150,12 @@ std::vector<OptionSpec> three_way_option_specs(const ThreeWayWords& words) {
   return out;
 }
 
+bool common_rows(const Arguments& arguments) {
+  if (!arguments.has("vocab")) return false;
+  if (arguments.get("vocab") != "base-rows") throw Error(ErrorCode::invalid_argument, "--vocab " + printable(arguments.get("vocab")) + ": expected base-rows");
+  return true;
+}
+
 ThreeWayOptions three_way_options(const Arguments& arguments, const ThreeWayWords& words, std::optional<MergeSettings>& settings) {
   ThreeWayOptions out;
   const std::string how = arguments.get("on-conflict", "fail");
@@ -172,8 +178,7 @@ ThreeWayOptions three_way_options(const Arguments& arguments, const ThreeWayWord
     else if (files == "theirs" || files == "base") out.files = Side::theirs;
     else throw Error(ErrorCode::invalid_argument, "--files " + printable(files) + ": expected " + (words.rebase ? "task or base" : "ours or theirs"));
   }
-  if (arguments.has("vocab") && arguments.get("vocab") != "base-rows") throw Error(ErrorCode::invalid_argument, "--vocab " + printable(arguments.get("vocab")) + ": expected base-rows");
-  out.common_rows = arguments.has("vocab");
+  out.common_rows = common_rows(arguments);
   out.dry_run = arguments.has("dry-run");
   out.facts = {{"method", words.rebase ? "rebase" : "merge"}, {"on_conflict", how}};
   if (!words.rebase) out.facts["merge_method"] = "three-way";

@@ -14,6 +14,8 @@ struct ThreeWayWords {
 };
 extern const ThreeWayWords kMergeWords, kRebaseWords;
 
+/// --vocab: whether tensors with other numbers of rows are merged in those that all have.
+bool common_rows(const Arguments& arguments);
 /// --on-conflict, --files, --vocab, --dry-run; `settings` is filled where --on-conflict names a merge method.
 ThreeWayOptions three_way_options(const Arguments& arguments, const ThreeWayWords& words, std::optional<MergeSettings>& settings);
 /// The rows of --help for these.

@@ -53,6 +53,7 @@ std::map<std::string, std::string> facts(const std::vector<MergeSource>& sources
   for (const auto& [name, text] : options.settings->texts()) out["merge_" + name] = text;
   out["method"] = "merge";
   out["merge_method"] = options.method->name;
+  if (options.rows == MergeRows::common) out["vocab"] = "base-rows";
   out["seed"] = std::to_string(options.settings->seed());
   std::string list, models;
   bool any_computed = false;
@@ -78,7 +79,7 @@ MergeReport merge(Repository& repository, const std::vector<MergeSource>& source
   const auto head = repository.refs().head(branch);
   if (head && !head->is_deletion()) throw Error(ErrorCode::conflict, branch.text() + " exists already; give the result another --name");
   MergeReport report;
-  MergeSources loaded = load_merge_sources(repository, sources, progress);
+  MergeSources loaded = load_merge_sources(repository, sources, options.rows, progress);
   open_statistics(loaded, sources, options, report.notes);
   const MergeShape shape = choose_merge_shape(loaded, options.heads, options.heads_of);
   MergedSource result(*loaded.base_weights, loaded.inputs, *options.method, *options.settings, shape, options.calculated_in);

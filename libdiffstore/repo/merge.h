@@ -17,6 +17,7 @@ struct MergeOptions {
   const MergeSettings* settings = nullptr;  ///< for as many models as there are sources
   MergeHeads heads = MergeHeads::single;
   std::size_t heads_of = 0;  ///< for MergeHeads::of_model: which source
+  MergeRows rows = MergeRows::refuse;
   std::string message;
   std::optional<DType> calculated_in;                ///< as of MergedSource
   std::map<std::string, std::string> more_facts;     ///< for the commit

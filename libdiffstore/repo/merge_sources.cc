@@ -23,7 +23,16 @@ void require_same_rows(const Repository& repository, const MergeSources& loaded,
     if (!only_rows_differ(info, own)) continue;
     const std::string tokenizers = tokenizer_text(load_merge_files(repository, loaded, m), model.name, load_merge_files(repository, loaded, std::nullopt), "the base");
     throw Error(ErrorCode::conflict, "tensor " + printable(info.name) + ": " + model.name + " has it as " + form_text(own) + ", the base as " + form_text(info) +
-                                         (tokenizers.empty() ? "" : "; tokenizers: " + tokenizers) + "; `dstore merge " + model.name + " --into BRANCH --vocab base-rows` merges the rows that both have");
+                                         (tokenizers.empty() ? "" : "; tokenizers: " + tokenizers) + "; --vocab base-rows (in a revision vocab=base-rows) merges the rows that all have");
+  }
+}
+
+/// A tensor with other rows may be stored whole, though it is the base's.
+void pair_other_rows(const StoredWeights& base, MergeInput& model) {
+  for (Pairing& pair : model.pairs) {
+    if (pair.base) continue;
+    const auto same_name = base.find(pair.name);
+    if (same_name && only_rows_differ(base.tensors()[*same_name], model.weights->tensors()[*pair.task])) pair.base = same_name;
   }
 }
 
@@ -55,7 +64,7 @@ MergeSource find_merge_source(const Repository& repository, const std::string& t
   return out;
 }
 
-MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources, const Progress& progress) {
+MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources, MergeRows rows, const Progress& progress) {
   MergeSources out;
   for (const MergeSource& source : sources) out.models.push_back(look_up(repository, source, progress));
   const auto first = std::find_if(out.models.begin(), out.models.end(), [](const MergeSources::Model& model) { return model.is_task; });
@@ -80,7 +89,8 @@ MergeSources load_merge_sources(const Repository& repository, const std::vector<
       input.weights = StoredWeights::load(repository.store(), own);
       for (std::size_t t = 0; t < input.weights->tensors().size(); ++t) input.pairs.push_back({input.weights->tensors()[t].name, t, t});
     }
-    require_same_rows(repository, out, input, i);
+    if (rows == MergeRows::refuse) require_same_rows(repository, out, input, i);
+    else pair_other_rows(*out.base_weights, input);
     out.inputs.push_back(std::move(input));
   }
   return out;

@@ -34,8 +34,11 @@ struct MergeSources {
   std::vector<MergeInput> inputs;
 };
 
-/// Error{conflict} for other bases, {invalid_argument} where there is no task among them; of what is computed as open_revision().
-MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources, const Progress& progress);
+/// What becomes of tensors that differ from the base's in the number of rows alone, such as embeddings of another vocabulary.
+enum class MergeRows { refuse, common };
+
+/// Error{conflict} for other bases and refused rows, {invalid_argument} where there is no task among them; of what is computed as open_revision().
+MergeSources load_merge_sources(const Repository& repository, const std::vector<MergeSource>& sources, MergeRows rows, const Progress& progress);
 /// Shards and side files of one of them, or of the base. No weights.
 ModelFiles load_merge_files(const Repository& repository, const MergeSources& sources, std::optional<std::size_t> model);
 

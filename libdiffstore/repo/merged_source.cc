@@ -10,10 +10,33 @@
 #include "dstore/error.h"
 #include "merge/piece_merge.h"
 #include "repo/model_range.h"
+#include "repo/same_tensor.h"
 #include "tensor/dtype.h"
 #include "tensor/shape_text.h"
 
 namespace dstore {
+namespace {
+
+/// Whether no byte has something of two rows.
+bool whole_rows(const TensorInfo& info) { return info.bytes % info.shape.front() == 0; }
+
+std::uint64_t rows_of(const TensorInfo& info, std::uint64_t bytes) { return bytes / (info.bytes / info.shape.front()); }
+
+}  // namespace
+
+bool MergedSource::rows_differ(const Tensor& tensor) const {
+  const std::uint64_t bytes = base_.tensors()[*tensor.base].bytes;
+  for (std::size_t m = 0; m < models_.size(); ++m) {
+    if (tensor.models[m] && !tensor.copied_from && models_[m].weights->tensors()[*tensor.models[m]].bytes != bytes) return true;
+  }
+  return false;
+}
+
+void MergedSource::note_rows(const Tensor& tensor, const TensorInfo& info, const std::string& shaped_by) {
+  const std::uint64_t common = rows_of(info, tensor.common), more = rows_of(info, info.bytes) - common;
+  row_notes_.push_back("tensor " + printable(info.name) + ": merged in the " + std::to_string(common) + " rows that all have" +
+                       (more > 0 ? "; the last " + std::to_string(more) + " are those of " + shaped_by : ""));
+}
 
 void MergedSource::fail_shape(const TensorInfo& info, const MergeInput& model, std::size_t tensor) const {
   const TensorInfo& other = model.weights->tensors()[tensor];
@@ -35,7 +58,8 @@ void MergedSource::check_base_tensor(std::size_t base_index) const {
       continue;
     }
     const TensorInfo& other = model.weights->tensors()[*own];
-    if (other.shape != info.shape || other.dtype != info.dtype) fail_shape(info, model, *own);
+    const bool alike = other.shape == info.shape && other.dtype == info.dtype;
+    if (!alike && !(only_rows_differ(info, other) && is_numeric(info.dtype) && whole_rows(info) && whole_rows(other))) fail_shape(info, model, *own);
     if (model.weights->tensor_id(*own) != base_.tensor_id(base_index)) changing = &model;
   }
   if (without == nullptr || changing == nullptr) return;
@@ -45,11 +69,13 @@ void MergedSource::check_base_tensor(std::size_t base_index) const {
 MergedSource::Tensor MergedSource::plan(const TensorInfo& info, std::size_t base_index) const {
   Tensor tensor;
   tensor.base = base_index;
+  tensor.common = info.bytes;
   std::vector<std::size_t> changing;
   for (std::size_t m = 0; m < models_.size(); ++m) {
     std::optional<std::size_t> own = of_base_[m][base_index];
     if (own && models_[m].weights->tensor_id(*own) == base_.tensor_id(base_index)) own.reset();
     if (own) changing.push_back(m);
+    if (own) tensor.common = std::min(tensor.common, models_[m].weights->tensors()[*own].bytes);
     tensor.models.push_back(own);
   }
   tensor.deltas = std::all_of(changing.begin(), changing.end(), [&](std::size_t m) {
@@ -90,6 +116,7 @@ MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInp
   for (std::size_t i = 0; i < base.tensors().size(); ++i) check_base_tensor(i);
 
   const StoredWeights& layout = shape.model ? *models[*shape.model].weights : base;
+  layout_ = &layout;
   std::vector<std::optional<std::size_t>> base_of(layout.tensors().size());
   if (shape.model) {
     for (const Pairing& pair : models[*shape.model].pairs) base_of[*pair.task] = pair.base;
@@ -103,6 +130,7 @@ MergedSource::MergedSource(const StoredWeights& base, const std::vector<MergeInp
       tensor = plan(base.tensors()[*base_of[i]], *base_of[i]);
       const bool changes = std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); });
       ++(changes ? counts_.merged : counts_.unchanged);
+      if (rows_differ(tensor)) note_rows(tensor, info, shape.model ? models[*shape.model].name : "the base");
     } else {
       tensor.copied_from = shape.model;
       tensor.copied = i;
@@ -126,7 +154,8 @@ void MergedSource::describe() {
     Tensor& tensor = tensors_[t];
     if (std::any_of(tensor.models.begin(), tensor.models.end(), [](const auto& own) { return own.has_value(); })) tensor.merged = described_.size();
     const TensorInfo& info = base_.tensors()[*tensor.base];
-    MergedTensor out{info.name, calculated_in_.value_or(info.dtype), unit_count(info.dtype, info.bytes), info.shape, {}, changed(tensor)};
+    MergedTensor out{info.name, calculated_in_.value_or(info.dtype), unit_count(info.dtype, tensor.common), info.shape, {}, changed(tensor)};
+    if (tensor.common < info.bytes) out.shape.front() = rows_of(info, tensor.common);
     for (std::size_t m = 0; m < models_.size() && !method_.statistics.empty(); ++m) {
       TensorStatistic& statistic = out.statistics.emplace_back();
       if (!models_[m].statistics) continue;
@@ -203,7 +232,7 @@ void MergedSource::with_models(std::size_t index, std::uint64_t offset, ByteSpan
 void MergedSource::make(std::size_t index, std::uint64_t offset, ByteSpan base, MutableByteSpan out) const {
   const Tensor& tensor = tensors_[index];
   if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
-  if (tensor.merge->row() > 1) return read_rows(index, offset, out);
+  if (offset + out.size() > tensor.common || tensor.merge->row() > 1) return read(index, offset, out);
   with_models(index, offset, base, [&](const RawElements& raw) { ElementMerge(infos_[index].dtype).apply(*tensor.merge, raw, out); });
 }
 
@@ -241,7 +270,7 @@ void MergedSource::visit(std::size_t index, std::uint64_t begin, std::uint64_t s
 /// Shows look() every window of a merged tensor, in order.
 template <class Look>
 void MergedSource::look_at(std::size_t index, std::uint64_t row, Look look) const {
-  visit(index, 0, infos_[index].bytes, row, [&](ModelRange& range, std::uint64_t offset) {
+  visit(index, 0, tensors_[index].common, row, [&](ModelRange& range, std::uint64_t offset) {
     range.for_each_window(offset / unit_type(infos_[index].dtype).bytes, row, [&](const MergeWindow& window, std::size_t) { look(window); });
   });
 }
@@ -279,9 +308,9 @@ void MergedSource::prepare_tensor(std::size_t index) {
   Bytes base;
   while (tensor.merge->wants_pass()) {
     if (tensor.merge->row() > 1) look_at(index, tensor.merge->row(), [&](const MergeWindow& window) { tensor.merge->look(window); });
-    for (std::uint64_t offset = 0; tensor.merge->row() == 1 && offset < infos_[index].bytes; offset += kPieceBytes) {
+    for (std::uint64_t offset = 0; tensor.merge->row() == 1 && offset < tensor.common; offset += kPieceBytes) {
       if (tensor.merge->only_changes() && touch(index, offset) == Touch::none) continue;
-      base.resize(std::min(kPieceBytes, infos_[index].bytes - offset));
+      base.resize(std::min(kPieceBytes, tensor.common - offset));
       base_.read(*tensor.base, offset, base);
       look(index, offset, base);
     }
@@ -295,7 +324,7 @@ void MergedSource::prepare(unsigned threads, const Progress& progress) {
 }
 
 std::vector<std::string> MergedSource::notes() const {
-  std::vector<std::string> out;
+  std::vector<std::string> out = row_notes_;
   for (const Tensor& tensor : tensors_) {
     if (std::string note = tensor.merge ? tensor.merge->note() : ""; !note.empty()) out.push_back(std::move(note));
   }
@@ -332,12 +361,18 @@ void MergedSource::read(std::size_t index, std::uint64_t offset, std::span<std::
   const Tensor& tensor = tensors_[index];
   if (tensor.copied_from) return models_[*tensor.copied_from].weights->read(tensor.copied, offset, out);
   if (!tensor.merge) return base_.read(*tensor.base, offset, out);
+  if (offset + out.size() > tensor.common) {
+    const std::uint64_t merged = offset < tensor.common ? tensor.common - offset : 0;
+    layout_->read(index, offset + merged, out.subspan(merged));
+    out = out.first(merged);
+    if (out.empty()) return;
+  }
   if (tensor.merge->row() > 1) return read_rows(index, offset, out);
   const std::uint64_t unit = unit_type(infos_[index].dtype).bytes, last = offset + out.size();
   Bytes base, merged;
   for (std::uint64_t piece = offset / kPieceBytes * kPieceBytes; piece < last; piece += kPieceBytes) {
     const Touch touched = touch(index, piece);
-    std::uint64_t begin = piece, end = std::min(piece + kPieceBytes, infos_[index].bytes);
+    std::uint64_t begin = piece, end = std::min(piece + kPieceBytes, tensor.common);
     const std::uint64_t wanted_from = std::max(begin, offset), wanted_to = std::min(end, last);
     if (touched != Touch::sparse) {  // no more than what is wanted, in whole elements
       begin = wanted_from / unit * unit;

@@ -36,7 +36,8 @@ struct MergeCounts {
 };
 
 /// The merge of models of one base. A tensor that all have with the base's shape and a dtype of numbers is merged element by
-/// element; an element that no model changes keeps the base's bits. Tensors without arithmetic must be changed alike. Settings and inputs must outlive it.
+/// element; an element that no model changes keeps the base's bits. Where they differ in nothing but the number of rows, the rows that
+/// all have are merged, and the others are those of the shape's model. Tensors without arithmetic must be changed alike. Settings and inputs must outlive it.
 /// Where all models are sparse differences from the base, no tensor is ever made whole for merging.
 class MergedSource : public TensorSource, public ChangeSource {
  public:
@@ -68,6 +69,7 @@ class MergedSource : public TensorSource, public ChangeSource {
     std::size_t copied = 0;                         ///< its tensor there
     std::vector<std::optional<std::size_t>> models; ///< the tensor in each; none: the model has the base's bytes
     std::optional<std::size_t> merged;              ///< place in described_, where some model changes it
+    std::uint64_t common = 0;                       ///< bytes of the rows that all have, which are merged; the others are the layout's
     std::unique_ptr<TensorMerge> merge;             ///< of a merged one, after prepare()
     bool deltas = false;                            ///< all of `models` are differences from the base's tensor
   };
@@ -88,6 +90,8 @@ class MergedSource : public TensorSource, public ChangeSource {
   void prepare_model(unsigned threads, const Progress& progress);
   void prepare_tensor(std::size_t index);
   Tensor plan(const TensorInfo& info, std::size_t base_index) const;
+  bool rows_differ(const Tensor& tensor) const;
+  void note_rows(const Tensor& tensor, const TensorInfo& info, const std::string& shaped_by);
   void check_base_tensor(std::size_t base_index) const;
   [[noreturn]] void fail_shape(const TensorInfo& info, const MergeInput& model, std::size_t tensor) const;
 
@@ -96,12 +100,14 @@ class MergedSource : public TensorSource, public ChangeSource {
   const MergeMethod& method_;
   const MergeSettings& settings_;
   std::vector<std::vector<std::optional<std::size_t>>> of_base_;  ///< [model][base tensor]: the model's version of it
+  const StoredWeights* layout_ = nullptr;  ///< the shape's: its tensors are those of the result
   std::vector<TensorInfo> infos_;
   std::vector<Tensor> tensors_;
   std::vector<MergedTensor> described_;  ///< the tensors with arithmetic, in the order of the base's names
   std::unique_ptr<ModelMerge> model_;
   std::vector<Pairing> pairs_;
   MergeCounts counts_;
+  std::vector<std::string> row_notes_;
   std::optional<DType> calculated_in_;
 };
 

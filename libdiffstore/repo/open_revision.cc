@@ -151,13 +151,22 @@ class Evaluator {
     return choose_merge_shape(sources, MergeHeads::of_model, take_number(given, "heads", 1, sources.inputs.size()).value() - 1);
   }
 
+  /// The parameter `vocab`, taken out of those of the method.
+  MergeRows take_rows(MergeSettings::Given& given) const {
+    const auto place = given.find("vocab");
+    if (place == given.end()) return MergeRows::refuse;
+    if (place->second != std::vector<std::string>{"base-rows"}) fail("vocab=" + place->second.front() + ": expected vocab=base-rows");
+    given.erase(place);
+    return MergeRows::common;
+  }
+
   Part merge(const RevisionCall& call) {
     const MergeMethod& method = find_merge_method(call.method);
     if (!method.statistics.empty()) fail("method " + call.method + " needs statistics files; commit the merge with `dstore merge --method " + call.method + " --statistics …`");
     MergeSettings::Given given = call.parameters;
     const std::vector<MergeSource> models = models_of(call, given);
     check_merge_models(method, models.size());
-    MergeSources sources = load_merge_sources(repository_, models, progress_);
+    MergeSources sources = load_merge_sources(repository_, models, take_rows(given), progress_);
     for (const MergeSources::Model& model : sources.models) add(model.commits);
     require(sources.base);
     const MergeShape shape = shape_of(sources, given);

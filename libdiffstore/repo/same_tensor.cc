@@ -5,6 +5,7 @@
 #include "base/tensor_range.h"
 #include "repo/stored_weights.h"
 #include "tensor/dtype.h"
+#include "tensor/shape_text.h"
 
 namespace dstore {
 
@@ -35,11 +36,5 @@ bool only_rows_differ(const TensorInfo& a, const TensorInfo& b) {
 }
 
 std::string form_text(const TensorInfo& info) { return std::string(dtype_info(info.dtype).name) + " " + shape_text(info); }
-
-std::string shape_text(const TensorInfo& info) {
-  std::string text = "[";
-  for (const std::uint64_t size : info.shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + "]";
-}
 
 }  // namespace dstore

@@ -14,7 +14,5 @@ bool only_rows_differ(const TensorInfo& a, const TensorInfo& b);
 
 /// "F32 [30522, 384]".
 std::string form_text(const TensorInfo& info);
-/// "[30522, 384]".
-std::string shape_text(const TensorInfo& info);
 
 }  // namespace dstore

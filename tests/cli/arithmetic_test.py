@@ -139,6 +139,40 @@ class SumTest(ArithmeticCase):
             self.check_error(self.run_in(*words), CONFLICT, "tensor w: longer", "[41, 50]", "[40, 50]", "tokenizer.json", "(longer)", "(the base)", "--vocab base-rows")
         self.fails(CONFLICT, "checkout", "base+b+longer", "-o", self.root / "m", says=("[41, 50]", "[40, 50]"))
 
+    def with_rows(self, name, model, rows):
+        """The model with a `w` of that many rows, other where the base has them."""
+        values = numbers(self.models[model]["w"])[:rows * 50] + [0.25] * (rows * 50 - 2000)
+        tensors = {**self.models[model], "w": st.floats(values, [rows, 50])}
+        folder = self.write(name, tensors)
+        (folder / "tokenizer.json").write_text(f'{{"tokenizer": "{name}"}}')
+        self.ok("commit", folder, "--base", "base", "--name", name, "-m", name)
+        return tensors
+
+    def test_the_rows_that_all_have_are_merged_and_the_others_are_the_first_tasks(self):
+        self.task("c", self.nudged(range(300, 2000)))
+        longer, shorter = self.with_rows("longer", "b", 42), self.with_rows("shorter", "c", 30)
+        self.with_rows("far", "b", 400)  # nearly nothing of it is the base's
+        for method in ("linear", "ties", "task_arithmetic", "nuslerp", "slerp"):
+            plain = numbers(st.read(self.checkout(f"merge({method}: b, c)", f"{method}-plain") / "model.safetensors")["w"])
+            for models, rows, tail in ((("longer", "shorter"), 30, numbers(longer["w"])[1500:]), (("shorter", "longer"), 30, []), (("longer", "c"), 40, [0.25] * 100),
+                                       (("c", "longer"), 40, []), (("far", "c"), 40, [0.25] * 18000), (("c", "far"), 40, []), (("b", "shorter"), 30, numbers(self.models["b"]["w"])[1500:])):
+                with self.subTest(method=method, models=models):
+                    name = "-".join((method, *models))
+                    done = self.ok("merge", *models, "--method", method, "--vocab", "base-rows", "--name", name, "--json").json
+                    self.assertIn(f"tensor w: merged in the {rows} rows that all have", " ".join(done["notes"]))
+                    folder = self.checkout(name, "out-" + name)
+                    got = numbers(st.read(folder / "model.safetensors")["w"])
+                    self.assertEqual(got[rows * 50:], tail)
+                    if method in ("linear", "task_arithmetic") and models[-1] in ("shorter", "c"):
+                        self.assertEqual(got[:rows * 50], plain[:rows * 50])
+                    self.assertEqual((folder / "tokenizer.json").read_text(), (self.checkout(models[0], "out-" + models[0]) / "tokenizer.json").read_text())
+                    self.assertEqual(snapshot(self.checkout(f"merge({method},vocab=base-rows: {', '.join(models)})", "x-" + name)), snapshot(folder))
+        self.assertEqual(self.ok("show", "linear-c-far", "--json").json["training"]["vocab"], "base-rows")
+        for words, code, says in ((["merge", "b", "longer", "--vocab", "all", "--name", "m"], USAGE, "base-rows"), (["checkout", "merge(ties,vocab=all: b, longer)", "-o", self.root / "m"], USAGE, "vocab=base-rows"),
+                                  (["merge", "merge(ties: b, c)", "--vocab", "base-rows", "--name", "m"], USAGE, "says itself")):
+            self.fails(code, *words, says=says)
+        self.assert_verifies()
+
 
 class MergeIntoTest(ArithmeticCase):
     def setUp(self):
