@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
     rounds.time("apply", [&] { exact = a.patch.apply(arrays, undo_a) && exact; });
     exact = exact && holds(buffer, base, &a);
     evict();
-    rounds.time("switch", [&] { exact = a.patch.undo(arrays, undo_a) && b.patch.apply(arrays, undo_b) && exact; });
+    rounds.time("switch", [&] { exact = MemoryPatch::exchange(a.patch, undo_a, b.patch, undo_b, arrays) && exact; });
     exact = exact && holds(buffer, base, &b);
     evict();
     rounds.time("undo", [&] { exact = b.patch.undo(arrays, undo_b) && exact; });

@@ -51,7 +51,8 @@ void MemoryPatch::add_range(std::uint32_t array, std::uint64_t offset, ByteSpan 
   }
   block.old_check = checksum(old_values.data(), old_values.size());
   block.new_check = checksum(new_values, old_values.size());
-  blocks_.push_back(block);
+  const auto next = std::upper_bound(blocks_.begin(), blocks_.end(), block, [](const Block& a, const Block& b) { return a.place() < b.place(); });
+  blocks_.insert(next, block);
 }
 
 void MemoryPatch::add(std::uint32_t array, unsigned unit_bytes, std::uint64_t offset, ByteSpan before, ByteSpan after) {
@@ -99,32 +100,54 @@ void MemoryPatch::scatter(const Block& block, const std::byte* values, MutableBy
   });
 }
 
-bool MemoryPatch::apply(std::span<const MutableByteSpan> arrays, MutableByteSpan undo) const {
-  for (std::size_t b = 0; b < blocks_.size(); ++b) {
-    const Block& block = blocks_[b];
-    std::byte* const old_values = undo.data() + block.values;
-    gather(block, arrays[block.array], old_values);
-    if (checksum(old_values, block.count * block.unit_bytes) != block.old_check) {
-      for (const Block& done : std::span(blocks_).first(b)) scatter(done, undo.data() + done.values, arrays[done.array]);
-      return false;
-    }
-    scatter(block, values_.data() + block.values, arrays[block.array]);
-  }
+bool MemoryPatch::put_on(const Block& block, std::span<const MutableByteSpan> arrays, MutableByteSpan undo) const {
+  std::byte* const old_values = undo.data() + block.values;
+  gather(block, arrays[block.array], old_values);
+  if (checksum(old_values, block.count * block.unit_bytes) != block.old_check) return false;
+  scatter(block, values_.data() + block.values, arrays[block.array]);
   return true;
 }
 
+bool MemoryPatch::take_off(const Block& block, std::span<const MutableByteSpan> arrays, ByteSpan undo, Bytes& scratch) const {
+  const std::size_t size = block.count * block.unit_bytes;
+  if (scratch.size() < size) scratch.resize(size);
+  gather(block, arrays[block.array], scratch.data());
+  if (checksum(scratch.data(), size) != block.new_check) return false;
+  scatter(block, undo.data() + block.values, arrays[block.array]);
+  return true;
+}
+
+bool MemoryPatch::apply(std::span<const MutableByteSpan> arrays, MutableByteSpan undo) const {
+  const MemoryPatch nothing;
+  return exchange(nothing, {}, *this, undo, arrays);
+}
+
 bool MemoryPatch::undo(std::span<const MutableByteSpan> arrays, ByteSpan undo) const {
-  Bytes present;
-  for (std::size_t b = 0; b < blocks_.size(); ++b) {
-    const Block& block = blocks_[b];
-    const std::size_t size = block.count * block.unit_bytes;
-    if (present.size() < size) present.resize(size);
-    gather(block, arrays[block.array], present.data());
-    if (checksum(present.data(), size) != block.new_check) {
-      for (const Block& done : std::span(blocks_).first(b)) scatter(done, values_.data() + done.values, arrays[done.array]);
-      return false;
+  const MemoryPatch nothing;
+  return exchange(*this, undo, nothing, {}, arrays);
+}
+
+bool MemoryPatch::exchange(const MemoryPatch& from, ByteSpan from_undo, const MemoryPatch& to, MutableByteSpan to_undo, std::span<const MutableByteSpan> arrays) {
+  Bytes scratch;
+  auto off = from.blocks_.begin();
+  auto on = to.blocks_.begin();
+  while (off != from.blocks_.end() || on != to.blocks_.end()) {
+    const bool off_first = on == to.blocks_.end() || (off != from.blocks_.end() && off->place() <= on->place());
+    if (off_first ? from.take_off(*off, arrays, from_undo, scratch) : to.put_on(*on, arrays, to_undo)) {
+      ++(off_first ? off : on);
+      continue;
     }
-    scatter(block, undo.data() + block.values, arrays[block.array]);
+    while (off != from.blocks_.begin() || on != to.blocks_.begin()) {  // what was done last first
+      const bool was_on = off == from.blocks_.begin() || (on != to.blocks_.begin() && std::prev(off)->place() <= std::prev(on)->place());
+      if (was_on) {
+        --on;
+        to.scatter(*on, to_undo.data() + on->values, arrays[on->array]);
+      } else {
+        --off;
+        from.scatter(*off, from.values_.data() + off->values, arrays[off->array]);
+      }
+    }
+    return false;
   }
   return true;
 }

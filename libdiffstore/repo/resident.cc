@@ -97,9 +97,13 @@ ResidentModel::ResidentModel(std::vector<ResidentTensor> tensors) : infos_(infos
   for (const ResidentTensor& tensor : tensors) arrays_.push_back(tensor.bytes);
 }
 
+void ResidentModel::check_fits(const ResidentTask& task) const {
+  if (task.state_->infos != infos_) throw Error(ErrorCode::conflict, printable(task.state_->name) + ": was loaded for other tensors");
+}
+
 void ResidentModel::apply(const ResidentTask& task) {
   if (applied_ != nullptr) throw Error(ErrorCode::conflict, printable(applied_->state_->name) + " is on the model; undo it first, or switch");
-  if (task.state_->infos != infos_) throw Error(ErrorCode::conflict, printable(task.state_->name) + ": was loaded for other tensors");
+  check_fits(task);
   undo_.resize(task.state_->patch.values_bytes());
   if (!task.state_->patch.apply(arrays_, undo_)) throw Error(ErrorCode::conflict, printable(task.state_->name) + ": the model in memory is not its base any more");
   applied_ = &task;
@@ -114,15 +118,14 @@ void ResidentModel::undo() {
 }
 
 void ResidentModel::switch_to(const ResidentTask& task) {
-  const ResidentTask* const before = applied_;
-  if (before == nullptr) return apply(task);
-  undo();
-  try {
-    apply(task);
-  } catch (...) {
-    apply(*before);
-    throw;
+  if (applied_ == nullptr) return apply(task);
+  check_fits(task);
+  Bytes undo(task.state_->patch.values_bytes());
+  if (!MemoryPatch::exchange(applied_->state_->patch, undo_, task.state_->patch, undo, arrays_)) {
+    throw Error(ErrorCode::conflict, printable(applied_->state_->name) + " or its base: the model in memory was changed since it was applied");
   }
+  undo_ = std::move(undo);
+  applied_ = &task;
 }
 
 }  // namespace dstore

@@ -102,5 +102,45 @@ TEST_CASE("what was changed after a patch is not taken back, and nothing else ei
   }
 }
 
+/// Another task on the base of a scene.
+Scene sibling(const Scene& first, unsigned percent, unsigned seed) {
+  Scene out;
+  out.base = first.base;
+  std::uint32_t array = 0;
+  for (const unsigned unit : {1u, 2u, 4u, 8u}) {
+    out.task.arrays.push_back(changed(out.base.arrays[array], unit, percent, seed));
+    out.patch.add(array, unit, 0, out.base.arrays[array], out.task.arrays[array]);
+    ++array;
+  }
+  return out;
+}
+
+TEST_CASE("one task is exchanged for another in one pass, or nothing changes") {
+  for (const auto& [percent, other_percent] : {std::pair{1u, 1u}, {5u, 60u}, {60u, 5u}, {0u, 5u}, {5u, 0u}, {30u, 30u}}) {
+    const Scene a = scene(percent, 3), b = sibling(a, other_percent, 11);
+    Model model = a.base;
+    Bytes undo_a(a.patch.values_bytes()), undo_b(b.patch.values_bytes());
+    REQUIRE(a.patch.apply(model.spans(), undo_a));
+    REQUIRE(MemoryPatch::exchange(a.patch, undo_a, b.patch, undo_b, model.spans()));
+    CHECK(model.arrays == b.task.arrays);
+    REQUIRE(MemoryPatch::exchange(b.patch, undo_b, a.patch, undo_a, model.spans()));
+    CHECK(model.arrays == a.task.arrays);
+    for (std::size_t array = 0; array < model.arrays.size(); ++array) {
+      for (const Model* task : {&a.task, &b.task}) {  // a value of either that is not there
+        const Bytes &base = a.base.arrays[array], &wanted = task->arrays[array];
+        const auto [mine, other] = std::mismatch(wanted.rbegin(), wanted.rend(), base.rbegin());
+        if (mine == wanted.rend()) continue;
+        Model wrong = model;
+        wrong.arrays[array][static_cast<std::size_t>(wanted.rend() - mine) - 1] ^= std::byte{0x40};
+        const Model before = wrong;
+        CHECK_FALSE(MemoryPatch::exchange(a.patch, undo_a, b.patch, undo_b, wrong.spans()));
+        CHECK(wrong.arrays == before.arrays);
+      }
+    }
+    REQUIRE(a.patch.undo(model.spans(), undo_a));
+    CHECK(model.arrays == a.base.arrays);
+  }
+}
+
 }  // namespace
 }  // namespace dstore

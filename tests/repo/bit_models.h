@@ -57,4 +57,17 @@ inline std::string read_tensor(const TensorSource& weights, const std::string& n
   return out;
 }
 
+/// A repository with a base.
+struct RepositoryWithBase {
+  Sandbox box;
+  Repository repository = box.init("r");
+  std::vector<TestTensor> base = wild_model(1);
+  RepositoryWithBase() {
+    make_model(box.dir / "base", base);
+    box.import(repository, box.dir / "base", "base");
+  }
+  ObjectId id(const std::string& revision) { return resolve_commit(repository, revision); }
+  void point(const std::string& name, const std::string& at) { REQUIRE(point_ref(repository, RefName::parse(name), RefKind::branch, {}, id(at), box.committer())); }
+};
+
 }  // namespace dstore::test

@@ -12,13 +12,9 @@ namespace {
 using Kind = ThreeWayOutcome::Kind;
 
 /// `mine` comes from `start`, as `a` does; `b` comes from the base, and the base has a newer version.
-struct Fixture {
-  Sandbox box;
-  Repository repository = box.init("r");
-  std::vector<TestTensor> base = wild_model(1), start = changed_model(base, 4, 20);
+struct Fixture : RepositoryWithBase {
+  std::vector<TestTensor> start = changed_model(base, 4, 20);
   Fixture() {
-    make_model(box.dir / "base", base);
-    box.import(repository, box.dir / "base", "base");
     add("start", start, "start");
     for (const char* name : {"a", "mine"}) point(name, "start");
     add("mine", changed_model(start, 5, 40), "mine");
@@ -34,9 +30,7 @@ struct Fixture {
     make_model(folder, tensors, config);
     box.commit(repository, folder, "base", name);
   }
-  ObjectId id(const std::string& revision) { return resolve_commit(repository, revision); }
   Commit read(const std::string& revision) { return repository.read_commit(id(revision)); }
-  void point(const std::string& name, const std::string& at) { REQUIRE(point_ref(repository, RefName::parse(name), RefKind::branch, {}, id(at), box.committer())); }
   void drop(const std::string& name) { REQUIRE(move_ref(repository.refs(), repository.config().repository, RefName::parse(name), RefKind::branch, id(name), {}, box.committer())); }
   ObjectId keep(const std::string& expression, const std::string& name) {
     return commit_computed(repository, resolve_revision(repository, expression), expression, RefName::parse(name), box.committer(), {}).commit;

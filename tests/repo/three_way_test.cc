@@ -11,22 +11,15 @@ namespace {
 
 using Kind = ThreeWayOutcome::Kind;
 
-struct Fixture {
-  Sandbox box;
-  Repository repository = box.init("r");
-  std::vector<TestTensor> base = wild_model(1);
-  Fixture() {
-    make_model(box.dir / "base", base);
-    box.import(repository, box.dir / "base", "base");
-  }
+struct Fixture : RepositoryWithBase {
   ObjectId commit(const std::string& name, const std::vector<TestTensor>& tensors, const std::string& config = "{\"a\": 1}\n", const std::string& on = "base") {
     const std::string folder = box.dir / ("folder-" + std::to_string(folders_++));
     make_model(folder, tensors, config);
     return box.commit(repository, folder, on, name).commit;
   }
   ObjectId branch(const std::string& name, const std::string& at) {
-    REQUIRE(point_ref(repository, RefName::parse(name), RefKind::branch, {}, resolve_commit(repository, at), box.committer()));
-    return resolve_commit(repository, at);
+    point(name, at);
+    return id(at);
   }
   ThreeWayOptions options(const std::string& policy) {
     ThreeWayOptions out;

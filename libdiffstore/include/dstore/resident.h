@@ -57,6 +57,8 @@ class ResidentModel {
   const ResidentTask* applied() const { return applied_; }
 
  private:
+  void check_fits(const ResidentTask& task) const;
+
   std::vector<std::span<std::byte>> arrays_;
   std::vector<TensorInfo> infos_;
   std::vector<std::byte> undo_;
