@@ -71,7 +71,6 @@ class RunsTest(unittest.TestCase):
         self.dstore("branch", "-d", "lonely")
         self.dstore("gc")
         self.assertIn("unfinished: en/verb", self.dstore("status").stdout)
-        self.refused("unfinished", *("train", "base", *words[2:]), status=6)
         self.refused("started on commit", "train", "base", "--resume", "en/verb")
         self.refused("its name is", "train", "--resume", "en/verb", "--name", "other")
         self.refused("no run", "train", "--resume", "nothing", status=3)
