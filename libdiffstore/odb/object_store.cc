@@ -1,4 +1,3 @@
-#include "odb/reserve.h"
 #include "odb/object_store.h"
 
 #include <algorithm>
@@ -28,7 +27,6 @@ void ObjectStore::create(Filesystem& fs, const std::string& dir) {
   make_directories(fs, join_path(dir, "packs"));
   make_directories(fs, join_path(dir, "tmp"));
   make_directories(fs, join_path(dir, "leases"));
-  keep_reserve(fs, dir);
 }
 
 ObjectStore ObjectStore::open(Filesystem& fs, std::string dir, IndexMode mode) {

@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "dstore/error.h"
 #include "object/chunked.h"
+#include "odb/reserve.h"
 #include "repo/forgotten.h"
 #include "repo/known_heads.h"
 #include "sign/signature_object.h"
@@ -131,6 +132,7 @@ Repository Repository::create(Filesystem& fs, const std::string& dir, IndexMode 
   AtomicFile file(fs, join_path(dir, "config"));
   file.write(as_bytes(config.serialize()));
   if (!file.commit_new()) throw Error(ErrorCode::conflict, printable(dir) + ": is a dstore repository already");
+  keep_reserve(fs, dir);
   return open(fs, dir, mode);
 }
 

@@ -2,6 +2,7 @@
 
 #include "collect_store.h"
 #include "durability/fault_filesystem.h"
+#include "odb/reserve.h"
 
 namespace dstore::test {
 namespace {
@@ -180,6 +181,7 @@ TEST_CASE("a collection killed at any change to the disk loses nothing alive, an
 TEST_CASE("a collection of what is all dead works on a disk without a free byte, by its reserve") {
   Fixture f;
   f.liveness.alive.insert(f.ids[2]);  // nothing needs to be copied
+  keep_reserve(posix_filesystem(), f.folder.path());
   bool full = true;
   CallFilesystem fs(posix_filesystem(), [&](const DiskCall& call, const CallFilesystem::Run& run, const CallFilesystem::Run&) {
     const bool needs_room = call.kind == DiskCall::Kind::write || call.kind == DiskCall::Kind::truncate;

@@ -1,5 +1,6 @@
 #include "repo/transfer.h"
 
+#include "base/passing_filesystem.h"
 #include "odb/pack.h"
 #include "repo/sandbox.h"
 
@@ -198,6 +199,24 @@ TEST_CASE("a tampered remote gives an error and leaves the clone without refs") 
   Repository carol = f.box.init("carol");
   f.box.add_remote(carol, "origin", f.remote);
   CHECK(error_of([&] { fetch(carol, "origin", {}, {}); }) == ErrorCode::untrusted);
+}
+
+/// Breaks off where a new repository would get its config.
+class UnfinishedFilesystem : public PassingFilesystem {
+ public:
+  bool link(const std::string& from, const std::string& to) override {
+    if (to.ends_with("/config")) throw Error(ErrorCode::io, "broken off");
+    return PassingFilesystem::link(from, to);
+  }
+};
+
+TEST_CASE("a push that was killed while it made the remote is done again") {
+  Fixture f;
+  UnfinishedFilesystem fs;
+  CHECK(error_of([&] { open_remote(fs, f.remote, true); }) == ErrorCode::io);
+  CHECK(posix_filesystem().list(f.remote).size() >= 3);
+  f.push(f.ada);
+  CHECK(objects(open_remote(f.box.fs, f.remote, false)) == objects(f.ada));
 }
 
 TEST_CASE("a remote that is none is refused, and push does not take over a folder") {
