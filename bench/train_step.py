@@ -119,7 +119,7 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", help="only the lines that contain one of these words, joined by commas")
+    parser.add_argument("--rows", help="only the lines that contain one of these texts, joined by semicolons")
     options = parser.parse_args()
     lengths = [int(length) for length in options.tokens.split(",")] if options.tokens else [None]
     if options.baseline:
@@ -152,7 +152,7 @@ def compare(options):
         "dstore, full, bf16": (dstore, ["full", "--precision", "bf16"]),
     }
     if options.rows:
-        rows = {name: row for name, row in rows.items() if any(word in name for word in options.rows.split(","))}
+        rows = {name: row for name, row in rows.items() if any(word in name for word in options.rows.split(";"))}
     first = next(iter(rows), None) or sys.exit("train_step.py: no line contains a word of --rows")
     times, peaks = {name: [] for name in rows}, {name: 0 for name in rows}
     for _ in range(options.rounds):

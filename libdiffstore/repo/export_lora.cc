@@ -13,14 +13,14 @@ constexpr std::uint64_t kMaxExportRank = 4096;
 
 /// Where a matrix's factors go. PEFT stores those of an embedding, and of GPT-2's Linear, for the transposed weight.
 struct Target {
-  const TaskChanges::Tensor* tensor = nullptr;
+  const ChangedTensors::Tensor* tensor = nullptr;
   ModuleKind kind = ModuleKind::linear;
   std::string a, b;  ///< full names
 
   bool turned() const { return kind != ModuleKind::linear; }
 };
 
-Target target_of(const TaskChanges& changes, const PeftPlan& plan, const TaskChanges::Tensor& tensor) {
+Target target_of(const ChangedTensors& changes, const PeftPlan& plan, const ChangedTensors::Tensor& tensor) {
   const std::string stem = std::string(kAdapterPrefix) + module_of(tensor.name);
   Target out{&tensor, plan.kind(changes, tensor), stem + ".lora_A.weight", stem + ".lora_B.weight"};
   if (out.kind == ModuleKind::embedding) {
@@ -39,7 +39,7 @@ std::vector<float> transposed(const std::vector<float>& in, std::uint64_t rows) 
   return out;
 }
 
-RowMatrix difference(const TaskChanges& changes, const TaskChanges::Tensor& tensor) {
+RowMatrix difference(const ChangedTensors& changes, const ChangedTensors::Tensor& tensor) {
   const TensorInfo& info = changes.info(tensor);
   const std::uint64_t columns = info.shape[1], unit = dtype_info(info.dtype).bytes();
   const auto read = [&changes, &tensor, &info, columns, unit](std::uint64_t first, std::uint64_t count, float* out) {
@@ -59,7 +59,7 @@ RowMatrix difference(const TaskChanges& changes, const TaskChanges::Tensor& tens
 
 ExportReport export_lora(const Repository& repository, const Revision& revision, std::uint64_t rank, const std::string& folder, const Progress& progress) {
   if (rank == 0 || rank > kMaxExportRank) throw Error(ErrorCode::invalid_argument, "--rank: expected 1 to " + std::to_string(kMaxExportRank));
-  const TaskChanges changes(repository, revision);
+  const ChangedTensors changes(repository, revision);
   const PeftPlan plan = plan_peft(changes);
   if (plan.matrices.empty()) {
     throw Error(ErrorCode::invalid_argument, "\"" + printable(revision.text) + "\" changes no matrix: there is nothing for LoRA factors");
@@ -70,7 +70,7 @@ ExportReport export_lora(const Repository& repository, const Revision& revision,
   std::vector<Target> targets;
   std::vector<std::string> modules;
   bool fan_in_fan_out = false;
-  for (const TaskChanges::Tensor* tensor : plan.matrices) {
+  for (const ChangedTensors::Tensor* tensor : plan.matrices) {
     const Target& target = targets.emplace_back(target_of(changes, plan, *tensor));
     const std::vector<std::uint64_t>& shape = changes.info(*tensor).shape;
     const std::uint64_t in = shape[target.turned() ? 0 : 1], out = shape[target.turned() ? 1 : 0];

@@ -42,7 +42,7 @@ float addend(DType dtype, ByteSpan before, ByteSpan after, bool& exact) {
   return value;
 }
 
-std::uint64_t count_changes(const TaskChanges& changes, const TaskChanges::Tensor& tensor) {
+std::uint64_t count_changes(const ChangedTensors& changes, const ChangedTensors::Tensor& tensor) {
   const std::uint64_t unit = dtype_info(changes.info(tensor).dtype).bytes();
   std::uint64_t count = 0;
   changes.each_part(tensor, [&](std::uint64_t, ByteSpan before, ByteSpan after) {
@@ -53,7 +53,7 @@ std::uint64_t count_changes(const TaskChanges& changes, const TaskChanges::Tenso
 
 /// The changed elements and the first unchanged ones, with 0, until there are `wanted`: PEFT gives each module rank x (in + out) values.
 /// Adding 0 would change -0, so those are left alone where others are enough.
-Values collect(const TaskChanges& changes, const TaskChanges::Tensor& tensor, std::uint64_t wanted, std::uint64_t changed, ExportedTensor& report) {
+Values collect(const ChangedTensors& changes, const ChangedTensors::Tensor& tensor, std::uint64_t wanted, std::uint64_t changed, ExportedTensor& report) {
   const TensorInfo& info = changes.info(tensor);
   const std::uint64_t unit = dtype_info(info.dtype).bytes();
   Values out;
@@ -92,12 +92,12 @@ Values collect(const TaskChanges& changes, const TaskChanges::Tensor& tensor, st
 }  // namespace
 
 ExportReport export_shira(const Repository& repository, const Revision& revision, const std::string& folder, const Progress& progress) {
-  const TaskChanges changes(repository, revision);
+  const ChangedTensors changes(repository, revision);
   PeftPlan plan = plan_peft(changes);
   ExportReport report;
-  std::vector<const TaskChanges::Tensor*> linears;
+  std::vector<const ChangedTensors::Tensor*> linears;
   std::vector<std::uint64_t> counts;
-  for (const TaskChanges::Tensor* tensor : plan.matrices) {
+  for (const ChangedTensors::Tensor* tensor : plan.matrices) {
     if (plan.kind(changes, *tensor) != ModuleKind::linear) {
       plan.left_out.push_back(leave_out(changes, *tensor, "SHiRA takes weights of Linear modules alone"));
       continue;

@@ -9,14 +9,14 @@
 #include "repo/export.h"
 #include "repo/safetensors_output.h"
 #include "repo/sparse_patch.h"
-#include "repo/task_changes.h"
+#include "repo/changed_tensors.h"
 #include "tensor/dtype.h"
 
 namespace dstore {
 namespace {
 
 struct Row {
-  const TaskChanges::Tensor* tensor = nullptr;
+  const ChangedTensors::Tensor* tensor = nullptr;
   std::uint64_t changed = 0;
   DifferenceStats stats;
   bool whole = false;
@@ -26,7 +26,7 @@ std::uint64_t elements_of(const TensorInfo& info) { return element_count(info.sh
 std::uint64_t index_bytes(const TensorInfo& info) { return elements_of(info) <= (std::uint64_t{1} << 31) ? 4 : 8; }
 
 /// Elements that differ, and whether a list of them is smaller than the tensor.
-Row look_at(const TaskChanges& changes, const TaskChanges::Tensor& tensor) {
+Row look_at(const ChangedTensors& changes, const ChangedTensors::Tensor& tensor) {
   Row row{&tensor, 0, {}, true};
   const TensorInfo& info = changes.info(tensor);
   const std::uint64_t unit = unit_type(info.dtype).bytes;
@@ -37,7 +37,7 @@ Row look_at(const TaskChanges& changes, const TaskChanges::Tensor& tensor) {
   return row;
 }
 
-void add_infos(const TaskChanges& changes, const Row& row, std::vector<TensorInfo>& out) {
+void add_infos(const ChangedTensors& changes, const Row& row, std::vector<TensorInfo>& out) {
   const TensorInfo& info = changes.info(*row.tensor);
   if (row.whole) return out.push_back(info);
   const std::uint64_t width = index_bytes(info);
@@ -45,7 +45,7 @@ void add_infos(const TaskChanges& changes, const Row& row, std::vector<TensorInf
   out.push_back({info.name + std::string(kPatchValues), info.dtype, {row.changed}, row.changed * unit_type(info.dtype).bytes});
 }
 
-void write_sparse(const TaskChanges& changes, const Row& row, SafetensorsOutput& out) {
+void write_sparse(const ChangedTensors& changes, const Row& row, SafetensorsOutput& out) {
   const TensorInfo& info = changes.info(*row.tensor);
   const std::uint64_t unit = unit_type(info.dtype).bytes, width = index_bytes(info);
   std::uint64_t done = 0;
@@ -66,7 +66,7 @@ void write_sparse(const TaskChanges& changes, const Row& row, SafetensorsOutput&
   });
 }
 
-void write_whole(const TaskChanges& changes, const Row& row, SafetensorsOutput& out) {
+void write_whole(const ChangedTensors& changes, const Row& row, SafetensorsOutput& out) {
   const TensorInfo& info = changes.info(*row.tensor);
   Bytes buffer;
   for (std::uint64_t at = 0; at < info.bytes; at += kPieceBytes) {
@@ -76,7 +76,7 @@ void write_whole(const TaskChanges& changes, const Row& row, SafetensorsOutput& 
   }
 }
 
-std::map<std::string, std::string> metadata(const TaskChanges& changes, const std::vector<Row>& rows) {
+std::map<std::string, std::string> metadata(const ChangedTensors& changes, const std::vector<Row>& rows) {
   std::uint64_t changed = 0, elements = 0;
   for (const Row& row : rows) {
     const std::uint64_t count = elements_of(changes.info(*row.tensor));
@@ -98,7 +98,7 @@ std::map<std::string, std::string> metadata(const TaskChanges& changes, const st
 ExportReport export_sparse(const Repository& repository, const Revision& revision, const std::string& file, const Progress& progress) {
   Filesystem& fs = repository.fs();
   if (exists(fs, file)) throw Error(ErrorCode::conflict, printable(file) + ": exists already; choose another name");
-  const TaskChanges changes(repository, revision);
+  const ChangedTensors changes(repository, revision);
   std::vector<Row> rows(changes.tensors().size());
   parallel_for(rows.size(), 0, [&](std::size_t i) { rows[i] = look_at(changes, changes.tensors()[i]); });
   std::vector<TensorInfo> infos;

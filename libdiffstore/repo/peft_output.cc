@@ -38,7 +38,7 @@ ModuleKind module_kind(const TensorInfo& info, const std::string& model_type) {
   return is_one_of(model_type, kConv1dModels) && is_one_of(leaf_of(module), kConv1dModules) ? ModuleKind::conv1d : ModuleKind::linear;
 }
 
-ExportedTensor leave_out(const TaskChanges& changes, const TaskChanges::Tensor& tensor, const std::string& why) {
+ExportedTensor leave_out(const ChangedTensors& changes, const ChangedTensors::Tensor& tensor, const std::string& why) {
   ExportedTensor out{tensor.name, 0, 0, 0, 0, why};
   if (!tensor.alike) return out;
   DifferenceStats stats;
@@ -48,10 +48,10 @@ ExportedTensor leave_out(const TaskChanges& changes, const TaskChanges::Tensor& 
   return out;
 }
 
-PeftPlan plan_peft(const TaskChanges& changes) {
+PeftPlan plan_peft(const ChangedTensors& changes) {
   PeftPlan out;
   out.model_type = changes.model_type();
-  for (const TaskChanges::Tensor& tensor : changes.tensors()) {
+  for (const ChangedTensors::Tensor& tensor : changes.tensors()) {
     if (!tensor.base) {
       out.heads.push_back(&tensor);
     } else if (!tensor.alike) {
@@ -66,16 +66,16 @@ PeftPlan plan_peft(const TaskChanges& changes) {
 }
 
 struct PeftOutput::State {
-  const TaskChanges& changes;
+  const ChangedTensors& changes;
   const PeftPlan& plan;
   Filesystem& fs;
   NewFolder folder;
   std::optional<SafetensorsOutput> file;
 };
 
-PeftOutput::PeftOutput(Filesystem& fs, const std::string& folder, const TaskChanges& changes, const PeftPlan& plan, std::vector<TensorInfo> tensors)
+PeftOutput::PeftOutput(Filesystem& fs, const std::string& folder, const ChangedTensors& changes, const PeftPlan& plan, std::vector<TensorInfo> tensors)
     : state_(new State{changes, plan, fs, NewFolder(fs, folder), {}}) {
-  for (const TaskChanges::Tensor* head : plan.heads) {
+  for (const ChangedTensors::Tensor* head : plan.heads) {
     tensors.push_back(changes.info(*head));
     tensors.back().name = std::string(kAdapterPrefix) + head->name;
   }
@@ -89,7 +89,7 @@ void PeftOutput::write(const std::string& name, std::uint64_t offset, ByteSpan b
 void PeftOutput::commit(nlohmann::ordered_json config, const std::vector<std::string>& target_modules, ExportReport& report) {
   std::set<std::string> saved;
   Bytes buffer;
-  for (const TaskChanges::Tensor* head : state_->plan.heads) {
+  for (const ChangedTensors::Tensor* head : state_->plan.heads) {
     const TensorInfo& info = state_->changes.info(*head);
     for (std::uint64_t at = 0; at < info.bytes; at += kPieceBytes) {
       buffer.resize(std::min(kPieceBytes, info.bytes - at));

@@ -4,7 +4,7 @@
 
 #include "repo/export.h"
 #include "repo/safetensors_output.h"
-#include "repo/task_changes.h"
+#include "repo/changed_tensors.h"
 
 namespace dstore {
 
@@ -21,22 +21,22 @@ std::string module_of(const std::string& tensor);
 
 /// The changes of a task as PEFT sees them.
 struct PeftPlan {
-  std::vector<const TaskChanges::Tensor*> matrices;  ///< alike, of a kind other than `other`
-  std::vector<const TaskChanges::Tensor*> heads;     ///< tensors that the base does not have: modules_to_save
+  std::vector<const ChangedTensors::Tensor*> matrices;  ///< alike, of a kind other than `other`
+  std::vector<const ChangedTensors::Tensor*> heads;     ///< tensors that the base does not have: modules_to_save
   std::vector<ExportedTensor> left_out;
   std::string model_type;
 
-  ModuleKind kind(const TaskChanges& changes, const TaskChanges::Tensor& tensor) const { return module_kind(changes.info(tensor), model_type); }
+  ModuleKind kind(const ChangedTensors& changes, const ChangedTensors::Tensor& tensor) const { return module_kind(changes.info(tensor), model_type); }
 };
-PeftPlan plan_peft(const TaskChanges& changes);
+PeftPlan plan_peft(const ChangedTensors& changes);
 /// Not taken along, with what that loses.
-ExportedTensor leave_out(const TaskChanges& changes, const TaskChanges::Tensor& tensor, const std::string& why);
+ExportedTensor leave_out(const ChangedTensors& changes, const ChangedTensors::Tensor& tensor, const std::string& why);
 
 /// A folder with adapter_model.safetensors and adapter_config.json: fills in what all adapters have in common, writes heads and the
 /// configuration, and publishes it.
 class PeftOutput {
  public:
-  PeftOutput(Filesystem& fs, const std::string& folder, const TaskChanges& changes, const PeftPlan& plan, std::vector<TensorInfo> tensors);
+  PeftOutput(Filesystem& fs, const std::string& folder, const ChangedTensors& changes, const PeftPlan& plan, std::vector<TensorInfo> tensors);
   ~PeftOutput();
 
   /// Under the full name.

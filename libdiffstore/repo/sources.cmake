@@ -16,7 +16,7 @@ dstore_layer(repo
           repo/revision.cc repo/revision_text.cc repo/safetensors_output.cc repo/same_tensor.cc repo/scratch_store.cc repo/select_entries.cc
           repo/shard_hashes.cc repo/shard_stream.cc repo/sparse_patch.cc repo/sparse_source.cc repo/sparsify.cc repo/store.cc repo/store_checkpoint.cc
           repo/store_commit.cc
-          repo/stored_weights.cc repo/sum_source.cc repo/symmetric_eigen.cc repo/task_changes.cc repo/temporary_folder.cc repo/tensor_ids.cc repo/three_way.cc
+          repo/stored_weights.cc repo/sum_source.cc repo/symmetric_eigen.cc repo/changed_tensors.cc repo/temporary_folder.cc repo/tensor_ids.cc repo/three_way.cc
           repo/three_way_files.cc repo/three_way_plan.cc repo/three_way_source.cc repo/transfer.cc repo/truncated_svd.cc repo/undo_file.cc repo/unfinished_runs.cc
           repo/write_delta.cc
   LINK dstore_object dstore_merge dstore_delta dstore_odb dstore_sign dstore_tensor dstore_base)

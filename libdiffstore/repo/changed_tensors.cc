@@ -1,4 +1,4 @@
-#include "repo/task_changes.h"
+#include "repo/changed_tensors.h"
 
 #include <nlohmann/json.hpp>
 #include <set>
@@ -8,7 +8,7 @@
 
 namespace dstore {
 
-TaskChanges::TaskChanges(const Repository& repository, const Revision& revision) : repository_(repository), opened_(open_task(repository, revision)) {
+ChangedTensors::ChangedTensors(const Repository& repository, const Revision& revision) : repository_(repository), opened_(open_task(repository, revision)) {
   const DeltaTable& delta = opened_.delta;
   base_ = StoredWeights::load(repository.store(), delta.base_weights);
   std::set<std::size_t> used;
@@ -30,7 +30,7 @@ TaskChanges::TaskChanges(const Repository& repository, const Revision& revision)
   }
 }
 
-std::string TaskChanges::model_type() const {
+std::string ChangedTensors::model_type() const {
   const auto& files = opened_.loaded.files.files;
   const auto file = files.find("config.json");
   if (file == files.end()) return "";
@@ -40,7 +40,7 @@ std::string TaskChanges::model_type() const {
   return json["model_type"].get<std::string>();
 }
 
-void TaskChanges::each_part(const Tensor& tensor, const std::function<void(std::uint64_t, ByteSpan, ByteSpan)>& visit) const {
+void ChangedTensors::each_part(const Tensor& tensor, const std::function<void(std::uint64_t, ByteSpan, ByteSpan)>& visit) const {
   Bytes before, after;
   for (std::uint64_t at = 0; at < info(tensor).bytes; at += kPieceBytes) {
     const std::uint64_t size = std::min(kPieceBytes, info(tensor).bytes - at);

@@ -7,7 +7,7 @@
 namespace dstore {
 
 /// A task, committed or computed, beside its base, for what is written from their differences.
-class TaskChanges {
+class ChangedTensors {
  public:
   struct Tensor {
     std::string name;                 ///< in the task
@@ -17,7 +17,7 @@ class TaskChanges {
   };
 
   /// Error{invalid_argument} unless the revision is a task.
-  TaskChanges(const Repository& repository, const Revision& revision);
+  ChangedTensors(const Repository& repository, const Revision& revision);
 
   /// Tensors whose bytes differ from the base's, or that it does not have, by name.
   const std::vector<Tensor>& tensors() const { return tensors_; }
