@@ -54,7 +54,7 @@ class Search {
     measure(cuts);
   }
 
-  Selection take() { return std::move(out_); }
+  SelectedEntries take() { return std::move(out_); }
 
  private:
   void plan(std::span<const SelectionScope> scopes) {
@@ -196,7 +196,7 @@ class Search {
   std::uint64_t done_ = 0, total_ = 0;
   std::mutex mutex_;
   std::vector<Job> jobs_;  ///< in the order of scopes, tensors and units
-  Selection out_;
+  SelectedEntries out_;
 };
 
 }  // namespace
@@ -211,7 +211,7 @@ KeptShare& KeptShare::operator+=(const KeptShare& other) {
   return *this;
 }
 
-Selection select_entries(const ChangeRanks& ranks, const std::vector<SelectionScope>& scopes, unsigned threads,
+SelectedEntries select_entries(const ChangeRanks& ranks, const std::vector<SelectionScope>& scopes, unsigned threads,
                          const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   Search search(ranks, threads, progress);
   for (std::size_t first = 0; first < scopes.size(); first += kScopesAtOnce) {

@@ -41,7 +41,7 @@ struct KeptShare {
   KeptShare& operator+=(const KeptShare& other);
 };
 
-struct Selection {
+struct SelectedEntries {
   std::vector<Cut> cuts;          ///< for each tensor, that of its scope; a tensor in no scope loses everything
   std::vector<KeptShare> shares;  ///< for each tensor
 };
@@ -49,7 +49,7 @@ struct Selection {
 /// Exactly the `k` changed entries of highest rank in each scope, or all where fewer changed; ties go to the earlier tensor, then
 /// the lower index. The change is read up to six times, in pieces of 16 MiB on all threads; memory does not depend on the model's size or k.
 /// `progress`: bytes of the change read, of what an ordinary selection reads.
-Selection select_entries(const ChangeRanks& ranks, const std::vector<SelectionScope>& scopes, unsigned threads,
+SelectedEntries select_entries(const ChangeRanks& ranks, const std::vector<SelectionScope>& scopes, unsigned threads,
                          const std::function<void(std::uint64_t, std::uint64_t)>& progress);
 
 }  // namespace dstore

@@ -32,7 +32,7 @@ std::vector<SelectionScope> make_scopes(const ChangeRanks& ranks, const Sparsify
   return scopes;
 }
 
-void describe(const ChangeRanks& ranks, const Selection& selection, SparsifyReport& report) {
+void describe(const ChangeRanks& ranks, const SelectedEntries& selection, SparsifyReport& report) {
   for (std::size_t t = 0; t < ranks.tensors().size(); ++t) {
     report.tensors.push_back({ranks.tensors()[t].name, ranks.tensors()[t].units, selection.shares[t]});
     report.all += selection.shares[t];
@@ -93,7 +93,7 @@ SparsifyReport sparsify(Repository& repository, const MergeSource& source, const
   const ChangeRanks ranks(*base, task, pairs, *options.score, options.importance);
   const std::vector<SelectionScope> scopes = make_scopes(ranks, options, report.elements);
   for (const SelectionScope& scope : scopes) report.places += scope.k;
-  Selection selection = select_entries(ranks, scopes, 0, progress);
+  SelectedEntries selection = select_entries(ranks, scopes, 0, progress);
   describe(ranks, selection, report);
 
   const SparseSource result(ranks, std::move(selection.cuts));

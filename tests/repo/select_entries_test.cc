@@ -133,7 +133,7 @@ TEST_CASE("a selection keeps what sorting every entry keeps, whatever the number
       for (const std::uint64_t k : {0u, 1u, 7u, 300u, 2500u, 9000u, 100000u}) {
         INFO(score.name << (global ? " global " : " tensor ") << k);
         const std::vector<SelectionScope> scopes = scopes_of(ranks, global, k);
-        const Selection selection = select_entries(ranks, scopes, 3, {});
+        const SelectedEntries selection = select_entries(ranks, scopes, 3, {});
         CHECK(read_all(SparseSource(ranks, selection.cuts)) == select_slowly(models, score, scopes));
         KeptShare all;
         for (const KeptShare& share : selection.shares) {
@@ -143,7 +143,7 @@ TEST_CASE("a selection keeps what sorting every entry keeps, whatever the number
         if (global) CHECK(all.kept == std::min(k, all.changed));
         CHECK(all.kept_energy <= all.energy);
         if (std::isfinite(all.energy)) CHECK((all.energy_lost() == 0) == (all.kept_energy == all.energy));
-        const Selection alone = select_entries(ranks, scopes, 1, {});
+        const SelectedEntries alone = select_entries(ranks, scopes, 1, {});
         for (std::size_t t = 0; t < alone.shares.size(); ++t) {
           CHECK(alone.shares[t].energy == selection.shares[t].energy);
           CHECK(alone.shares[t].kept_energy == selection.shares[t].kept_energy);
@@ -169,7 +169,7 @@ TEST_CASE("equal scores over several pieces are kept in order, and a range reads
   models.pairs = {{"a", 0, 0}, {"b", 1, 1}};
   const ChangeRanks ranks(models.base, models.task, models.pairs, find_score("magnitude"), {});
   for (const std::uint64_t k : {std::uint64_t{1}, kUnits / 2, kUnits - 1, kUnits, kUnits + 4}) {
-    const Selection selection = select_entries(ranks, scopes_of(ranks, true, k), 2, {});
+    const SelectedEntries selection = select_entries(ranks, scopes_of(ranks, true, k), 2, {});
     const SparseSource source(ranks, selection.cuts);
     const std::uint64_t in_a = std::min(k, kUnits);
     CHECK(selection.shares[0].kept == in_a);
@@ -199,7 +199,7 @@ TEST_CASE("what cannot be taken entry by entry stays whole, and says why") {
   std::string text;
   for (const ChangeRanks::Whole& whole : ranks.whole()) text += whole.name + ": " + whole.reason + "\n";
   CHECK(text == "bytes: no float of 16, 32 or 64 bits\ncast: another dtype than the base\ngrown: reshaped\nhead: new\n");
-  const Selection selection = select_entries(ranks, {{{}, 5}}, 2, {});
+  const SelectedEntries selection = select_entries(ranks, {{{}, 5}}, 2, {});
   CHECK(read_all(SparseSource(ranks, selection.cuts)) == read_all(models.task));
 }
 
